@@ -1,0 +1,3 @@
+//! One file an API.
+pub mod describe_topic_partitions;
+pub mod metadata;

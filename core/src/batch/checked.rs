@@ -1,0 +1,48 @@
+//! A batch that has passed every check, or was built here: the only kind that a log takes.
+
+use bytes::Bytes;
+
+/// What a log needs to know of a batch to give it its offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchInfo {
+    /// Records in the batch; at least 1.
+    pub record_count: i32,
+    /// `last_offset_delta`: the batch takes `last_offset_delta + 1` offsets.
+    pub last_offset_delta: i32,
+    /// The largest timestamp of its records, milliseconds since the epoch; -1 for none.
+    pub max_timestamp_ms: i64,
+    /// Producer id; -1 for none.
+    pub producer_id: i64,
+    /// Producer epoch; -1 for none.
+    pub producer_epoch: i16,
+    /// First sequence; -1 for none.
+    pub base_sequence: i32,
+    /// Bytes on disk, header included.
+    pub size: u32,
+}
+
+/// Bytes of a batch's header, up to and with the record count (`DefaultRecordBatch.RECORD_BATCH_OVERHEAD`).
+pub const HEADER_BYTES: usize = 61;
+
+/// A batch that may be appended. Only the check of a produced batch and the batch builder make one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedBatch {
+    pub(super) header: [u8; HEADER_BYTES],
+    pub(super) records: Bytes,
+    pub(super) info: BatchInfo,
+}
+
+impl CheckedBatch {
+    /// What a log needs to know.
+    pub fn info(&self) -> &BatchInfo {
+        &self.info
+    }
+
+    /// The batch's bytes with its place in the log written in. Both fields lie outside the CRC; the
+    /// records are not copied.
+    pub fn place(mut self, base_offset: i64, leader_epoch: i32) -> [Bytes; 2] {
+        self.header[0..8].copy_from_slice(&base_offset.to_be_bytes());
+        self.header[12..16].copy_from_slice(&leader_epoch.to_be_bytes());
+        [Bytes::copy_from_slice(&self.header), self.records]
+    }
+}

@@ -1,0 +1,42 @@
+//! The compression provider: the core knows the codecs' numbers, the outside knows how they work.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt::Debug;
+
+use bytes::Bytes;
+
+/// A codec, by its number in a batch's attributes (`CompressionType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// 1: RFC 1952.
+    Gzip,
+    /// 2: raw snappy, or blocks behind snappy-java's header.
+    Snappy,
+    /// 3: LZ4 frames.
+    Lz4,
+    /// 4: zstandard frames.
+    Zstd,
+}
+
+/// What compresses and decompresses; given to each connection.
+pub trait Compression: Debug + Send + Sync {
+    /// Starts to decompress `input`, which is a slice and is not copied. Memory is constant in the
+    /// size of the output.
+    fn decompress(
+        &self,
+        codec: Codec,
+        input: Bytes,
+    ) -> Result<Box<dyn Decompress>, CompressionError>;
+}
+
+/// A decompression under way.
+pub trait Decompress {
+    /// Fills the front of `out`; 0 at the end of the stream, and only there (`out` is not empty).
+    fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError>;
+}
+
+/// The input is no stream of that codec.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CompressionError(pub String);

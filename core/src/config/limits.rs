@@ -1,0 +1,62 @@
+//! Every limit in one place, each with its reason.
+
+/// Limits of one broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `socket.request.max.bytes`: a longer frame closes the connection. Kafka's default.
+    pub frame_bytes_max: u32,
+    /// A frame up to this size gets its room at once; a longer one grows by doubling with what
+    /// arrives, so that a length alone costs a peer nothing more than this.
+    pub frame_eager_bytes: u32,
+    /// A frame that is begun must be whole within this time, or a stalled peer would hold its
+    /// share of the request budget for ever.
+    pub frame_timeout_ms: u64,
+    /// Room for one read while no longer frame is under way: many small requests in one call,
+    /// and the most that an uncharged connection holds.
+    pub read_bytes: u32,
+    /// Requests of one connection that wait for answers. Clients pipeline five (Java) to a few
+    /// hundred (librdkafka's default is a million, bounded by its own queue).
+    pub requests_unanswered_max: usize,
+    /// Answers of one connection that have not left yet; beyond it no further request is taken.
+    pub unsent_bytes_max: usize,
+    /// `queued.max.request.bytes`: request bytes in all, over all connections; Kafka's -1 becomes
+    /// this. A quarter of a small machine.
+    pub request_budget_bytes: usize,
+    /// Decompressed bytes of one batch: a megabyte of zeros compresses a thousandfold, and each byte
+    /// costs the connection's thread time.
+    pub decompressed_bytes_max: u64,
+    /// Jobs at once: they read the same disks, and each holds one piece.
+    pub jobs_max: usize,
+    /// What a job reads at once.
+    pub job_piece_bytes: u32,
+    /// A produce waits at least this long for its sync, whatever its `timeout_ms`: that is a time for other
+    /// replicas, and Kafka answers a timeout of 0 with success when there are none.
+    pub produce_wait_ms_min: u64,
+    /// How often the synced checkpoint is written when it has changed: what a crash makes recovery read.
+    pub synced_checkpoint_interval_ms: u64,
+    /// Events about misbehaving peers per second; a flood must not fill the log.
+    pub peer_events_per_second: u32,
+    /// `max.request.partition.size.limit`: partitions in one DescribeTopicPartitions answer. Kafka's default.
+    pub describe_partitions_max: i32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes_max: 104_857_600,
+            frame_eager_bytes: 1 << 20,
+            frame_timeout_ms: 60_000,
+            read_bytes: 64 << 10,
+            requests_unanswered_max: 256,
+            unsent_bytes_max: 4 << 20,
+            request_budget_bytes: 256 << 20,
+            decompressed_bytes_max: 256 << 20,
+            jobs_max: 4,
+            job_piece_bytes: 1 << 20,
+            produce_wait_ms_min: 10_000,
+            synced_checkpoint_interval_ms: 5_000,
+            peer_events_per_second: 10,
+            describe_partitions_max: 2_000,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What the core has to say to a person. The server's logger writes it; tests check it.
+
+use alloc::string::String;
+
+use crate::effect::{IoError, Path};
+use crate::ids::ConnectionId;
+
+/// How much a person should care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Something is lost, offline or refused.
+    Error,
+    /// Something is odd, and handled.
+    Warning,
+    /// The ordinary life of a broker.
+    Info,
+    /// For whoever looks for a fault.
+    Debug,
+}
+
+/// One thing that happened. `Display` is the sentence for the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Event {
+    /// A peer broke the protocol; its connection closes.
+    #[error("connection {} closed: {reason}", connection.0)]
+    PeerMisbehaved {
+        /// Whose.
+        connection: ConnectionId,
+        /// In the protocol's terms.
+        reason: String,
+    },
+    /// Events of one kind were left out because they came too fast.
+    #[error("{count} more events like the one before were left out")]
+    Suppressed {
+        /// How many.
+        count: u64,
+    },
+    /// A log directory is offline until the next start.
+    #[error("log directory {directory} is offline until restart: {error}")]
+    DirectoryOffline {
+        /// Which.
+        directory: Path,
+        /// Why.
+        error: IoError,
+    },
+    /// A partition is not served until the next start.
+    #[error("partition {partition} is offline: {reason}")]
+    PartitionOffline {
+        /// `topic-index`.
+        partition: String,
+        /// Names file and position where there is one.
+        reason: String,
+    },
+    /// Recovery cut an unfinished write off the end of a file.
+    #[error("{file}: cut from {from} to {to} bytes: {reason}")]
+    TornTailCut {
+        /// Which.
+        file: Path,
+        /// Length found.
+        from: u64,
+        /// Length kept.
+        to: u64,
+        /// What was wrong with the first bytes cut.
+        reason: String,
+    },
+    /// A record of the metadata log is of a type or version that is not known here.
+    #[error(
+        "metadata records of type {record_type} version {version} are skipped (first at offset {offset})"
+    )]
+    UnknownMetadataRecord {
+        /// Kafka's number.
+        record_type: u64,
+        /// Its version.
+        version: u64,
+        /// Where the first one stood.
+        offset: i64,
+    },
+    /// Anything else worth a line.
+    #[error("{text}")]
+    Notice {
+        /// How much a person should care.
+        severity: Severity,
+        /// The sentence.
+        text: String,
+    },
+}
+
+impl Event {
+    /// How much a person should care.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::PeerMisbehaved { .. } | Self::Suppressed { .. } => Severity::Info,
+            Self::DirectoryOffline { .. } | Self::PartitionOffline { .. } => Severity::Error,
+            Self::TornTailCut { .. } | Self::UnknownMetadataRecord { .. } => Severity::Warning,
+            Self::Notice { severity, .. } => *severity,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Klamm's core: a Kafka-compatible broker as a pure state machine.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod api;
+pub mod batch;
+pub mod broker;
+pub mod config;
+mod connection;
+pub mod effect;
+pub mod error_code;
+pub mod event;
+pub mod ids;
+pub mod job;
+pub mod request;
+pub mod rng;
+pub mod time;
+
+pub use broker::{Broker, Exit, Output, Peer};
+pub use connection::{Chunk, Connection, ConnectionError};
+pub use job::{Job, JobResult};
