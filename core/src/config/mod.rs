@@ -1,11 +1,17 @@
 //! Everything that can be set, and every limit with its reason.
 
+pub mod keys;
 mod limits;
+mod listeners;
+mod parse;
+#[cfg(test)]
+mod tests;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use limits::Limits;
+pub use parse::{ConfigError, Settings, parse};
 
 use crate::effect::Path;
 

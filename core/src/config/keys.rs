@@ -1,0 +1,329 @@
+//! The keys of `server.properties` that do something here, in one table.
+//!
+//! Names, types, bounds and defaults are Kafka's (`KafkaConfig`, `SocketServerConfigs`,
+//! `ServerLogConfigs`, `KRaftConfigs`), except for a first start without a file, which must need
+//! nothing: there the broker listens on the loopback address and keeps its data beside it.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Listener, listeners};
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As it is written in the file.
+    pub name: &'static str,
+    /// What its value may be.
+    pub value_type: ValueType,
+    /// What holds when the key is absent, as it would be written; `None` when it follows from
+    /// other keys.
+    pub default: Option<&'static str>,
+    /// What it does, in a sentence.
+    pub documentation: &'static str,
+}
+
+/// Finds a key by its name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// Every key that is served.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "process.roles",
+        value_type: ValueType::Words(&["broker", "controller"]),
+        default: Some("broker,controller"),
+        documentation: "What this process is. It always keeps the cluster's metadata itself; \
+                        `broker` must be among the roles, since serving clients is all it is for.",
+    },
+    Key {
+        name: "node.id",
+        value_type: ValueType::Integer { min: 0, max: i32::MAX as i64 },
+        default: Some("1"),
+        documentation: "The number of this node. A data directory keeps the one it began with.",
+    },
+    Key {
+        name: "controller.quorum.voters",
+        value_type: ValueType::Voters,
+        default: None,
+        documentation: "The metadata quorum, as id@host:port. Only this node can be in it.",
+    },
+    Key {
+        name: "controller.quorum.bootstrap.servers",
+        value_type: ValueType::Endpoints,
+        default: None,
+        documentation: "Where Kafka would find the metadata quorum, as host:port. Checked for its \
+                        form; this node is the quorum.",
+    },
+    Key {
+        name: "listeners",
+        value_type: ValueType::Listeners,
+        default: Some("PLAINTEXT://127.0.0.1:9092"),
+        documentation: "Where clients connect, as NAME://host:port. An empty host is every \
+                        interface, port 0 a free one. Those of controller.listener.names are not \
+                        opened.",
+    },
+    Key {
+        name: "advertised.listeners",
+        value_type: ValueType::Listeners,
+        default: None,
+        documentation: "The addresses that clients are told, one for each listener. Absent: the \
+                        listeners, with `localhost` where they have no host.",
+    },
+    Key {
+        name: "inter.broker.listener.name",
+        value_type: ValueType::Name,
+        default: None,
+        documentation: "The listener for other brokers; it must be one that is served.",
+    },
+    Key {
+        name: "controller.listener.names",
+        value_type: ValueType::Names,
+        default: Some("CONTROLLER"),
+        documentation: "The listeners of the metadata quorum. They are accepted and not opened: \
+                        the quorum is inside this process.",
+    },
+    Key {
+        name: "listener.security.protocol.map",
+        value_type: ValueType::ProtocolMap,
+        default: Some(
+            "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,\
+             SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
+        ),
+        documentation: "The security protocol of each listener name. Clients are served in \
+                        PLAINTEXT alone.",
+    },
+    Key {
+        name: "log.dirs",
+        value_type: ValueType::Directories,
+        default: None,
+        documentation: "The directories that hold the data. Absent: log.dir.",
+    },
+    Key {
+        name: "log.dir",
+        value_type: ValueType::Directories,
+        default: Some("./klamm-data"),
+        documentation: "The directory that holds the data when log.dirs is absent.",
+    },
+    Key {
+        name: "klamm.durability",
+        value_type: ValueType::Word(&["durable", "page-cache"]),
+        default: Some("durable"),
+        documentation: "When a record is acknowledged: once it is synced to disk (it survives \
+                        power loss), or once the operating system has it (it survives a kill), \
+                        which is what Kafka does.",
+    },
+    Key {
+        name: "klamm.driver",
+        value_type: ValueType::Name,
+        default: Some("std"),
+        documentation: "The runtime that carries the broker: `std` is threads and sockets.",
+    },
+    Key {
+        name: "socket.request.max.bytes",
+        value_type: ValueType::Integer { min: 1, max: i32::MAX as i64 },
+        default: Some("104857600"),
+        documentation: "The longest request; a longer one closes its connection.",
+    },
+    Key {
+        name: "queued.max.request.bytes",
+        value_type: ValueType::Integer { min: i64::MIN, max: i64::MAX },
+        default: Some("-1"),
+        documentation: "Request bytes in memory, over all connections; at least \
+                        socket.request.max.bytes. -1 or 0: the built-in limit.",
+    },
+    Key {
+        name: "message.max.bytes",
+        value_type: ValueType::Integer { min: 0, max: i32::MAX as i64 },
+        default: Some("1048588"),
+        documentation: "The largest record batch that a topic takes, in bytes as sent.",
+    },
+    Key {
+        name: "log.segment.bytes",
+        value_type: ValueType::Integer { min: 1 << 20, max: i32::MAX as i64 },
+        default: Some("1073741824"),
+        documentation: "The size at which a log begins a new segment file.",
+    },
+    Key {
+        name: "log.message.timestamp.type",
+        value_type: ValueType::Word(&["CreateTime", "LogAppendTime"]),
+        default: Some("CreateTime"),
+        documentation: "Whose time records carry: the producer's or the broker's.",
+    },
+    Key {
+        name: "log.message.timestamp.before.max.ms",
+        value_type: ValueType::Integer { min: 0, max: i64::MAX },
+        default: Some("9223372036854775807"),
+        documentation: "How far a producer's timestamp may lie behind the broker's time.",
+    },
+    Key {
+        name: "log.message.timestamp.after.max.ms",
+        value_type: ValueType::Integer { min: 0, max: i64::MAX },
+        default: Some("3600000"),
+        documentation: "How far a producer's timestamp may lie ahead of the broker's time.",
+    },
+    Key {
+        name: "log.cleanup.policy",
+        value_type: ValueType::Words(&["delete", "compact"]),
+        default: Some("delete"),
+        documentation: "What becomes of old records. With `compact`, every record needs a key.",
+    },
+];
+
+/// What a key's value may be. Blanks around values and around the parts of a list do not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueType {
+    /// A whole number, both ends included.
+    Integer {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
+    /// One of these.
+    Word(&'static [&'static str]),
+    /// Some of these, by comma.
+    Words(&'static [&'static str]),
+    /// A name.
+    Name,
+    /// Names, by comma.
+    Names,
+    /// Paths, by comma; at least one.
+    Directories,
+    /// `NAME://host:port`, by comma; at least one.
+    Listeners,
+    /// `NAME:PROTOCOL`, by comma.
+    ProtocolMap,
+    /// `host:port`, by comma.
+    Endpoints,
+    /// `id@host:port`, by comma.
+    Voters,
+}
+
+/// The names of Kafka's security protocols (`SecurityProtocol`).
+const PROTOCOLS: &[&str] = &["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
+
+impl ValueType {
+    /// What may be written, as a phrase for an error message.
+    pub fn allowed(self) -> String {
+        match self {
+            Self::Integer { min, max } => format!("an integer from {min} to {max}"),
+            Self::Word(words) => format!("one of {}", words.join(", ")),
+            Self::Words(words) => format!("a list of {}", words.join(", ")),
+            Self::Name => "a name".to_string(),
+            Self::Names => "names, by comma".to_string(),
+            Self::Directories => "directories, by comma, each once".to_string(),
+            Self::Listeners => "NAME://host:port, by comma, each name and each address once, an \
+                                IPv6 address in brackets, ports from 0 to 65535"
+                .to_string(),
+            Self::ProtocolMap => {
+                format!("NAME:PROTOCOL, by comma, the protocol one of {}", PROTOCOLS.join(", "))
+            }
+            Self::Endpoints => "host:port, by comma".to_string(),
+            Self::Voters => "id@host:port, by comma".to_string(),
+        }
+    }
+
+    /// Reads a value; `None` when it is not [`allowed`](Self::allowed).
+    pub(super) fn read(self, text: &str) -> Option<Value> {
+        let text = text.trim();
+        match self {
+            Self::Integer { min, max } => {
+                text.parse().ok().filter(|n| (min..=max).contains(n)).map(Value::Integer)
+            }
+            Self::Word(words) => words.contains(&text).then(|| Value::Text(text.to_string())),
+            Self::Words(words) => {
+                let list = parts(text);
+                list.iter().all(|part| words.contains(&part.as_str())).then_some(Value::List(list))
+            }
+            Self::Name => (!text.is_empty()).then(|| Value::Text(text.to_string())),
+            Self::Names => Some(Value::List(parts(text))),
+            Self::Directories => {
+                let list = parts(text);
+                (!list.is_empty() && all_differ(&list)).then_some(Value::List(list))
+            }
+            Self::Listeners => listeners::read(text).map(Value::Listeners),
+            Self::ProtocolMap => parts(text).iter().map(|part| protocol_of(part)).collect(),
+            Self::Endpoints => {
+                let list = parts(text);
+                list.iter()
+                    .all(|part| listeners::endpoint(part).is_some_and(|(host, _)| !host.is_empty()))
+                    .then_some(Value::List(list))
+            }
+            Self::Voters => parts(text).iter().map(|part| voter_id(part)).collect(),
+        }
+    }
+}
+
+/// A value that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Integer(i64),
+    Text(String),
+    List(Vec<String>),
+    Listeners(Vec<Listener>),
+    /// Protocol by listener name.
+    Map(BTreeMap<String, String>),
+    /// Node ids.
+    Voters(Vec<i64>),
+}
+
+impl FromIterator<(String, String)> for Value {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self::Map(pairs.into_iter().collect())
+    }
+}
+
+impl FromIterator<i64> for Value {
+    fn from_iter<I: IntoIterator<Item = i64>>(ids: I) -> Self {
+        Self::Voters(ids.into_iter().collect())
+    }
+}
+
+/// The parts of a list; empty ones are dropped, as Kafka drops them.
+pub(super) fn parts(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(String::from).collect()
+}
+
+fn all_differ(list: &[String]) -> bool {
+    list.iter().enumerate().all(|(at, part)| !list.iter().skip(at + 1).any(|other| other == part))
+}
+
+fn protocol_of(part: &str) -> Option<(String, String)> {
+    let (name, protocol) = part.split_once(':')?;
+    let (name, protocol) = (name.trim().to_uppercase(), protocol.trim().to_uppercase());
+    (!name.is_empty() && PROTOCOLS.contains(&protocol.as_str())).then_some((name, protocol))
+}
+
+fn voter_id(part: &str) -> Option<i64> {
+    let (id, endpoint) = part.split_once('@')?;
+    listeners::endpoint(endpoint)?;
+    id.trim().parse().ok().filter(|id| (0..=i64::from(i32::MAX)).contains(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KEYS, find};
+
+    #[test]
+    fn every_default_is_allowed_by_its_own_key() {
+        for key in KEYS {
+            if let Some(default) = key.default {
+                assert!(key.value_type.read(default).is_some(), "{}", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_stands_once_and_says_what_it_does() {
+        for key in KEYS {
+            assert_eq!(KEYS.iter().filter(|other| other.name == key.name).count(), 1);
+            assert!(key.documentation.ends_with('.'), "{}", key.name);
+        }
+        assert!(find("node.id").is_some());
+        assert!(find("zookeeper.connect").is_none());
+    }
+}

@@ -1,0 +1,180 @@
+//! What a properties file turns into.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::*;
+use alloc::vec;
+
+/// The file that a tester of Kafka clones writes, with some of Kafka's stock keys.
+const STOCK: &[(&str, &str)] = &[
+    ("process.roles", "broker,controller"),
+    ("node.id", "1"),
+    ("controller.quorum.voters", "1@localhost:9093"),
+    ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
+    ("inter.broker.listener.name", "PLAINTEXT"),
+    ("advertised.listeners", "PLAINTEXT://localhost:9092"),
+    ("controller.listener.names", "CONTROLLER"),
+    (
+        "listener.security.protocol.map",
+        "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
+    ),
+    ("num.network.threads", "3"),
+    ("socket.send.buffer.bytes", "102400"),
+    ("socket.request.max.bytes", "104857600"),
+    ("log.dirs", "/tmp/kraft-combined-logs"),
+    ("offsets.topic.replication.factor", "1"),
+    ("log.segment.bytes", "1073741824"),
+    ("num.network.threads", "4"),
+];
+
+fn with(changes: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+    parse(STOCK.iter().chain(changes).copied())
+}
+
+fn refused(key: &str, value: &str) -> ConfigError {
+    let error = with(&[(key, value)]).expect_err("a value that cannot be used");
+    assert_eq!(error.key, key, "{error}");
+    error
+}
+
+fn listener(name: &str, host: &str, port: u16) -> Listener {
+    Listener { name: name.to_string(), host: host.to_string(), port }
+}
+
+#[test]
+fn without_entries_the_defaults_hold() {
+    let Settings { config, driver, unknown } =
+        parse(Vec::<(String, String)>::new()).expect("defaults");
+    assert_eq!(
+        config,
+        Config {
+            node_id: 1,
+            listeners: vec![listener("PLAINTEXT", "127.0.0.1", 9092)],
+            advertised: vec![listener("PLAINTEXT", "127.0.0.1", 9092)],
+            log_dirs: vec![Path::new("./klamm-data")],
+            durability: Durability::Durable,
+            topic_defaults: TopicConfig::default(),
+            limits: Limits::default(),
+        }
+    );
+    assert_eq!(driver, "std");
+    assert!(unknown.is_empty());
+}
+
+#[test]
+fn kafkas_stock_file_is_understood_and_the_rest_is_listed_once() {
+    let Settings { config, unknown, .. } = with(&[]).expect("stock");
+    assert_eq!(config.listeners, [listener("PLAINTEXT", "", 9092)]);
+    assert_eq!(config.advertised, [listener("PLAINTEXT", "localhost", 9092)]);
+    assert_eq!(config.log_dirs, [Path::new("/tmp/kraft-combined-logs")]);
+    assert_eq!(
+        unknown,
+        ["num.network.threads", "socket.send.buffer.bytes", "offsets.topic.replication.factor"]
+    );
+}
+
+#[test]
+fn the_last_of_equal_keys_counts() {
+    assert_eq!(with(&[("node.id", "2"), ("node.id", "1")]).expect("voter 1").config.node_id, 1);
+}
+
+#[test]
+fn a_wrong_value_says_what_is_allowed() {
+    assert_eq!(refused("node.id", "-3").allowed, "an integer from 0 to 2147483647");
+    assert_eq!(refused("klamm.durability", "none").allowed, "one of durable, page-cache");
+    assert_eq!(
+        refused("log.segment.bytes", "1024").to_string(),
+        "log.segment.bytes=1024 cannot be used: allowed is an integer from 1048576 to 2147483647"
+    );
+    refused("process.roles", "controller");
+    refused("process.roles", "broker,observer");
+    refused("log.dirs", "");
+    refused("log.dirs", "/a,/a");
+    refused("listeners", "PLAINTEXT:9092");
+    refused("listeners", "CONTROLLER://:9093");
+    refused("log.cleanup.policy", "shred");
+    refused("controller.quorum.bootstrap.servers", "localhost");
+    refused("queued.max.request.bytes", "1000");
+    refused("socket.request.max.bytes", "0");
+}
+
+#[test]
+fn only_this_node_may_vote() {
+    assert_eq!(
+        refused("controller.quorum.voters", "1@a:9093,2@b:9093").allowed,
+        "this node alone, whose node.id is 1"
+    );
+    refused("controller.quorum.voters", "1@a");
+}
+
+#[test]
+fn a_served_listener_must_be_plaintext() {
+    let error = refused("listener.security.protocol.map", "PLAINTEXT:SSL");
+    assert_eq!(error.allowed, "PLAINTEXT:PLAINTEXT for the listener PLAINTEXT");
+    refused("listener.security.protocol.map", "CONTROLLER:PLAINTEXT");
+    refused("listener.security.protocol.map", "PLAINTEXT:TLS");
+    with(&[("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:SSL")])
+        .expect("the controller's listener is not served");
+}
+
+#[test]
+fn what_is_advertised_can_be_reached() {
+    refused("advertised.listeners", "PLAINTEXT://0.0.0.0:9092");
+    refused("advertised.listeners", "PLAINTEXT://[::]:9092");
+    refused("advertised.listeners", "OTHER://h:9092");
+    refused("advertised.listeners", "CONTROLLER://h:9093");
+    let found = with(&[("advertised.listeners", "PLAINTEXT://:0,CONTROLLER://h:1")]).expect("one");
+    assert_eq!(found.config.advertised, [listener("PLAINTEXT", "localhost", 0)]);
+}
+
+#[test]
+fn listeners_on_every_interface_are_not_advertised_as_such() {
+    let error = parse([("listeners", "PLAINTEXT://0.0.0.0:9092")]).expect_err("no address to tell");
+    assert_eq!(error.key, "advertised.listeners");
+    let found = parse([("listeners", "PLAINTEXT://:9092")]).expect("localhost");
+    assert_eq!(found.config.advertised, [listener("PLAINTEXT", "localhost", 9092)]);
+}
+
+#[test]
+fn several_listeners_are_served() {
+    let found = parse([
+        ("listeners", "A://[::1]:1,B://h:2"),
+        ("listener.security.protocol.map", "a:plaintext,B:PLAINTEXT"),
+        ("inter.broker.listener.name", "b"),
+    ])
+    .expect("two");
+    assert_eq!(found.config.listeners, [listener("A", "::1", 1), listener("B", "h", 2)]);
+    refused("inter.broker.listener.name", "CONTROLLER");
+}
+
+#[test]
+fn topic_defaults_and_limits_come_from_their_keys() {
+    let config = with(&[
+        ("message.max.bytes", "5000"),
+        ("log.message.timestamp.type", "LogAppendTime"),
+        ("log.message.timestamp.before.max.ms", "7"),
+        ("log.message.timestamp.after.max.ms", "8"),
+        ("log.cleanup.policy", "compact,delete"),
+        ("log.segment.bytes", "1048576"),
+        ("socket.request.max.bytes", "1000"),
+        ("queued.max.request.bytes", "1000"),
+        ("klamm.durability", "page-cache"),
+    ])
+    .expect("all allowed")
+    .config;
+    assert_eq!(
+        config.topic_defaults,
+        TopicConfig {
+            message_bytes_max: 5000,
+            log_append_time: true,
+            timestamp_before_ms_max: 7,
+            timestamp_after_ms_max: 8,
+            recompress: None,
+            compacted: true,
+            segment_bytes: 1 << 20,
+        }
+    );
+    assert_eq!((config.limits.frame_bytes_max, config.limits.request_budget_bytes), (1000, 1000));
+    assert_eq!(config.durability, Durability::PageCache);
+}
