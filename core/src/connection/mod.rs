@@ -1,0 +1,233 @@
+//! One connection: bytes in, requests out; responses in, chunks out, in request order.
+
+mod decode;
+mod error;
+mod intake;
+mod outbox;
+
+use alloc::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::batch::Compression;
+use crate::broker::image::Image;
+use crate::config::Limits;
+use crate::effect::FileRange;
+use crate::ids::ConnectionId;
+use crate::request::{Request, Response};
+use crate::time::{Instant, Now};
+use decode::{Context, Decoded, Plan};
+pub use error::ConnectionError;
+use intake::{Begin, Intake};
+use outbox::{Flow, Outbox, Turn};
+
+/// What leaves for the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chunk {
+    /// Bytes.
+    Bytes(Bytes),
+    /// A range of a file, which a driver may send without reading it (sendfile).
+    File(FileRange),
+}
+
+/// One connection, owned by the one thread or task that serves its socket.
+///
+/// After each event (bytes, the peer's end, a granted charge, responses, sent chunks, a timeout) its owner goes round
+/// once more, until nothing moves:
+///
+/// 1. [`handle_bytes`](Self::handle_bytes) with the input buffer, also when nothing new is in it: frames are taken
+///    off one at a time, and the next may have been waiting for its turn.
+/// 2. [`wants_charge`](Self::wants_charge): when it is not 0, take so many bytes from the budget, call
+///    [`handle_charged`](Self::handle_charged) and begin again at 1; or stand in the budget's queue.
+/// 3. [`poll_request`](Self::poll_request): a request goes to the broker; begin again at 1.
+/// 4. [`poll_discharge`](Self::poll_discharge) back to the budget; [`poll_transmit`](Self::poll_transmit) to the socket.
+/// 5. [`is_finished`](Self::is_finished): close. Else wait for the socket (to read, unless
+///    [`wants_read`](Self::wants_read) is 0), for responses, for the charge, for [`poll_timeout`](Self::poll_timeout).
+///
+/// Each method that fails does so once. From then on input is dropped; the answers to the requests before the fault
+/// still leave, and then the connection is finished. Whatever ends it, [`close`](Self::close) comes last, and what
+/// [`poll_discharge`](Self::poll_discharge) gives then goes back to the budget: so the budget cannot leak.
+#[derive(Debug)]
+pub struct Connection {
+    id: ConnectionId,
+    compression: Arc<dyn Compression>,
+    requests_unanswered_max: usize,
+    unsent_bytes_max: usize,
+    decompressed_bytes_max: u64,
+    intake: Intake,
+    outbox: Outbox<Plan>,
+    /// Found when a response came; told by the next `poll_request`.
+    failure: Option<ConnectionError>,
+}
+
+impl Connection {
+    /// A new connection, nothing received.
+    pub fn new(id: ConnectionId, limits: Limits, compression: Arc<dyn Compression>) -> Self {
+        Self {
+            id,
+            compression,
+            requests_unanswered_max: limits.requests_unanswered_max,
+            unsent_bytes_max: limits.unsent_bytes_max,
+            decompressed_bytes_max: limits.decompressed_bytes_max,
+            intake: Intake::new(&limits),
+            outbox: Outbox::new(),
+            failure: None,
+        }
+    }
+
+    /// As given by the driver.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Takes the next frame off the front of `input`, if it is whole, charged and the one before it has gone to the
+    /// broker. What is left there is unfinished, or waits; nothing but this connection may take from the buffer.
+    pub fn handle_bytes(&mut self, input: &mut BytesMut, now: Now) -> Result<(), ConnectionError> {
+        self.intake.handle_bytes(input, now)
+    }
+
+    /// The peer will send no more. What it has sent whole is still answered.
+    pub fn handle_end_of_input(&mut self) {
+        self.intake.handle_end_of_input();
+    }
+
+    /// The next request that may go to the broker now; its batches are checked by the topics' settings in `image`.
+    ///
+    /// While requests are unanswered a further one is handed on only when it and all of those are Produce.
+    #[must_use]
+    pub fn poll_request(
+        &mut self,
+        image: &Image,
+        now: Now,
+    ) -> Option<Result<Request, ConnectionError>> {
+        if let Some(failure) = self.failure.take() {
+            return Some(Err(failure));
+        }
+        if let Some(size) = self.intake.bad_size() {
+            self.intake.stop();
+            return Some(Err(ConnectionError::FrameSize(size)));
+        }
+        let turn = decode::turn(self.intake.whole()?);
+        if !self.outbox.admits(turn) || self.outbox.unanswered() >= self.requests_unanswered_max {
+            return None;
+        }
+        let frame = self.intake.take()?;
+        let context = Context {
+            image,
+            now,
+            compression: &*self.compression,
+            decompressed_bytes_max: self.decompressed_bytes_max,
+        };
+        let decoded = decode::request(&frame, &context);
+        Some(self.take_on(turn, frame.len(), decoded))
+    }
+
+    fn take_on(
+        &mut self,
+        turn: Turn,
+        charge: usize,
+        decoded: Result<Decoded, ConnectionError>,
+    ) -> Result<Request, ConnectionError> {
+        let Decoded { plan, body } = match decoded {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                self.intake.discharge(charge);
+                self.intake.stop();
+                return Err(error);
+            }
+        };
+        self.intake.discharge(charge.saturating_sub(plan.charge));
+        let number = self.outbox.push(turn, plan);
+        Ok(Request { number, transmitted: self.outbox.transmitted(), body })
+    }
+
+    /// The broker's answer; they may come in any order.
+    pub fn handle_response(&mut self, response: Response) {
+        let intake = &mut self.intake;
+        let mut failure = None;
+        let flow = self.outbox.answer(response.number, |plan| {
+            intake.discharge(plan.charge);
+            plan.encode(response.body, &mut failure)
+        });
+        self.failure = self.failure.take().or(failure);
+        if flow == Flow::Closed {
+            self.stop();
+        }
+    }
+
+    fn stop(&mut self) {
+        self.intake.stop();
+        for plan in self.outbox.abandon() {
+            self.intake.discharge(plan.charge);
+        }
+    }
+
+    /// The next chunk to send.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Chunk> {
+        self.outbox.poll_transmit()
+    }
+
+    /// So many chunks of [`poll_transmit`](Self::poll_transmit) have left the process entirely.
+    pub fn handle_transmitted(&mut self, chunks: usize) {
+        self.outbox.handle_transmitted(chunks);
+    }
+
+    /// 0: do not read now. Else how much room to make in the input buffer before reading.
+    pub fn wants_read(&self) -> usize {
+        self.intake.wants_read(if self.is_full() { Begin::Held } else { Begin::Allowed })
+    }
+
+    /// Bytes of the request budget that the frame just begun needs before its body is read; 0 for none.
+    ///
+    /// A frame whose turn cannot come yet asks for nothing: what it waits for may itself wait for the budget.
+    pub fn wants_charge(&self) -> usize {
+        if self.is_full() || !self.outbox.admits(Turn::Shared) {
+            return 0;
+        }
+        self.intake.wants_charge()
+    }
+
+    fn is_full(&self) -> bool {
+        self.outbox.unanswered() >= self.requests_unanswered_max
+            || self.outbox.unsent_bytes() >= self.unsent_bytes_max
+    }
+
+    /// The charge is granted. One that comes after the connection has dropped its frame comes back by
+    /// [`poll_discharge`](Self::poll_discharge).
+    pub fn handle_charged(&mut self) {
+        self.intake.handle_charged();
+    }
+
+    /// Bytes to give back to the budget; 0 for none.
+    #[must_use]
+    pub fn poll_discharge(&mut self) -> usize {
+        self.intake.take_discharge()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due: a begun frame has to be whole by then. The time that it
+    /// waits for its charge does not count.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.intake.poll_timeout()
+    }
+
+    /// The clock has reached [`poll_timeout`](Self::poll_timeout).
+    pub fn handle_timeout(&mut self, now: Now) -> Result<(), ConnectionError> {
+        self.intake.handle_timeout(now)
+    }
+
+    /// True when nothing is left to receive, answer or send: close the socket.
+    pub fn is_finished(&self) -> bool {
+        self.intake.is_exhausted() && self.outbox.is_empty()
+    }
+
+    /// The socket is gone, for whatever reason. Nothing is received, answered or sent any more, and
+    /// [`poll_discharge`](Self::poll_discharge) gives back everything that was held. A charge that is still waited
+    /// for is no longer wanted.
+    pub fn close(&mut self) {
+        self.stop();
+        self.outbox.clear_unsent();
+        self.failure = None;
+    }
+}
