@@ -10,6 +10,7 @@ extern crate std;
 pub mod api;
 pub mod batch;
 pub mod broker;
+pub mod checkpoint;
 pub mod config;
 mod connection;
 pub mod effect;
