@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use super::header::BatchHeader;
+
 /// What a log needs to know of a batch to give it its offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchInfo {
@@ -21,18 +23,33 @@ pub struct BatchInfo {
     pub size: u32,
 }
 
-/// Bytes of a batch's header, up to and with the record count (`DefaultRecordBatch.RECORD_BATCH_OVERHEAD`).
+/// Bytes of a batch's header, up to and with the record count
+/// (`DefaultRecordBatch.RECORD_BATCH_OVERHEAD`).
 pub const HEADER_BYTES: usize = 61;
 
 /// A batch that may be appended. Only the check of a produced batch and the batch builder make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedBatch {
-    pub(super) header: [u8; HEADER_BYTES],
-    pub(super) records: Bytes,
-    pub(super) info: BatchInfo,
+    header: [u8; HEADER_BYTES],
+    records: Bytes,
+    info: BatchInfo,
 }
 
 impl CheckedBatch {
+    /// For those who have checked, or built, what they pass.
+    pub(super) fn new(header: &BatchHeader, records: Bytes) -> Self {
+        let info = BatchInfo {
+            record_count: header.record_count,
+            last_offset_delta: header.last_offset_delta,
+            max_timestamp_ms: header.max_timestamp_ms,
+            producer_id: header.producer_id,
+            producer_epoch: header.producer_epoch,
+            base_sequence: header.base_sequence,
+            size: (HEADER_BYTES + records.len()) as u32,
+        };
+        Self { header: header.write(), records, info }
+    }
+
     /// What a log needs to know.
     pub fn info(&self) -> &BatchInfo {
         &self.info

@@ -1,8 +1,18 @@
-//! Record batches (magic 2): views, checks, building.
+//! Record batches of magic 2: views of stored ones, checks of produced ones, and building.
 
+mod builder;
 mod checked;
-
-pub use checked::{BatchInfo, CheckedBatch};
-
 mod compression;
+mod header;
+mod records;
+mod scan;
+mod varint;
+
+pub use builder::{BatchBuilder, NewRecord};
+pub use checked::{BatchInfo, CheckedBatch, HEADER_BYTES};
 pub use compression::{Codec, Compression, CompressionError, Decompress};
+pub use header::{
+    Attributes, BatchHeader, LOG_OVERHEAD_BYTES, TimestampType, UP_TO_MAGIC_BYTES, UnknownCodec,
+};
+pub use records::{Headers, Record, RecordFault, RecordHeader, Records};
+pub use scan::{BatchFault, BatchView, CrcCheck, LegacyEntry, Step, next_batch};
