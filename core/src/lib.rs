@@ -18,10 +18,11 @@ pub mod error_code;
 pub mod event;
 pub mod ids;
 pub mod job;
+pub mod log;
 pub mod request;
 pub mod rng;
 pub mod time;
 
 pub use broker::{Broker, Exit, Output, Peer};
 pub use connection::{Chunk, Connection, ConnectionError};
-pub use job::{Job, JobOutcome, JobResult};
+pub use job::{Job, JobResult};
