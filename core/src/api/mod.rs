@@ -1,3 +1,82 @@
-//! One file an API.
+//! One file an API, and the table of all of them.
+
+pub mod api_versions;
 pub mod describe_topic_partitions;
 pub mod metadata;
+pub mod produce;
+
+use core::ops::RangeInclusive;
+
+/// An API's number; unknown ones survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApiKey(pub i16);
+
+impl ApiKey {
+    /// Appends to logs.
+    pub const PRODUCE: Self = Self(0);
+    /// Brokers, topics and partitions.
+    pub const METADATA: Self = Self(3);
+    /// What the broker speaks.
+    pub const API_VERSIONS: Self = Self(18);
+    /// Topics page by page.
+    pub const DESCRIBE_TOPIC_PARTITIONS: Self = Self(75);
+
+    /// What is known of the API, if it is served here.
+    pub fn api(self) -> Option<&'static Api> {
+        APIS.iter().find(|api| api.key == self)
+    }
+}
+
+/// An API that is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// Its number.
+    pub key: ApiKey,
+    /// Kafka's name of it.
+    pub name: &'static str,
+    /// The versions that are decoded. Any other closes the connection; ApiVersions alone is
+    /// answered.
+    pub decoded: RangeInclusive<i16>,
+    /// The versions that ApiVersions tells of.
+    pub advertised: RangeInclusive<i16>,
+    /// The first version with compact lengths and tagged fields.
+    pub flexible: i16,
+}
+
+impl Api {
+    /// Whether requests of this version are decoded.
+    pub fn decodes(&self, version: i16) -> bool {
+        self.decoded.contains(&version)
+    }
+
+    /// The version of the header before a request of this version, whether it is decoded or not.
+    pub fn request_header_version(&self, version: i16) -> i16 {
+        if version >= self.flexible { 2 } else { 1 }
+    }
+
+    /// The version of the header before a response of this version.
+    ///
+    /// That of ApiVersions never changes: a client reads it before it knows what the broker speaks
+    /// (KIP-511).
+    pub fn response_header_version(&self, version: i16) -> i16 {
+        i16::from(self.key != ApiKey::API_VERSIONS && version >= self.flexible)
+    }
+}
+
+/// The APIs that are served, by number.
+pub const APIS: &[Api] = &[
+    api(ApiKey::PRODUCE, "Produce", 3..=13, 0..=13, 9),
+    api(ApiKey::METADATA, "Metadata", 0..=13, 0..=13, 9),
+    api(ApiKey::API_VERSIONS, "ApiVersions", 0..=4, 0..=4, 3),
+    api(ApiKey::DESCRIBE_TOPIC_PARTITIONS, "DescribeTopicPartitions", 0..=0, 0..=0, 0),
+];
+
+const fn api(
+    key: ApiKey,
+    name: &'static str,
+    decoded: RangeInclusive<i16>,
+    advertised: RangeInclusive<i16>,
+    flexible: i16,
+) -> Api {
+    Api { key, name, decoded, advertised, flexible }
+}

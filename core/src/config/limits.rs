@@ -1,5 +1,14 @@
 //! Every limit in one place, each with its reason.
 
+/// Array elements in one message. An element takes up to a few hundred bytes once decoded, and a byte or
+/// two on the wire: without this a frame of 100 MiB would become many times its charge. Ten times what
+/// the largest clusters name in one request.
+pub const MESSAGE_ELEMENTS_MAX: usize = 1 << 20;
+
+/// Structures inside structures in one message. Kafka's deepest has five levels; this guards the stack
+/// against a definition that holds itself.
+pub const MESSAGE_DEPTH_MAX: u8 = 16;
+
 /// Limits of one broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -1,7 +1,7 @@
 //! Everything that can be set, and every limit with its reason.
 
 pub mod keys;
-mod limits;
+pub mod limits;
 mod listeners;
 mod parse;
 #[cfg(test)]

@@ -1,0 +1,61 @@
+//! Kafka's wire format: primitive types in their classic and compact forms, and the [`message!`]
+//! macro in which a definition reads like Kafka's own schema.
+//!
+//! A [`Message`] is decoded by a [`Reader`] over the frame that it came in: records and other byte
+//! fields are slices of that frame, no length from the wire reserves memory beyond the bytes that
+//! are there, and no input panics. It is encoded into a [`Writer`], straight into the output.
+
+mod field;
+mod message;
+mod reader;
+pub mod varint;
+mod writer;
+
+pub use field::{Field, Form, Nullable};
+pub use message::Message;
+pub(crate) use message::{Slot, ascending, message, write_tag_count};
+pub use reader::Reader;
+pub use writer::{Count, Part, Writer};
+
+/// Why bytes are not the message that they were taken for. It is always the sender's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes end inside a field.
+    #[error("{missing} bytes are missing")]
+    UnexpectedEnd {
+        /// How many more the field needs at least.
+        missing: usize,
+    },
+    /// A varint does not end where its type does (5 bytes, or 10).
+    #[error("a varint is too long")]
+    VarintTooLong,
+    /// A null where this version has none.
+    #[error("null in a field that may not be null")]
+    UnexpectedNull,
+    /// A string longer than 32767 bytes, which the classic form could not even say.
+    #[error("a string of {0} bytes")]
+    StringTooLong(usize),
+    /// An array that claims more elements than bytes are left.
+    #[error("an array of {elements} elements in {remaining} bytes")]
+    ArrayTooLong {
+        /// As claimed.
+        elements: usize,
+        /// Bytes left behind the claim.
+        remaining: usize,
+    },
+    /// More array elements in one message than
+    /// [`MESSAGE_ELEMENTS_MAX`](crate::config::limits::MESSAGE_ELEMENTS_MAX).
+    #[error("too many array elements in one message")]
+    TooManyElements,
+    /// Structures nested deeper than
+    /// [`MESSAGE_DEPTH_MAX`](crate::config::limits::MESSAGE_DEPTH_MAX).
+    #[error("structures are nested too deep")]
+    TooDeep,
+    /// The message has no such version.
+    #[error("version {0} does not exist")]
+    UnknownVersion(i16),
+}
+
+#[cfg(test)]
+#[expect(unreachable_pub, reason = "the macro defines public types")]
+mod tests;
