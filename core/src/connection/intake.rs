@@ -136,7 +136,7 @@ impl Intake {
     fn set_deadline(&mut self, now: Now) {
         let waits_for_peer = self.state == State::Open
             && match self.head {
-                Head::Unknown => self.arrived > 0,
+                Head::Unknown => self.arrived > 0 && self.whole.is_none(),
                 Head::Charged(_) => true,
                 Head::Uncharged(_) | Head::Bad(_) | Head::Dropped(_) => false,
             };
@@ -221,7 +221,7 @@ impl Intake {
         core::mem::take(&mut self.discharge)
     }
 
-    /// Room for the frame under way; without one, `idle` or nothing.
+    /// Room for the frame under way; without one, room for a first read if one may be begun.
     pub(super) fn wants_read(&self, begin: Begin) -> usize {
         if self.state != State::Open {
             return 0;
@@ -247,8 +247,13 @@ impl Intake {
         self.deadline
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Now) -> Result<(), ConnectionError> {
+    /// A peer that is not read (`begin` is held) has its time to finish a size prefix anew.
+    pub(super) fn handle_timeout(&mut self, begin: Begin, now: Now) -> Result<(), ConnectionError> {
         if self.deadline.is_none_or(|deadline| now.mono < deadline) {
+            return Ok(());
+        }
+        if self.head == Head::Unknown && begin == Begin::Held {
+            self.deadline = Some(now.mono + Millis(self.frame_timeout_ms));
             return Ok(());
         }
         let arrived = self.arrived;
@@ -273,4 +278,204 @@ impl Intake {
 pub(super) enum Begin {
     Allowed,
     Held,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    const AT_START: Now = Now { mono: Instant::ZERO, wall_ms: 0 };
+
+    fn after_ms(ms: u64) -> Now {
+        Now { mono: Instant::ZERO + Millis(ms), wall_ms: 0 }
+    }
+
+    fn frame(body: &[u8]) -> Vec<u8> {
+        let mut frame = (body.len() as i32).to_be_bytes().to_vec();
+        frame.extend_from_slice(body);
+        frame
+    }
+
+    /// Feeds `bytes` in pieces; each whole frame is charged and taken at once.
+    fn frames_of(bytes: &[u8], piece: usize) -> (Vec<Bytes>, Intake) {
+        let mut intake = Intake::new(&Limits::default());
+        let (mut input, mut frames, mut held) = (BytesMut::new(), Vec::new(), 0);
+        for piece in bytes.chunks(piece) {
+            input.extend_from_slice(piece);
+            intake.handle_bytes(&mut input, AT_START).unwrap();
+            loop {
+                let wanted = intake.wants_charge();
+                if wanted > 0 {
+                    held += wanted;
+                    intake.handle_charged();
+                    intake.handle_bytes(&mut input, AT_START).unwrap();
+                }
+                let Some(frame) = intake.take() else { break };
+                intake.discharge(frame.len());
+                held -= intake.take_discharge();
+                frames.push(frame);
+                intake.handle_bytes(&mut input, AT_START).unwrap();
+            }
+        }
+        let begun = if let Head::Charged(size) = intake.head { size } else { 0 };
+        assert_eq!(held, begun, "only the frame under way is charged");
+        (frames, intake)
+    }
+
+    #[test]
+    fn frames_are_the_same_in_pieces_of_any_size() {
+        let bodies: [&[u8]; 4] = [b"a", b"bcd", &[7; 300], b"e"];
+        let bytes: Vec<u8> = bodies.iter().flat_map(|body| frame(body)).collect();
+        for piece in [1, 2, 3, 5, 64, bytes.len()] {
+            let (frames, intake) = frames_of(&bytes, piece);
+            assert_eq!(frames, bodies);
+            assert_eq!(intake.poll_timeout(), None);
+            assert_eq!(intake.wants_read(Begin::Allowed), 64 << 10);
+        }
+    }
+
+    #[test]
+    fn a_frame_is_a_slice_of_the_input() {
+        let mut intake = Intake::new(&Limits::default());
+        let mut input = BytesMut::from(&frame(b"body")[..]);
+        let place = input.as_ptr() as usize + SIZE_BYTES;
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        intake.handle_charged();
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        assert_eq!(intake.take().unwrap().as_ptr() as usize, place);
+    }
+
+    #[test]
+    fn an_uncharged_frame_is_not_read() {
+        let mut intake = Intake::new(&Limits::default());
+        let mut input = BytesMut::from(&frame(&[0; 100])[..10]);
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        assert_eq!((intake.wants_charge(), intake.wants_read(Begin::Allowed)), (100, 0));
+        intake.handle_charged();
+        assert_eq!((intake.wants_charge(), intake.wants_read(Begin::Held)), (0, 64 << 10));
+    }
+
+    #[test]
+    fn the_next_frame_asks_for_its_charge_when_the_one_before_is_taken() {
+        let mut intake = Intake::new(&Limits::default());
+        let mut input = BytesMut::from(&[frame(b"one"), frame(b"three")].concat()[..]);
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        intake.handle_charged();
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        assert_eq!(intake.wants_charge(), 0);
+        assert!(intake.take().is_some());
+        assert_eq!(intake.wants_charge(), 5);
+    }
+
+    #[test]
+    fn a_short_frame_gets_its_room_at_once_and_a_long_one_by_doubling() {
+        let mut intake = Intake::new(&Limits::default());
+        let mut input = BytesMut::from(&(1_i32 << 20).to_be_bytes()[..]);
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        intake.handle_charged();
+        assert_eq!(intake.wants_read(Begin::Allowed), 1 << 20);
+
+        let mut intake = Intake::new(&Limits::default());
+        let mut input = BytesMut::from(&(100_i32 << 20).to_be_bytes()[..]);
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        intake.handle_charged();
+        let (mut total, end) = (4, (100 << 20) + 4);
+        while total < end {
+            let room = intake.wants_read(Begin::Allowed);
+            assert!(room <= total.max(64 << 10), "{room} bytes of room for {total} arrived");
+            total += room;
+            intake.arrived = total;
+        }
+        assert_eq!(total, end);
+    }
+
+    #[test]
+    fn impossible_sizes_are_refused_at_once() {
+        for size in [0, -1, i32::MIN, i32::MAX, 104_857_601] {
+            let mut intake = Intake::new(&Limits::default());
+            let mut input = BytesMut::from(&size.to_be_bytes()[..]);
+            let refused = intake.handle_bytes(&mut input, AT_START);
+            assert_eq!(refused, Err(ConnectionError::FrameSize(size)));
+            assert!(input.is_empty() && intake.is_exhausted());
+            assert_eq!(intake.handle_bytes(&mut input, AT_START), Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_impossible_size_waits_for_the_frame_before_it() {
+        let mut intake = Intake::new(&Limits::default());
+        let mut input = BytesMut::from(&[frame(b"good"), [0xff; 4].to_vec()].concat()[..]);
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        intake.handle_charged();
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        assert_eq!(intake.bad_size(), None);
+        assert!(intake.take().is_some());
+        assert_eq!(intake.bad_size(), Some(-1));
+    }
+
+    #[test]
+    fn an_unfinished_frame_times_out() {
+        let mut intake = Intake::new(&Limits::default());
+        let mut input = BytesMut::from(&[0_u8, 0][..]);
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        assert_eq!(intake.poll_timeout(), Some(after_ms(60_000).mono), "half a size prefix");
+        assert_eq!(intake.handle_timeout(Begin::Allowed, after_ms(59_999)), Ok(()));
+        assert_eq!(intake.handle_timeout(Begin::Held, after_ms(60_000)), Ok(()));
+        assert_eq!(intake.poll_timeout(), Some(after_ms(120_000).mono), "nobody read from it");
+
+        input.extend_from_slice(&[0, 9, 1]);
+        intake.handle_bytes(&mut input, after_ms(10)).unwrap();
+        assert_eq!(intake.poll_timeout(), None, "it waits for its charge, not for the peer");
+        intake.handle_charged();
+        intake.handle_bytes(&mut input, after_ms(100_000)).unwrap();
+        input.extend_from_slice(&[2]);
+        intake.handle_bytes(&mut input, after_ms(130_000)).unwrap();
+        assert_eq!(intake.poll_timeout(), Some(after_ms(160_000).mono), "a drip buys no time");
+        assert_eq!(
+            intake.handle_timeout(Begin::Held, after_ms(160_000)),
+            Err(ConnectionError::FrameTimeout { wait_ms: 60_000, arrived: 6 })
+        );
+        assert_eq!((intake.take_discharge(), intake.poll_timeout()), (9, None));
+        assert!(intake.is_exhausted());
+    }
+
+    #[test]
+    fn after_the_end_whole_frames_remain_and_an_unfinished_one_is_dropped() {
+        let mut intake = Intake::new(&Limits::default());
+        let mut input = BytesMut::from(&[frame(b"whole"), frame(b"unfinished")].concat()[..15]);
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        intake.handle_end_of_input();
+        assert!(!intake.is_exhausted());
+        assert_eq!(intake.wants_charge(), 5);
+        intake.handle_charged();
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        assert!(intake.take().is_some());
+        assert!(intake.is_exhausted());
+        assert_eq!((intake.wants_charge(), intake.wants_read(Begin::Allowed)), (0, 0));
+    }
+
+    #[test]
+    fn the_end_inside_a_charged_frame_gives_its_charge_back() {
+        let mut intake = Intake::new(&Limits::default());
+        let mut input = BytesMut::from(&frame(b"unfinished")[..8]);
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        intake.handle_charged();
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        intake.handle_end_of_input();
+        assert_eq!(intake.take_discharge(), 10);
+        assert!(intake.is_exhausted());
+        assert_eq!(intake.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_charge_granted_too_late_goes_straight_back() {
+        let mut intake = Intake::new(&Limits::default());
+        let mut input = BytesMut::from(&frame(b"body")[..]);
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        intake.stop();
+        assert_eq!((intake.wants_charge(), intake.take_discharge()), (0, 0));
+        intake.handle_charged();
+        assert_eq!(intake.take_discharge(), 4);
+    }
 }

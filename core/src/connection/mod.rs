@@ -175,22 +175,23 @@ impl Connection {
 
     /// 0: do not read now. Else how much room to make in the input buffer before reading.
     pub fn wants_read(&self) -> usize {
-        self.intake.wants_read(if self.is_full() { Begin::Held } else { Begin::Allowed })
+        self.intake.wants_read(self.begin())
     }
 
     /// Bytes of the request budget that the frame just begun needs before its body is read; 0 for none.
     ///
     /// A frame whose turn cannot come yet asks for nothing: what it waits for may itself wait for the budget.
     pub fn wants_charge(&self) -> usize {
-        if self.is_full() || !self.outbox.admits(Turn::Shared) {
+        if self.begin() == Begin::Held || !self.outbox.admits(Turn::Shared) {
             return 0;
         }
         self.intake.wants_charge()
     }
 
-    fn is_full(&self) -> bool {
-        self.outbox.unanswered() >= self.requests_unanswered_max
-            || self.outbox.unsent_bytes() >= self.unsent_bytes_max
+    fn begin(&self) -> Begin {
+        let full = self.outbox.unanswered() >= self.requests_unanswered_max
+            || self.outbox.unsent_bytes() >= self.unsent_bytes_max;
+        if full { Begin::Held } else { Begin::Allowed }
     }
 
     /// The charge is granted. One that comes after the connection has dropped its frame comes back by
@@ -214,7 +215,7 @@ impl Connection {
 
     /// The clock has reached [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Now) -> Result<(), ConnectionError> {
-        self.intake.handle_timeout(now)
+        self.intake.handle_timeout(self.begin(), now)
     }
 
     /// True when nothing is left to receive, answer or send: close the socket.

@@ -216,3 +216,97 @@ fn shrink<T>(queue: &mut VecDeque<T>) {
         *queue = VecDeque::new();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn answer(outbox: &mut Outbox<&'static str>, number: u64) -> Flow {
+        outbox.answer(RequestNumber(number), |plan| Answer::Frame(Bytes::from(plan)))
+    }
+
+    fn sent(outbox: &mut Outbox<&'static str>) -> Vec<Chunk> {
+        core::iter::from_fn(|| outbox.poll_transmit()).collect()
+    }
+
+    fn chunk(text: &'static str) -> Chunk {
+        Chunk::Bytes(Bytes::from(text))
+    }
+
+    #[test]
+    fn answers_in_reverse_leave_in_order() {
+        let mut outbox = Outbox::new();
+        for plan in ["zero", "one", "two"] {
+            outbox.push(Turn::Shared, plan);
+        }
+        assert_eq!(answer(&mut outbox, 2), Flow::Open);
+        answer(&mut outbox, 1);
+        assert_eq!(outbox.poll_transmit(), None);
+        assert_eq!(outbox.unsent_bytes(), 6);
+        answer(&mut outbox, 0);
+        assert_eq!(sent(&mut outbox), [chunk("zero"), chunk("one"), chunk("two")]);
+        assert_eq!((outbox.unanswered(), outbox.unsent_bytes()), (0, 10));
+        outbox.handle_transmitted(2);
+        assert_eq!((outbox.transmitted(), outbox.is_empty()), (2, false));
+        outbox.handle_transmitted(1);
+        assert_eq!((outbox.transmitted(), outbox.unsent_bytes()), (3, 0));
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn only_shared_turns_stand_beside_each_other() {
+        let mut outbox = Outbox::new();
+        assert!(outbox.admits(Turn::Alone) && outbox.admits(Turn::Shared));
+        outbox.push(Turn::Shared, "produce");
+        assert!(!outbox.admits(Turn::Alone) && outbox.admits(Turn::Shared));
+        answer(&mut outbox, 0);
+        outbox.push(Turn::Alone, "metadata");
+        assert!(!outbox.admits(Turn::Alone) && !outbox.admits(Turn::Shared));
+    }
+
+    #[test]
+    fn an_empty_answer_counts_when_all_before_it_have_left() {
+        let mut outbox = Outbox::new();
+        outbox.push(Turn::Shared, "zero");
+        outbox.push(Turn::Shared, "one");
+        outbox.answer(RequestNumber(1), |_| Answer::Nothing);
+        answer(&mut outbox, 0);
+        assert_eq!((sent(&mut outbox).len(), outbox.transmitted()), (1, 0));
+        outbox.handle_transmitted(1);
+        assert_eq!(outbox.transmitted(), 2);
+        outbox.push(Turn::Shared, "two");
+        outbox.answer(RequestNumber(2), |_| Answer::Nothing);
+        assert_eq!((outbox.transmitted(), outbox.is_empty()), (3, true));
+    }
+
+    #[test]
+    fn a_closing_answer_drops_all_behind_it() {
+        let mut outbox = Outbox::new();
+        for plan in ["zero", "one", "two", "three"] {
+            outbox.push(Turn::Shared, plan);
+        }
+        answer(&mut outbox, 2);
+        outbox.answer(RequestNumber(1), |_| Answer::Close);
+        assert_eq!(answer(&mut outbox, 0), Flow::Closed);
+        assert_eq!(outbox.abandon().collect::<Vec<_>>(), ["three"]);
+        assert_eq!(sent(&mut outbox), [chunk("zero")]);
+        assert_eq!(outbox.unsent_bytes(), 4);
+        assert_eq!(answer(&mut outbox, 3), Flow::Open, "nobody waits for it");
+        outbox.handle_transmitted(1);
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn an_idle_outbox_keeps_no_long_queue() {
+        let mut outbox = Outbox::new();
+        for number in 0..100 {
+            outbox.push(Turn::Shared, "plan");
+            answer(&mut outbox, number);
+        }
+        assert_eq!(sent(&mut outbox).len(), 100);
+        outbox.handle_transmitted(100);
+        let kept = outbox.slots.capacity() + outbox.chunks.capacity() + outbox.leaving.capacity();
+        assert!(kept <= 3 * KEPT_CAPACITY, "{kept} entries");
+    }
+}
