@@ -27,4 +27,4 @@ pub mod time;
 
 pub use broker::{Broker, Exit, Output, Peer};
 pub use connection::{Chunk, Connection, ConnectionError};
-pub use job::{Job, JobResult};
+pub use job::{Job, JobOutcome, JobResult};

@@ -1,15 +1,17 @@
 //! The cluster as the metadata log tells it: immutable, replaced whole, shared by `Arc`.
 
+use alloc::borrow::{Cow, ToOwned};
 use alloc::collections::BTreeMap;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::config::{Listener, TopicConfig};
 use crate::ids::Uuid;
 
 /// One state of the cluster.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Image {
     /// `cluster.id` of `meta.properties`.
     pub cluster_id: String,
@@ -21,14 +23,37 @@ pub struct Image {
     pub metadata_offset: i64,
     /// Finalized feature levels (`FeatureLevelRecord`), by name, level 0 left out. `metadata.version` is among them.
     pub features: BTreeMap<String, i16>,
+    /// `kraft.version`, from the quorum's control record; 0 before there was one.
+    pub kraft_version: i16,
     /// Topics by name.
     pub topics: BTreeMap<Arc<str>, Arc<Topic>>,
     /// The same topics by id.
     pub topics_by_id: BTreeMap<Uuid, Arc<Topic>>,
     /// Settings as the metadata log has them, by resource.
     pub configs: BTreeMap<ConfigResource, BTreeMap<String, String>>,
-    /// The last `RegisterBrokerRecord` of this node.
+    /// The last `RegisterBrokerRecord` of this node, with what changed it since.
     pub registration: Option<Registration>,
+    /// The first producer id that no block has taken yet (`ProducerIdsRecord`).
+    pub next_producer_id: i64,
+}
+
+impl Default for Image {
+    /// No topic, no record.
+    fn default() -> Self {
+        Self {
+            cluster_id: String::new(),
+            node_id: 0,
+            brokers: BTreeMap::new(),
+            metadata_offset: -1,
+            features: BTreeMap::new(),
+            kraft_version: 0,
+            topics: BTreeMap::new(),
+            topics_by_id: BTreeMap::new(),
+            configs: BTreeMap::new(),
+            registration: None,
+            next_producer_id: 0,
+        }
+    }
 }
 
 /// A broker as clients see it.
@@ -45,8 +70,12 @@ pub struct Broker {
 pub struct Registration {
     /// Drawn anew by each process that registers.
     pub incarnation_id: Uuid,
-    /// The offset of the record.
+    /// Kafka 3.7 and later give it the offset of the record.
     pub broker_epoch: i64,
+    /// True from the registration on, and again from a stop on.
+    pub fenced: bool,
+    /// True while a stop is under way, and after it.
+    pub in_controlled_shutdown: bool,
 }
 
 /// What a setting belongs to (`ConfigResource.Type`).
@@ -56,6 +85,28 @@ pub struct ConfigResource {
     pub resource_type: i8,
     /// Topic's name, node id, or empty for all brokers.
     pub name: String,
+}
+
+impl ConfigResource {
+    /// `ConfigResource.Type.TOPIC`.
+    pub const TOPIC: i8 = 2;
+    /// `ConfigResource.Type.BROKER`.
+    pub const BROKER: i8 = 4;
+
+    /// A topic's settings.
+    pub fn topic(name: &str) -> Self {
+        Self { resource_type: Self::TOPIC, name: name.to_owned() }
+    }
+
+    /// The settings of one broker.
+    pub fn broker(node_id: i32) -> Self {
+        Self { resource_type: Self::BROKER, name: node_id.to_string() }
+    }
+
+    /// The settings of all brokers.
+    pub fn broker_default() -> Self {
+        Self { resource_type: Self::BROKER, name: String::new() }
+    }
 }
 
 /// A topic.
@@ -96,4 +147,63 @@ pub struct Partition {
     pub partition_epoch: i32,
     /// 0 recovered, 1 recovering.
     pub leader_recovery_state: i8,
+}
+
+/// A partition without a leader (`LeaderConstants.NO_LEADER`).
+pub const NO_LEADER: i32 = -1;
+
+impl Partition {
+    /// Who leads, as the one live node `node_id` sees it: the recorded leader, or `node_id` where
+    /// none is recorded and it has a replica. A clean stop of Kafka leaves every partition without
+    /// a leader, and nobody but this node could be elected.
+    pub fn leader_here(&self, node_id: i32) -> i32 {
+        if self.leader == NO_LEADER && self.replicas.contains(&node_id) {
+            return node_id;
+        }
+        self.leader
+    }
+
+    /// The partition as it would be recorded with [`leader_here`](Self::leader_here) elected: an
+    /// empty ISR becomes that leader, and a partition with a leader has no eligible ones.
+    pub fn as_led_here(&self, node_id: i32) -> Cow<'_, Self> {
+        let leader = self.leader_here(node_id);
+        if leader == self.leader {
+            return Cow::Borrowed(self);
+        }
+        let mut led = self.clone();
+        led.leader = leader;
+        if led.isr.is_empty() {
+            led.isr = vec![leader];
+        }
+        led.elr.clear();
+        led.last_known_elr.clear();
+        Cow::Owned(led)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn without_leader(replicas: Vec<i32>) -> Partition {
+        let elr = replicas.clone();
+        Partition { replicas, elr, leader: NO_LEADER, leader_epoch: 3, ..Partition::default() }
+    }
+
+    #[test]
+    fn partition_without_leader_is_led_by_its_live_replica() {
+        let partition = without_leader(vec![1]);
+        assert_eq!(partition.leader_here(1), 1);
+        let led = partition.as_led_here(1);
+        assert_eq!((led.leader, led.leader_epoch, led.isr.as_slice()), (1, 3, &[1][..]));
+        assert!(led.elr.is_empty());
+    }
+
+    #[test]
+    fn partition_without_replica_here_keeps_its_leader() {
+        assert_eq!(without_leader(vec![2]).leader_here(1), NO_LEADER);
+        let elsewhere = Partition { replicas: vec![1, 2], leader: 2, ..Partition::default() };
+        assert_eq!(elsewhere.leader_here(1), 2);
+        assert_eq!(*elsewhere.as_led_here(1), elsewhere);
+    }
 }

@@ -1,6 +1,7 @@
 //! The broker: the only shared state of a node; a driver keeps it behind one lock.
 
 pub mod image;
+pub mod topic_config;
 
 use alloc::string::String;
 use alloc::sync::Arc;

@@ -1,33 +1,68 @@
 //! Jobs: long pieces of pure work with a state of their own. The broker starts one, a worker of the
 //! driver owns it, no lock is held.
 
+mod load_metadata;
+
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::effect::{Completion, Effect};
+pub use load_metadata::{AppendPoint, LoadedMetadata, MetadataFailure};
+
+use crate::broker::image::Image;
+use crate::config::{Limits, TopicConfig};
+use crate::effect::{Completion, Effect, Path};
 use crate::event::Event;
-use crate::ids::EffectId;
+use crate::ids::{EffectId, JobId};
+use load_metadata::LoadMetadata;
 
 /// A job. Drive it with: `poll_effect` until `None`, carry the effects out (any order), hand each
 /// completion in, and again, until `poll_done` gives the result.
 #[derive(Debug)]
-pub struct Job {}
+pub struct Job(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    LoadMetadata(Box<LoadMetadata>),
+}
 
 impl Job {
+    /// Reads the metadata log in `directory` (`…/__cluster_metadata-0`, which may be missing) and
+    /// its newest snapshot.
+    ///
+    /// `base` is the image before any record: cluster id, node id, and what clients are told of
+    /// this broker. `topic_defaults` is what the static configuration gives to topics.
+    pub fn load_metadata(
+        id: JobId,
+        directory: Path,
+        base: Image,
+        topic_defaults: TopicConfig,
+        limits: &Limits,
+    ) -> Self {
+        let job = LoadMetadata::new(id, directory, base, topic_defaults, limits);
+        Self(Kind::LoadMetadata(Box::new(job)))
+    }
+
     /// The next effect to carry out.
     #[must_use]
     pub fn poll_effect(&mut self) -> Option<(EffectId, Effect)> {
-        None
+        match &mut self.0 {
+            Kind::LoadMetadata(job) => job.poll_effect(),
+        }
     }
 
     /// The answer to an effect of this job.
     pub fn handle_completion(&mut self, id: EffectId, result: Completion) {
-        let _ = (id, result);
+        match &mut self.0 {
+            Kind::LoadMetadata(job) => job.handle_completion(id, result),
+        }
     }
 
     /// The result, once.
     #[must_use]
     pub fn poll_done(&mut self) -> Option<JobResult> {
-        None
+        match &mut self.0 {
+            Kind::LoadMetadata(job) => job.poll_done(),
+        }
     }
 }
 
@@ -36,4 +71,15 @@ impl Job {
 pub struct JobResult {
     /// In the order in which they happened.
     pub events: Vec<Event>,
+    /// What came of it.
+    pub outcome: JobOutcome,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub enum JobOutcome {
+    /// [`Job::load_metadata`] is done.
+    MetadataLoaded(Box<LoadedMetadata>),
+    /// [`Job::load_metadata`] could not: the broker must not start.
+    MetadataFailed(MetadataFailure),
 }
