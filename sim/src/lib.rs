@@ -1,1 +1,13 @@
-//! Placeholder.
+//! Klamm's third driver: simulated network, disk and clock around the real machines.
+//!
+//! A run is a pure function of its [`Decisions`](decisions::Decisions): drawn from a seed, or read back
+//! from a script. The pieces, one concept a file:
+//!
+//! - [`queue`]: the one queue of events, ordered by (time, id); [`decisions`]: every choice;
+//!   [`digest`]: a run's fingerprint.
+//! - [`disk`]: what files do, and what crashes leave of them.
+
+pub mod decisions;
+pub mod digest;
+pub mod disk;
+pub mod queue;

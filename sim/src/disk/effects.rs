@@ -1,0 +1,458 @@
+//! Effects under way: their operations start, take hold, fail, or are cut by a crash.
+
+use bytes::Bytes;
+use klamm_core::effect::{
+    Completion, Effect, Entry, EntryKind, FileRef, IoError, IoErrorKind, Operation,
+    OperationResult, Path,
+};
+use klamm_core::ids::EffectId;
+
+use super::file::Snapshot;
+use super::tree::{Node, NodeId, TreeError};
+use super::{Disk, Progress, Violation};
+use crate::decisions::{Decisions, Purpose};
+
+/// An effect that was submitted and has not completed.
+#[derive(Clone, Debug)]
+pub(super) struct OpenEffect {
+    operations: Vec<Operation>,
+    /// The members of a sync set have no order, and one that fails does not end it.
+    is_set: bool,
+    /// A set whose members all begin at once, as on many workers.
+    together: bool,
+    next: usize,
+    started: bool,
+    covered: Vec<Option<Covered>>,
+    results: Vec<OperationResult>,
+    error: Option<IoError>,
+    failed_sync: Option<Path>,
+}
+
+/// What a sync that has begun covers.
+#[derive(Clone, Debug)]
+enum Covered {
+    File(NodeId, Snapshot),
+    Directory(NodeId, u64),
+}
+
+impl OpenEffect {
+    pub(super) fn new(effect: Effect, decisions: &mut Decisions) -> Self {
+        let (operations, is_set) = match effect {
+            Effect::Operations(operations) => (operations, false),
+            Effect::Sync(set) => {
+                let files = set.files.into_iter().map(Operation::Sync);
+                let directories = set.directories.into_iter().map(Operation::SyncDirectory);
+                let mut members: Vec<Operation> = files.chain(directories).collect();
+                shuffle(&mut members, decisions);
+                (members, true)
+            }
+        };
+        Self {
+            covered: operations.iter().map(|_| None).collect(),
+            operations,
+            is_set,
+            together: is_set && decisions.below(Purpose::DiskOrder, 2) == 1,
+            next: 0,
+            started: false,
+            results: Vec::new(),
+            error: None,
+            failed_sync: None,
+        }
+    }
+
+    /// Where a sync has failed.
+    pub(super) fn failed_sync(&self) -> Option<&Path> {
+        self.failed_sync.as_ref()
+    }
+
+    pub(super) fn into_completion(self) -> Completion {
+        let done = if self.is_set { Vec::new() } else { self.results };
+        match self.error {
+            None => Completion::Done(done),
+            Some(error) => Completion::Failed { done, error },
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.next == self.operations.len() || (self.error.is_some() && !self.is_set)
+    }
+
+    fn left(&self) -> &[Operation] {
+        if self.is_over() { &[] } else { &self.operations[self.next..] }
+    }
+
+    /// Bytes that it may still write: path, first byte, behind the last byte.
+    pub(super) fn writes_left(&self, disk: &Disk) -> Vec<(Path, u64, u64)> {
+        let of_write = |operation: &Operation| match operation {
+            Operation::Write { file, position, data } => {
+                Some((disk.path_of(file), *position, position + length_of(data)))
+            }
+            _ => None,
+        };
+        self.left().iter().filter_map(of_write).collect()
+    }
+
+    /// Paths that it may still sync.
+    pub(super) fn synced_paths(&self, disk: &Disk) -> Vec<Path> {
+        let of_sync = |operation: &Operation| match operation {
+            Operation::Sync(file) => Some(disk.path_of(file)),
+            Operation::SyncDirectory(path) => Some(path.clone()),
+            _ => None,
+        };
+        self.left().iter().filter_map(of_sync).collect()
+    }
+
+    /// A path that this effect renames, unlinks or closes, and `other` uses.
+    pub(super) fn meets(&self, other: &Self, disk: &Disk) -> Option<Path> {
+        let used: Vec<Path> =
+            other.left().iter().filter_map(|left| used_file(left, disk)).collect();
+        let moved = self.left().iter().filter_map(|operation| match operation {
+            Operation::Rename { from, .. } => Some(from.clone()),
+            Operation::Unlink(path) => Some(path.clone()),
+            Operation::Close(file) => Some(disk.path_of(file)),
+            _ => None,
+        });
+        moved.into_iter().find(|moved| used.iter().any(|used| used.is_within(moved)))
+    }
+}
+
+fn used_file(operation: &Operation, disk: &Disk) -> Option<Path> {
+    match operation {
+        Operation::Open(file)
+        | Operation::Create(file)
+        | Operation::Write { file, .. }
+        | Operation::Read { file, .. }
+        | Operation::SetLength { file, .. }
+        | Operation::Sync(file) => Some(disk.path_of(file)),
+        _ => None,
+    }
+}
+
+impl Disk {
+    /// The next operation starts: a sync covers what is there now.
+    pub fn start(&mut self, id: EffectId) {
+        let mut effect = self.open.remove(&id).expect("only a submitted effect starts");
+        let members = if effect.together && effect.next == 0 {
+            0..effect.operations.len()
+        } else {
+            effect.next..(effect.next + 1).min(effect.operations.len())
+        };
+        for member in members {
+            if effect.covered[member].is_none() {
+                effect.covered[member] = self.cover(&effect.operations[member]);
+            }
+        }
+        effect.started = true;
+        self.open.insert(id, effect);
+    }
+
+    /// The operation that has started takes hold, or fails. An effect without operations is finished at once.
+    pub fn take_hold(&mut self, id: EffectId, wall_ms: i64, decisions: &mut Decisions) -> Progress {
+        let mut effect = self.open.remove(&id).expect("only a submitted effect takes hold");
+        if let Some(operation) = effect.operations.get(effect.next).cloned() {
+            let covered = effect.covered[effect.next].take();
+            match self.carry_out(&operation, covered, wall_ms, decisions) {
+                Ok(result) => effect.results.push(result),
+                Err(error) => {
+                    if effect.failed_sync.is_none() && is_sync(&operation) {
+                        effect.failed_sync = Some(error.path.clone());
+                    }
+                    effect.error.get_or_insert(error);
+                }
+            }
+            effect.next += 1;
+            effect.started = false;
+        }
+        let progress = if effect.is_over() { Progress::Finished } else { Progress::More };
+        if progress == Progress::Finished {
+            effect.next = effect.operations.len();
+        }
+        self.open.insert(id, effect);
+        progress
+    }
+
+    /// A crash comes: what has started has happened, wholly, in part, or not at all.
+    pub(super) fn cut(&mut self, effect: OpenEffect, decisions: &mut Decisions) {
+        let Some(operation) = effect.operations.get(effect.next).filter(|_| effect.started) else {
+            return;
+        };
+        let covered = effect.covered.into_iter().nth(effect.next).flatten();
+        match operation {
+            Operation::Write { file, position, data } => {
+                let flat = flat(data);
+                let kept = decisions.between(Purpose::Crash, 0, flat.len() as u64) as usize;
+                if kept > 0 {
+                    let wall_ms = 0;
+                    // A write cut by the crash answers nobody.
+                    drop(self.write(file, *position, &flat[..kept], wall_ms));
+                }
+            }
+            _ if decisions.below(Purpose::Crash, 2) == 0 => {
+                let faults = std::mem::take(&mut self.faults);
+                drop(self.carry_out(operation, covered, 0, decisions));
+                self.faults = faults;
+            }
+            _ => {}
+        }
+    }
+
+    fn cover(&mut self, operation: &Operation) -> Option<Covered> {
+        match operation {
+            Operation::Sync(file) => {
+                let node = self.bind(file)?;
+                Some(Covered::File(node, self.tree.file_mut(node)?.snapshot()))
+            }
+            Operation::SyncDirectory(path) => {
+                let node = self.tree.find(path)?;
+                Some(Covered::Directory(node, self.tree.directory(node)?.snapshot()))
+            }
+            _ => None,
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        operation: &Operation,
+        covered: Option<Covered>,
+        wall_ms: i64,
+        decisions: &mut Decisions,
+    ) -> Result<OperationResult, IoError> {
+        let fails = self.fails(operation, decisions);
+        match operation {
+            Operation::Write { file, position, data } => self.write_or_fail(
+                file,
+                *position,
+                &flat(data),
+                fails.then_some(&mut *decisions),
+                wall_ms,
+            ),
+            Operation::Sync(file) => {
+                self.end_sync(&self.path_of(file), covered, fails.then_some(decisions))
+            }
+            Operation::SyncDirectory(path) => {
+                self.end_sync(path, covered, fails.then_some(decisions))
+            }
+            _ if fails => {
+                let path = used_file(operation, self).unwrap_or_else(|| Path::new("entry"));
+                Err(IoError::new(&path, IoErrorKind::Other, "input/output error (simulated)"))
+            }
+            Operation::Open(file) => self.opened(file).map(OperationResult::Opened),
+            Operation::Read { file, position, length } => {
+                let node = self.found(file)?;
+                let held = self.tree.file(node).ok_or_else(|| not_found(&file.path))?;
+                let bytes = Bytes::copy_from_slice(held.read(*position, u64::from(*length)));
+                Ok(OperationResult::Read(bytes))
+            }
+            Operation::Create(file) => {
+                self.created(file, wall_ms)?;
+                self.resized(file, 0, wall_ms)
+            }
+            Operation::SetLength { file, length } => self.resized(file, *length, wall_ms),
+            Operation::Rename { from, to } => self.renamed(from, to),
+            Operation::Unlink(path) => self.unlinked(path),
+            Operation::MakeDirectory(path) => done(self.tree.make_directory(path), path),
+            Operation::RemoveDirectory(path) => done(self.tree.unlink(path), path),
+            Operation::List(path) => self.listed(path),
+            Operation::Lock(file) => self.lock(file, wall_ms),
+            Operation::Close(file) => {
+                self.bound.remove(&file.id);
+                self.locked.remove(&file.id);
+                Ok(OperationResult::Done)
+            }
+        }
+    }
+
+    fn write_or_fail(
+        &mut self,
+        file: &FileRef,
+        position: u64,
+        data: &[u8],
+        fails: Option<&mut Decisions>,
+        wall_ms: i64,
+    ) -> Result<OperationResult, IoError> {
+        let path = self.path_of(file);
+        if let Some(decisions) = fails {
+            let kept = decisions.below(Purpose::DiskFault, data.len() as u64 + 1) as usize;
+            self.write(file, position, &data[..kept], wall_ms)?;
+            return Err(IoError::new(&path, IoErrorKind::Other, "input/output error (simulated)"));
+        }
+        let room =
+            self.faults.capacity.filter(|_| self.faults.cover(&path)).map_or(u64::MAX, |all| {
+                let length = self.content(&path).map_or(0, <[u8]>::len) as u64;
+                length.saturating_sub(position) + all.saturating_sub(self.used_bytes())
+            });
+        if data.len() as u64 > room {
+            self.write(file, position, &data[..room as usize], wall_ms)?;
+            return Err(IoError::new(&path, IoErrorKind::NoSpace, "no space left on device"));
+        }
+        self.write(file, position, data, wall_ms)?;
+        Ok(OperationResult::Done)
+    }
+
+    fn write(
+        &mut self,
+        file: &FileRef,
+        position: u64,
+        data: &[u8],
+        wall_ms: i64,
+    ) -> Result<(), IoError> {
+        let node = self.created(file, wall_ms)?;
+        let held = self.tree.file_mut(node).ok_or_else(|| not_found(&file.path))?;
+        held.write(position, data);
+        held.modified_ms = wall_ms;
+        Ok(())
+    }
+
+    fn created(&mut self, file: &FileRef, wall_ms: i64) -> Result<NodeId, IoError> {
+        if let Some(node) = self.bind(file) {
+            return Ok(node);
+        }
+        if self.bound.contains_key(&file.id) {
+            return Err(not_found(&self.path_of(file)));
+        }
+        let node =
+            self.tree.make_file(&file.path).map_err(|error| tree_error(error, &file.path))?;
+        if let Some(held) = self.tree.file_mut(node) {
+            held.modified_ms = wall_ms;
+        }
+        self.bind(file);
+        Ok(node)
+    }
+
+    fn found(&mut self, file: &FileRef) -> Result<NodeId, IoError> {
+        self.bind(file).ok_or_else(|| not_found(&self.path_of(file)))
+    }
+
+    fn opened(&mut self, file: &FileRef) -> Result<u64, IoError> {
+        let node = self.found(file)?;
+        let held = self.tree.file(node);
+        held.map(super::file::File::length).ok_or_else(|| not_found(&file.path))
+    }
+
+    fn resized(
+        &mut self,
+        file: &FileRef,
+        length: u64,
+        wall_ms: i64,
+    ) -> Result<OperationResult, IoError> {
+        let node = self.found(file)?;
+        let path = self.path_of(file);
+        let held = self.tree.file_mut(node).ok_or_else(|| not_found(&path))?;
+        let before = held.length();
+        held.set_length(length);
+        held.modified_ms = wall_ms;
+        if self.live && length < before && path.name().ends_with(".log") {
+            self.violations.push(Violation::LiveLogTruncated { path, from: before, to: length });
+        }
+        Ok(OperationResult::Done)
+    }
+
+    fn renamed(&mut self, from: &Path, to: &Path) -> Result<OperationResult, IoError> {
+        self.tree.rename(from, to).map_err(|error| tree_error(error, from))?;
+        for bound in self.bound.values_mut().filter(|bound| bound.path.is_within(from)) {
+            let rest = &bound.path.as_str()[from.as_str().trim_end_matches('/').len()..];
+            bound.path = Path::new(&format!("{}{rest}", to.as_str().trim_end_matches('/')));
+        }
+        Ok(OperationResult::Done)
+    }
+
+    fn unlinked(&mut self, path: &Path) -> Result<OperationResult, IoError> {
+        let pinned =
+            |(id, bound): (_, &super::Bound)| bound.path == *path && self.pins.contains_key(id);
+        if self.bound.iter().any(pinned) {
+            self.violations.push(Violation::PinnedUnlinked { path: path.clone() });
+        }
+        done(self.tree.unlink(path), path)
+    }
+
+    fn listed(&self, path: &Path) -> Result<OperationResult, IoError> {
+        let directory = self.tree.find(path).and_then(|node| self.tree.directory(node));
+        let directory = directory.ok_or_else(|| not_found(path))?;
+        let entry = |(name, node): (&String, &NodeId)| match self.tree.node(*node) {
+            Some(Node::File(file)) => Entry {
+                name: name.clone(),
+                kind: EntryKind::File,
+                length: file.length(),
+                modified_ms: file.modified_ms,
+            },
+            Some(Node::Directory(_)) => {
+                Entry { name: name.clone(), kind: EntryKind::Directory, length: 0, modified_ms: 0 }
+            }
+            None => Entry { name: name.clone(), kind: EntryKind::Other, length: 0, modified_ms: 0 },
+        };
+        Ok(OperationResult::Listed(directory.entries.iter().map(entry).collect()))
+    }
+
+    fn lock(&mut self, file: &FileRef, wall_ms: i64) -> Result<OperationResult, IoError> {
+        self.created(file, wall_ms)?;
+        let path = self.path_of(file);
+        if self.locked.iter().any(|(id, locked)| *id != file.id && *locked == path) {
+            return Err(IoError::new(&path, IoErrorKind::Locked, "locked by another process"));
+        }
+        self.locked.insert(file.id, path);
+        Ok(OperationResult::Done)
+    }
+
+    fn end_sync(
+        &mut self,
+        path: &Path,
+        covered: Option<Covered>,
+        fails: Option<&mut Decisions>,
+    ) -> Result<OperationResult, IoError> {
+        let gone = || not_found(path);
+        let failed = fails.is_some();
+        match covered.ok_or_else(gone)? {
+            Covered::File(node, snapshot) => {
+                let file = self.tree.file_mut(node).ok_or_else(gone)?;
+                match fails {
+                    Some(decisions) => file.sync_failed(snapshot, decisions),
+                    None => file.synced(snapshot),
+                }
+            }
+            Covered::Directory(node, changes) => {
+                let directory = self.tree.directory_mut(node).ok_or_else(gone)?;
+                match fails {
+                    Some(decisions) => directory.sync_failed(changes, decisions),
+                    None => directory.synced(changes),
+                }
+            }
+        }
+        if failed {
+            return Err(IoError::new(path, IoErrorKind::Other, "input/output error (simulated)"));
+        }
+        Ok(OperationResult::Done)
+    }
+}
+
+fn is_sync(operation: &Operation) -> bool {
+    matches!(operation, Operation::Sync(_) | Operation::SyncDirectory(_))
+}
+
+fn done(result: Result<(), TreeError>, path: &Path) -> Result<OperationResult, IoError> {
+    result.map(|()| OperationResult::Done).map_err(|error| tree_error(error, path))
+}
+
+fn tree_error(error: TreeError, path: &Path) -> IoError {
+    match error {
+        TreeError::NotFound => not_found(path),
+        TreeError::Wrong(message) => IoError::new(path, IoErrorKind::Other, message),
+    }
+}
+
+fn not_found(path: &Path) -> IoError {
+    IoError::new(path, IoErrorKind::NotFound, "no such file or directory")
+}
+
+fn length_of(data: &[Bytes]) -> u64 {
+    data.iter().map(|piece| piece.len() as u64).sum()
+}
+
+fn flat(data: &[Bytes]) -> Vec<u8> {
+    data.iter().flat_map(|piece| piece.iter().copied()).collect()
+}
+
+fn shuffle(items: &mut [Operation], decisions: &mut Decisions) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, decisions.between(Purpose::DiskOrder, 0, last as u64) as usize);
+    }
+}

@@ -1,0 +1,294 @@
+//! Directories: entries as processes see them, and as a power loss leaves them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use klamm_core::effect::Path;
+
+use super::file::File;
+use crate::decisions::{Decisions, Purpose};
+
+/// A file or directory, whatever it is called now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct NodeId(u64);
+
+#[derive(Clone, Debug)]
+pub(super) enum Node {
+    File(File),
+    Directory(Directory),
+}
+
+/// A directory's entries, and the changes to them that no sync has covered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Directory {
+    pub(super) entries: BTreeMap<String, NodeId>,
+    durable: BTreeMap<String, NodeId>,
+    pending: VecDeque<(u64, Change)>,
+    changes: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Link(String, NodeId),
+    Unlink(String, NodeId),
+    /// To a new name; the old one follows from the node.
+    Rename(String, NodeId),
+}
+
+impl Change {
+    fn node(&self) -> &NodeId {
+        match self {
+            Self::Link(_, node) | Self::Unlink(_, node) | Self::Rename(_, node) => node,
+        }
+    }
+
+    fn apply(&self, entries: &mut BTreeMap<String, NodeId>) {
+        match self {
+            Self::Link(name, node) => {
+                entries.insert(name.clone(), *node);
+            }
+            Self::Unlink(name, node) => {
+                if entries.get(name) == Some(node) {
+                    entries.remove(name);
+                }
+            }
+            Self::Rename(to, node) => {
+                entries.retain(|_, other| other != node);
+                entries.insert(to.clone(), *node);
+            }
+        }
+    }
+}
+
+impl Directory {
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.entries);
+        self.pending.push_back((self.changes, change));
+        self.changes += 1;
+    }
+
+    /// A sync begins: it covers the changes counted so far.
+    pub(super) fn snapshot(&self) -> u64 {
+        self.changes
+    }
+
+    pub(super) fn synced(&mut self, covered: u64) {
+        self.settle(covered, || true);
+    }
+
+    /// Each covered change is durable, or never will be.
+    pub(super) fn sync_failed(&mut self, covered: u64, decisions: &mut Decisions) {
+        self.settle(covered, || decisions.below(Purpose::DiskFault, 2) == 0);
+    }
+
+    fn settle(&mut self, covered: u64, mut reaches_disk: impl FnMut() -> bool) {
+        while self.pending.front().is_some_and(|(number, _)| *number < covered) {
+            let Some((_, change)) = self.pending.pop_front() else { return };
+            if reaches_disk() {
+                change.apply(&mut self.durable);
+            }
+        }
+    }
+
+    fn power_lost(&mut self, decisions: &mut Decisions) {
+        let changes = self.changes;
+        self.settle(changes, || decisions.below(Purpose::Crash, 2) == 0);
+        self.entries = self.durable.clone();
+    }
+}
+
+/// All files and directories, from `/` on.
+#[derive(Clone, Debug)]
+pub(super) struct Tree {
+    nodes: BTreeMap<NodeId, Node>,
+    next: u64,
+}
+
+const ROOT: NodeId = NodeId(0);
+
+impl Default for Tree {
+    fn default() -> Self {
+        let root = Node::Directory(Directory::default());
+        Self { nodes: BTreeMap::from([(ROOT, root)]), next: 1 }
+    }
+}
+
+/// Why a path could not be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TreeError {
+    NotFound,
+    Wrong(&'static str),
+}
+
+impl Tree {
+    pub(super) fn find(&self, path: &Path) -> Option<NodeId> {
+        let mut node = ROOT;
+        for part in parts(path) {
+            node = *self.directory(node)?.entries.get(part)?;
+        }
+        Some(node)
+    }
+
+    pub(super) fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(&id)
+    }
+
+    pub(super) fn file(&self, id: NodeId) -> Option<&File> {
+        match self.nodes.get(&id) {
+            Some(Node::File(file)) => Some(file),
+            _ => None,
+        }
+    }
+
+    pub(super) fn file_mut(&mut self, id: NodeId) -> Option<&mut File> {
+        match self.nodes.get_mut(&id) {
+            Some(Node::File(file)) => Some(file),
+            _ => None,
+        }
+    }
+
+    pub(super) fn directory(&self, id: NodeId) -> Option<&Directory> {
+        match self.nodes.get(&id) {
+            Some(Node::Directory(directory)) => Some(directory),
+            _ => None,
+        }
+    }
+
+    pub(super) fn directory_mut(&mut self, id: NodeId) -> Option<&mut Directory> {
+        match self.nodes.get_mut(&id) {
+            Some(Node::Directory(directory)) => Some(directory),
+            _ => None,
+        }
+    }
+
+    /// Finds or makes the file at `path`; its directory must be there.
+    pub(super) fn make_file(&mut self, path: &Path) -> Result<NodeId, TreeError> {
+        if let Some(id) = self.find(path) {
+            return match self.nodes.get(&id) {
+                Some(Node::File(_)) => Ok(id),
+                _ => Err(TreeError::Wrong("is a directory")),
+            };
+        }
+        self.link(path, Node::File(File::default()))
+    }
+
+    /// Makes the directory and its parents.
+    pub(super) fn make_directory(&mut self, path: &Path) -> Result<(), TreeError> {
+        let mut reached = Path::new("/");
+        for part in parts(path) {
+            reached = reached.join(part);
+            match self.find(&reached).and_then(|id| self.nodes.get(&id)) {
+                Some(Node::Directory(_)) => {}
+                Some(Node::File(_)) => return Err(TreeError::Wrong("not a directory")),
+                None => {
+                    self.link(&reached, Node::Directory(Directory::default()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&mut self, path: &Path, node: Node) -> Result<NodeId, TreeError> {
+        let id = NodeId(self.next);
+        self.parent(path)?.change(Change::Link(path.name().to_owned(), id));
+        self.next += 1;
+        self.nodes.insert(id, node);
+        Ok(id)
+    }
+
+    pub(super) fn unlink(&mut self, path: &Path) -> Result<(), TreeError> {
+        let id = self.find(path).ok_or(TreeError::NotFound)?;
+        if self.directory(id).is_some_and(|directory| !directory.entries.is_empty()) {
+            return Err(TreeError::Wrong("directory not empty"));
+        }
+        self.parent(path)?.change(Change::Unlink(path.name().to_owned(), id));
+        Ok(())
+    }
+
+    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> Result<(), TreeError> {
+        let id = self.find(from).ok_or(TreeError::NotFound)?;
+        if let Some(target) = self.find(to) {
+            let (directory, taken) = (self.directory(id), self.directory(target));
+            if taken.is_some_and(|taken| !taken.entries.is_empty()) {
+                return Err(TreeError::Wrong("directory not empty"));
+            }
+            if directory.is_some() != taken.is_some() {
+                return Err(TreeError::Wrong("not of one kind"));
+            }
+        }
+        if from.parent() == to.parent() {
+            self.parent(from)?.change(Change::Rename(to.name().to_owned(), id));
+            return Ok(());
+        }
+        self.parent(to)?.change(Change::Link(to.name().to_owned(), id));
+        self.parent(from)?.change(Change::Unlink(from.name().to_owned(), id));
+        Ok(())
+    }
+
+    fn parent(&mut self, path: &Path) -> Result<&mut Directory, TreeError> {
+        let id = self.find(&path.parent()).ok_or(TreeError::NotFound)?;
+        self.directory_mut(id).ok_or(TreeError::Wrong("not a directory"))
+    }
+
+    /// Every file that can be reached, with its path, in order.
+    pub(super) fn files(&self) -> Vec<(Path, &File)> {
+        let mut found = Vec::new();
+        let mut open = vec![(Path::new("/"), ROOT)];
+        while let Some((path, id)) = open.pop() {
+            match self.nodes.get(&id) {
+                Some(Node::File(file)) => found.push((path, file)),
+                Some(Node::Directory(directory)) => {
+                    open.extend(directory.entries.iter().map(|(name, id)| (path.join(name), *id)));
+                }
+                None => {}
+            }
+        }
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        found
+    }
+
+    /// Makes everything durable.
+    pub(super) fn settle(&mut self) {
+        for node in self.nodes.values_mut() {
+            match node {
+                Node::File(file) => file.settle(),
+                Node::Directory(directory) => directory.synced(u64::MAX),
+            }
+        }
+    }
+
+    pub(super) fn killed(&mut self) {
+        for node in self.nodes.values_mut() {
+            if let Node::File(file) = node {
+                file.killed();
+            }
+        }
+        self.forget_unreachable();
+    }
+
+    pub(super) fn power_lost(&mut self, decisions: &mut Decisions) {
+        for node in self.nodes.values_mut() {
+            match node {
+                Node::File(file) => file.power_lost(decisions),
+                Node::Directory(directory) => directory.power_lost(decisions),
+            }
+        }
+        self.forget_unreachable();
+    }
+
+    fn forget_unreachable(&mut self) {
+        let mut reached = BTreeSet::from([ROOT]);
+        let mut open = vec![ROOT];
+        while let Some(id) = open.pop() {
+            let Some(directory) = self.directory(id) else { continue };
+            // What only the durable entries or a change name may still come back.
+            let named = directory.entries.values().chain(directory.durable.values());
+            let changed = directory.pending.iter().map(|(_, change)| change.node());
+            open.extend(named.chain(changed).filter(|id| reached.insert(**id)));
+        }
+        self.nodes.retain(|id, _| reached.contains(id));
+    }
+}
+
+fn parts(path: &Path) -> impl Iterator<Item = &str> {
+    path.as_str().split('/').filter(|part| !part.is_empty() && *part != ".")
+}
