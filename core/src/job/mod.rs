@@ -2,6 +2,8 @@
 //! driver owns it, no lock is held.
 
 mod load_metadata;
+#[cfg(test)]
+mod testing;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -50,8 +50,8 @@ impl Pending {
     /// Takes the complete prefix away; the end that it reached, if there was one.
     pub(super) fn advance(&mut self) -> Option<i64> {
         let mut end = None;
-        while let Some(entry) = self.entries.pop_front_if(|entry| entry.is_complete) {
-            end = Some(entry.end);
+        while self.entries.front().is_some_and(|entry| entry.is_complete) {
+            end = self.entries.pop_front().map(|entry| entry.end);
         }
         end
     }
