@@ -21,6 +21,7 @@ pub mod frame;
 pub mod ids;
 pub mod job;
 pub mod log;
+pub mod query;
 pub mod request;
 pub mod rng;
 pub mod time;

@@ -78,11 +78,7 @@ const SETTINGS: &[Setting] = &[
         broker_key: "log.message.timestamp.after.max.ms",
         apply: |config, value| at_least(0, value).map(|ms| config.timestamp_after_ms_max = ms),
     },
-    Setting {
-        topic_key: "compression.type",
-        broker_key: "compression.type",
-        apply: |config, value| compression(value).map(|codec| config.recompress = codec),
-    },
+    Setting { topic_key: "compression.type", broker_key: "compression.type", apply: compression },
     Setting {
         topic_key: "cleanup.policy",
         broker_key: "log.cleanup.policy",
@@ -108,12 +104,13 @@ fn timestamp_type(value: &str) -> Option<bool> {
     }
 }
 
-fn compression(value: &str) -> Option<Option<String>> {
-    match value {
-        "producer" => Some(None),
-        "uncompressed" | "gzip" | "snappy" | "lz4" | "zstd" => Some(Some(value.to_owned())),
-        _ => None,
-    }
+fn compression(config: &mut TopicConfig, value: &str) -> Option<()> {
+    config.recompress = match value {
+        "producer" => None,
+        "uncompressed" | "gzip" | "snappy" | "lz4" | "zstd" => Some(value.to_owned()),
+        _ => return None,
+    };
+    Some(())
 }
 
 /// The list may be empty since 4.3: then nothing is cleaned.

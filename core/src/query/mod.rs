@@ -1,0 +1,17 @@
+//! Answers that the image alone gives. Pure functions: request and image in, response out.
+
+pub mod api_versions;
+pub mod describe_topic_partitions;
+pub mod metadata;
+mod partition_view;
+#[cfg(test)]
+mod tests;
+pub mod topic_name;
+
+/// What a client without restrictions may do with a topic (`AclEntry.supportedOperations`, as the
+/// bits of `AclOperation`): read, write, create, delete, alter, describe and both of configs.
+const TOPIC_OPERATIONS: i32 = 3576;
+
+/// The same for the cluster: create, cluster action, describe, alter, both of configs and idempotent
+/// write.
+const CLUSTER_OPERATIONS: i32 = 8096;
