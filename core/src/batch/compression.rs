@@ -36,7 +36,16 @@ pub trait Decompress {
     fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError>;
 }
 
-/// The input is no stream of that codec.
+/// Why a decompressor cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct CompressionError(pub String);
+pub enum CompressionError {
+    /// The input ends inside the stream's data.
+    #[error("the stream ends too early")]
+    UnexpectedEnd,
+    /// The input is no stream of that codec.
+    #[error("{0}")]
+    Corrupt(String),
+    /// The stream asks for more memory than a decompressor gets.
+    #[error("{0}")]
+    TooLarge(String),
+}

@@ -3,7 +3,7 @@
 use super::checked::HEADER_BYTES;
 use super::compression::Codec;
 
-/// Bytes of the base offset and the length, which the length does not count (`Records.LOG_OVERHEAD`).
+/// Bytes of the base offset and the length, which the length leaves out (`Records.LOG_OVERHEAD`).
 pub const LOG_OVERHEAD_BYTES: usize = 12;
 
 /// Bytes up to and with the magic byte, which stands at the same place in every format.
@@ -109,6 +109,14 @@ impl BatchHeader {
     /// Sets the CRC to that of these fields and `body`, the bytes behind the header.
     pub fn seal(&mut self, body: &[u8]) {
         self.crc = self.compute_crc(body);
+    }
+
+    /// Sets the CRC after attributes or times have changed from those of `before`, whose CRC is
+    /// right for the same body of `body_bytes`. The body is not read: a CRC is linear, so what the
+    /// headers differ in, moved to its distance from the end, is what the CRCs differ in.
+    pub fn reseal(&mut self, before: &Self, body_bytes: usize) {
+        let moved = |header: &Self| crc32c::crc32c_combine(header.compute_crc(&[]), 0, body_bytes);
+        self.crc = before.crc ^ moved(before) ^ moved(self);
     }
 
     /// The CRC-32C of these fields and `body`.
@@ -272,6 +280,20 @@ mod tests {
         assert_eq!(bytes[16], 2);
         assert_eq!(bytes[57..], [0, 0, 0, 4]);
         assert_eq!(BatchHeader::parse(&bytes[..60]), None);
+    }
+
+    #[test]
+    fn resealing_gives_the_crc_of_the_whole() {
+        for body_bytes in [0, 1, 57, 70_000] {
+            let body = alloc::vec![0x5a; body_bytes];
+            let mut before = header();
+            before.seal(&body);
+            let mut after = before;
+            after.max_timestamp_ms = 99;
+            after.attributes = Attributes(0x08);
+            after.reseal(&before, body_bytes);
+            assert_eq!(after.crc, after.compute_crc(&body), "{body_bytes} bytes");
+        }
     }
 
     #[test]

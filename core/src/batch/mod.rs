@@ -1,14 +1,18 @@
 //! Record batches of magic 2: views of stored ones, checks of produced ones, and building.
 
 mod builder;
+mod check;
+mod check_records;
 mod checked;
 mod compression;
 mod header;
 mod records;
 mod scan;
+mod stream;
 mod varint;
 
 pub use builder::{BatchBuilder, NewRecord};
+pub use check::{Fault, ProduceRules, WholeRequestFault, check_produced, check_request_heads};
 pub use checked::{BatchInfo, CheckedBatch, HEADER_BYTES};
 pub use compression::{Codec, Compression, CompressionError, Decompress};
 pub use header::{

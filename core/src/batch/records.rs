@@ -1,6 +1,6 @@
 //! The records of a body that is not compressed (`DefaultRecord`).
 
-use super::varint::{ByteSource, read_varint, read_varlong};
+use super::varint::{read_varint, read_varlong};
 
 /// Goes over the records of an uncompressed body. The first fault ends it; so does a body that has
 /// fewer or more than the declared number of records.
@@ -78,7 +78,8 @@ impl<'a> Iterator for Headers<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
         // The record's reader has been over these bytes.
-        read_header(&mut self.rest).ok()
+        let (key, value) = read_header(&mut self.rest).ok()?;
+        Some(RecordHeader { key, value })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -111,36 +112,88 @@ pub enum RecordFault {
     BytesLeft,
 }
 
-/// Reads one record from the front of `source`.
+/// Reads one record, with its size, from the front of `source`.
 pub(super) fn read_record<'a>(source: &mut Cursor<'a>) -> Result<Record<'a>, RecordFault> {
-    let size = read_varint(source).map_err(|fault| match fault {
+    let size = read_record_size(source).map_err(|fault| match fault {
         RecordFault::Overlong => RecordFault::OverlongSize,
         other => other,
     })?;
-    let size = usize::try_from(size).map_err(|_| RecordFault::Size)?;
-    let mut fields = Cursor::new(source.take(size)?);
-    let attributes = fields.byte()? as i8;
-    let timestamp_delta = read_varlong(&mut fields)?;
-    let offset_delta = read_varint(&mut fields)?;
-    let key = fields.nullable()?;
-    let value = fields.nullable()?;
-    let left = usize::try_from(read_varint(&mut fields)?).map_err(|_| RecordFault::Headers)?;
-    if left > fields.bytes.len() {
-        return Err(RecordFault::Headers);
-    }
-    let headers = Headers { rest: fields.clone(), left };
-    for _ in 0..left {
-        read_header(&mut fields)?;
-    }
-    if !fields.is_empty() {
-        return Err(RecordFault::Size);
-    }
+    let mut record = Cursor::new(source.field(size)?);
+    let Fields { attributes, timestamp_delta, offset_delta, key, value, headers, header_count } =
+        read_fields(&mut record)?;
+    let headers = Headers { rest: headers, left: header_count };
     Ok(Record { attributes, timestamp_delta, offset_delta, key, value, headers })
 }
 
-fn read_header<'a>(fields: &mut Cursor<'a>) -> Result<RecordHeader<'a>, RecordFault> {
-    let key = fields.nullable()?.ok_or(RecordFault::Headers)?;
-    Ok(RecordHeader { key, value: fields.nullable()? })
+/// Reads the size that a record begins with; it does not count itself.
+pub(super) fn read_record_size<S: RecordSource>(source: &mut S) -> Result<usize, S::Error> {
+    usize::try_from(read_varint(source)?).map_err(|_| RecordFault::Size.into())
+}
+
+/// Reads the fields of one record; `source` ends, or says that it does, where the record does.
+pub(super) fn read_fields<S: RecordSource>(source: &mut S) -> Result<Fields<S>, S::Error> {
+    let attributes = source.byte()? as i8;
+    let timestamp_delta = read_varlong(source)?;
+    let offset_delta = read_varint(source)?;
+    let key = read_nullable(source)?;
+    let value = read_nullable(source)?;
+    let header_count = usize::try_from(read_varint(source)?).map_err(|_| RecordFault::Headers)?;
+    if header_count > source.left() {
+        return Err(RecordFault::Headers.into());
+    }
+    let headers = source.mark();
+    for _ in 0..header_count {
+        read_header(source)?;
+    }
+    if source.left() > 0 {
+        return Err(RecordFault::Size.into());
+    }
+    Ok(Fields { attributes, timestamp_delta, offset_delta, key, value, headers, header_count })
+}
+
+fn read_header<S: RecordSource>(source: &mut S) -> Result<HeaderFields<S>, S::Error> {
+    let key = read_nullable(source)?.ok_or(RecordFault::Headers)?;
+    Ok((key, read_nullable(source)?))
+}
+
+/// Bytes behind their length; any negative length is null.
+fn read_nullable<S: RecordSource>(source: &mut S) -> Result<Option<S::Field>, S::Error> {
+    usize::try_from(read_varint(source)?).ok().map(|length| source.field(length)).transpose()
+}
+
+/// What a record consists of, with its byte fields as the source gives them.
+pub(super) struct Fields<S: RecordSource> {
+    pub(super) attributes: i8,
+    pub(super) timestamp_delta: i64,
+    pub(super) offset_delta: i32,
+    pub(super) key: Option<S::Field>,
+    pub(super) value: Option<S::Field>,
+    pub(super) headers: S::Mark,
+    pub(super) header_count: usize,
+}
+
+type HeaderFields<S> = (<S as RecordSource>::Field, Option<<S as RecordSource>::Field>);
+
+/// Where the bytes of a record come from: a slice, or a decompressor that skips what nobody reads.
+pub(super) trait RecordSource {
+    /// Why no byte came.
+    type Error: From<RecordFault>;
+    /// A key or a value.
+    type Field;
+    /// A place to come back to.
+    type Mark;
+
+    /// The next byte.
+    fn byte(&mut self) -> Result<u8, Self::Error>;
+
+    /// The next `length` bytes.
+    fn field(&mut self, length: usize) -> Result<Self::Field, Self::Error>;
+
+    /// Bytes up to the end of the record.
+    fn left(&self) -> usize;
+
+    /// This place.
+    fn mark(&self) -> Self::Mark;
 }
 
 /// A place in a slice.
@@ -157,21 +210,12 @@ impl<'a> Cursor<'a> {
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
-
-    fn take(&mut self, count: usize) -> Result<&'a [u8], RecordFault> {
-        let (taken, rest) = self.bytes.split_at_checked(count).ok_or(RecordFault::Ends)?;
-        self.bytes = rest;
-        Ok(taken)
-    }
-
-    /// Bytes behind their length; any negative length is null.
-    fn nullable(&mut self) -> Result<Option<&'a [u8]>, RecordFault> {
-        usize::try_from(read_varint(self)?).ok().map(|length| self.take(length)).transpose()
-    }
 }
 
-impl ByteSource for Cursor<'_> {
+impl<'a> RecordSource for Cursor<'a> {
     type Error = RecordFault;
+    type Field = &'a [u8];
+    type Mark = Self;
 
     fn byte(&mut self) -> Result<u8, RecordFault> {
         let (&byte, rest) = self.bytes.split_first().ok_or(RecordFault::Ends)?;
@@ -179,8 +223,18 @@ impl ByteSource for Cursor<'_> {
         Ok(byte)
     }
 
-    fn overlong(&self) -> RecordFault {
-        RecordFault::Overlong
+    fn field(&mut self, length: usize) -> Result<&'a [u8], RecordFault> {
+        let (field, rest) = self.bytes.split_at_checked(length).ok_or(RecordFault::Ends)?;
+        self.bytes = rest;
+        Ok(field)
+    }
+
+    fn left(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn mark(&self) -> Self {
+        self.clone()
     }
 }
 

@@ -8,7 +8,7 @@ use super::records::Records;
 /// (`LegacyRecord.RECORD_OVERHEAD_V0`).
 pub(super) const LENGTH_MIN: i32 = 14;
 /// The same for magic 1, which has a timestamp.
-const LENGTH_MIN_V1: i32 = 22;
+pub(super) const LENGTH_MIN_V1: i32 = 22;
 /// The same for magic 2: the rest of its header.
 const LENGTH_MIN_V2: i32 = (HEADER_BYTES - LOG_OVERHEAD_BYTES) as i32;
 
@@ -16,16 +16,20 @@ const LENGTH_MIN_V2: i32 = (HEADER_BYTES - LOG_OVERHEAD_BYTES) as i32;
 /// see [`BatchView::verify_crc`]. A batch larger than `size_max` counts as invalid, so that a
 /// damaged length makes nobody read on.
 pub fn next_batch(bytes: &[u8], size_max: usize) -> Step<'_> {
-    let Some(&front) = bytes.first_chunk::<UP_TO_MAGIC_BYTES>() else {
-        return Step::HeaderIncomplete { missing: UP_TO_MAGIC_BYTES - bytes.len() };
+    let header_incomplete =
+        Step::HeaderIncomplete { missing: UP_TO_MAGIC_BYTES.saturating_sub(bytes.len()) };
+    let Some(&front) = bytes.first_chunk::<LOG_OVERHEAD_BYTES>() else {
+        return header_incomplete;
     };
-    let [o0, o1, o2, o3, o4, o5, o6, o7, l0, l1, l2, l3, .., magic] = front;
+    let [o0, o1, o2, o3, o4, o5, o6, o7, l0, l1, l2, l3] = front;
     let offset = i64::from_be_bytes([o0, o1, o2, o3, o4, o5, o6, o7]);
     let length = i32::from_be_bytes([l0, l1, l2, l3]);
-    let magic = magic as i8;
     if length < LENGTH_MIN {
         return Step::Invalid(BatchFault::LengthTooSmall { length, least: LENGTH_MIN });
     }
+    let Some(magic) = bytes.get(UP_TO_MAGIC_BYTES - 1).map(|&magic| magic as i8) else {
+        return header_incomplete;
+    };
     let least = match magic {
         0 => LENGTH_MIN,
         1 => LENGTH_MIN_V1,

@@ -2,20 +2,10 @@
 
 use alloc::vec::Vec;
 
-/// Where the bytes of a record come from: a slice, or a decompressor.
-pub(super) trait ByteSource {
-    /// Why no byte came.
-    type Error;
-
-    /// The next byte.
-    fn byte(&mut self) -> Result<u8, Self::Error>;
-
-    /// What to say of a number that is longer than any number.
-    fn overlong(&self) -> Self::Error;
-}
+use super::records::{RecordFault, RecordSource};
 
 /// An `i32`: five bytes at the most. Bits beyond the 32nd are lost, as in Kafka.
-pub(super) fn read_varint<S: ByteSource>(source: &mut S) -> Result<i32, S::Error> {
+pub(super) fn read_varint<S: RecordSource>(source: &mut S) -> Result<i32, S::Error> {
     let mut value = 0_u32;
     for shift in [0, 7, 14, 21, 28] {
         let byte = source.byte()?;
@@ -24,11 +14,11 @@ pub(super) fn read_varint<S: ByteSource>(source: &mut S) -> Result<i32, S::Error
             return Ok((value >> 1) as i32 ^ -((value & 1) as i32));
         }
     }
-    Err(source.overlong())
+    Err(RecordFault::Overlong.into())
 }
 
 /// An `i64`: ten bytes at the most. Bits beyond the 64th are lost, as in Kafka.
-pub(super) fn read_varlong<S: ByteSource>(source: &mut S) -> Result<i64, S::Error> {
+pub(super) fn read_varlong<S: RecordSource>(source: &mut S) -> Result<i64, S::Error> {
     let mut value = 0_u64;
     for shift in [0, 7, 14, 21, 28, 35, 42, 49, 56, 63] {
         let byte = source.byte()?;
@@ -37,7 +27,7 @@ pub(super) fn read_varlong<S: ByteSource>(source: &mut S) -> Result<i64, S::Erro
             return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
         }
     }
-    Err(source.overlong())
+    Err(RecordFault::Overlong.into())
 }
 
 /// Appends a number; an `i32` takes the same bytes as the `i64` of its value.
@@ -63,7 +53,7 @@ fn zigzag(value: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::records::{Cursor, RecordFault};
+    use crate::batch::records::Cursor;
 
     #[test]
     fn numbers_survive_writing_and_reading() {

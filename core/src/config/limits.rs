@@ -34,6 +34,9 @@ pub struct Limits {
     /// Decompressed bytes of one batch: a megabyte of zeros compresses a thousandfold, and each byte
     /// costs the connection's thread time.
     pub decompressed_bytes_max: u64,
+    /// Record errors listed in the answers to one Produce request. Kafka lists all; a small
+    /// compressed batch can hold millions of bad records, each worth some hundred bytes of text.
+    pub record_errors_max: usize,
     /// Jobs at once: they read the same disks, and each holds one piece.
     pub jobs_max: usize,
     /// What a job reads at once.
@@ -78,6 +81,7 @@ impl Default for Limits {
             unsent_bytes_max: 4 << 20,
             request_budget_bytes: 256 << 20,
             decompressed_bytes_max: 256 << 20,
+            record_errors_max: 10_000,
             jobs_max: 4,
             job_piece_bytes: 1 << 20,
             produce_wait_ms_min: 10_000,
