@@ -5,9 +5,17 @@
 //!
 //! - [`queue`]: the one queue of events, ordered by (time, id); [`decisions`]: every choice;
 //!   [`digest`]: a run's fingerprint.
+//! - [`options`]: what a run is like; [`script`]: a run as text.
 //! - [`disk`]: what files do, and what crashes leave of them.
+//! - [`history`]: what clients asked and were told; [`reader`]: what lies on the disk; [`checker`]:
+//!   whether the two agree.
 
+pub mod checker;
 pub mod decisions;
 pub mod digest;
 pub mod disk;
+pub mod history;
+pub mod options;
 pub mod queue;
+pub mod reader;
+pub mod script;

@@ -341,7 +341,7 @@ impl Disk {
         let before = held.length();
         held.set_length(length);
         held.modified_ms = wall_ms;
-        if self.live && length < before && path.name().ends_with(".log") {
+        if self.live && length < before && is_log(&path) {
             self.violations.push(Violation::LiveLogTruncated { path, from: before, to: length });
         }
         Ok(OperationResult::Done)
@@ -422,6 +422,11 @@ impl Disk {
         }
         Ok(OperationResult::Done)
     }
+}
+
+/// A log's segment, by its name.
+fn is_log(path: &Path) -> bool {
+    path.name().rsplit_once('.').is_some_and(|(_, extension)| extension == "log")
 }
 
 fn is_sync(operation: &Operation) -> bool {

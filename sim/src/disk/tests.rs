@@ -183,9 +183,13 @@ fn unsynced_sectors_are_kept_dropped_or_garbled_and_lengths_go_their_own_way() {
         let content = bench.content("/d/0.log").unwrap();
         short += usize::from(content.len() < 3 * SECTOR_BYTES);
         let sectors: Vec<u8> = content.chunks_exact(SECTOR_BYTES).map(|s| s[9]).collect();
-        kept += sectors.iter().filter(|&&b| b == 7).count();
-        zeros += sectors.iter().filter(|&&b| b == 0).count();
-        noise += sectors.iter().filter(|&&b| b != 7 && b != 0).count();
+        for &byte in &sectors {
+            match byte {
+                7 => kept += 1,
+                0 => zeros += 1,
+                _ => noise += 1,
+            }
+        }
         mixed += usize::from(sectors.len() == 3 && sectors[0] != 7 && sectors[2] == 7);
     }
     assert!(kept > 50 && zeros > 50 && noise > 50 && short > 50 && mixed > 5);

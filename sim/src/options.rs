@@ -1,0 +1,248 @@
+//! What a run is like: drawn from its seed, printed before anything happens, read back from a script.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::decisions::{Decisions, Purpose};
+use crate::disk::Crash;
+
+/// Defines [`Options`] with its text form, so that no number can be drawn and not printed.
+macro_rules! options {
+    ($( $(#[$doc:meta])* $name:ident, )*) => {
+        /// The options of one run. Rates are in so many of a thousand cases, times in microseconds.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Options {
+            $( $(#[$doc])* pub $name: u64, )*
+            /// What ends the broker before its time, in the order of events.
+            pub strikes: Vec<Strike>,
+        }
+
+        impl fmt::Display for Options {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                $( writeln!(f, "{}={}", stringify!($name), self.$name)?; )*
+                self.strikes.iter().try_for_each(|strike| writeln!(f, "strike={strike}"))
+            }
+        }
+
+        impl Options {
+            /// Sets one option by its name; an error says what is wrong.
+            pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+                if name == "strike" {
+                    self.strikes.push(value.parse()?);
+                    return Ok(());
+                }
+                let number = value.parse().map_err(|_| format!("{name}={value}: no number"))?;
+                match name {
+                    $( stringify!($name) => self.$name = number, )*
+                    _ => return Err(format!("{name}: no such option")),
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+options! {
+    /// Model clients.
+    clients,
+    /// Requests that each of them sends.
+    requests,
+    /// Requests that a client sends before it waits for an answer.
+    pipeline,
+    /// Topics.
+    topics,
+    /// Partitions of each.
+    partitions,
+    /// Log directories.
+    log_dirs,
+    /// 1: `klamm.durability=page-cache`.
+    page_cache,
+    /// `segment.bytes` of the topics.
+    segment_bytes,
+    /// Most partitions in one request.
+    request_partitions_max,
+    /// Most records in one batch.
+    batch_records_max,
+    /// Longest value of a record.
+    value_bytes_max,
+    /// Requests with acks=0.
+    acks_none_per_mille,
+    /// Requests for a topic that is not there.
+    unknown_topic_per_mille,
+    /// Requests that are no Produce.
+    query_per_mille,
+    /// Longest piece in which bytes arrive.
+    piece_bytes_max,
+    /// Longest way of a piece through the network.
+    network_micros_max,
+    /// Longest wait of an event inside the broker's process.
+    process_micros_max,
+    /// Longest step of a file operation.
+    disk_micros_max,
+    /// Pieces that reset their connection instead of arriving.
+    reset_per_mille,
+    /// Connections whose client says that it will send no more, and reads on.
+    half_close_per_mille,
+    /// Writes that fail half way.
+    write_fault_per_mille,
+    /// Syncs that fail.
+    sync_fault_per_mille,
+    /// Reads and listings that fail.
+    read_fault_per_mille,
+    /// Creates, renames, unlinks that fail.
+    entry_fault_per_mille,
+    /// Room on the disk; 0 for no end of it.
+    capacity_bytes,
+    /// The log directory that the faults strike, counted from 1; 0 for all.
+    faulty_dir,
+    /// Events after which faults end, whatever is left to send.
+    events_max,
+}
+
+/// Something that ends the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strike {
+    /// Before which event of the run, counted from 0.
+    pub at_event: u64,
+    /// What.
+    pub kind: StrikeKind,
+}
+
+/// What ends the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StrikeKind {
+    /// The process or the machine goes.
+    Crash(Crash),
+    /// It is asked to stop.
+    Stop,
+}
+
+impl fmt::Display for Strike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            StrikeKind::Crash(Crash::Killed) => "killed",
+            StrikeKind::Crash(Crash::PowerLoss) => "power-loss",
+            StrikeKind::Stop => "stop",
+        };
+        write!(f, "{kind}@{}", self.at_event)
+    }
+}
+
+impl FromStr for Strike {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text}: no strike");
+        let (kind, at) = text.split_once('@').ok_or_else(wrong)?;
+        let kind = match kind {
+            "killed" => StrikeKind::Crash(Crash::Killed),
+            "power-loss" => StrikeKind::Crash(Crash::PowerLoss),
+            "stop" => StrikeKind::Stop,
+            _ => return Err(wrong()),
+        };
+        Ok(Self { at_event: at.parse().map_err(|_| wrong())?, kind })
+    }
+}
+
+impl Options {
+    /// A small run in which nothing goes wrong: the ground for directed tests.
+    pub fn calm() -> Self {
+        Self {
+            clients: 1,
+            requests: 3,
+            pipeline: 2,
+            topics: 1,
+            partitions: 1,
+            log_dirs: 1,
+            segment_bytes: 1 << 20,
+            request_partitions_max: 1,
+            batch_records_max: 2,
+            value_bytes_max: 700,
+            piece_bytes_max: 1 << 16,
+            network_micros_max: 500,
+            process_micros_max: 50,
+            disk_micros_max: 1000,
+            events_max: 100_000,
+            ..Self::default()
+        }
+    }
+
+    /// A run in which anything may go wrong: each kind of fault is off in about half of the runs, so
+    /// that none hides behind another.
+    pub fn draw(decisions: &mut Decisions) -> Self {
+        let mut draw = |low, high| decisions.between(Purpose::Options, low, high);
+        let mut options = Self {
+            clients: draw(1, 4),
+            requests: draw(1, 30),
+            pipeline: draw(1, 8),
+            topics: draw(1, 3),
+            partitions: draw(1, 3),
+            log_dirs: draw(1, 2),
+            page_cache: draw(0, 3) / 3,
+            segment_bytes: 1 << draw(12, 20),
+            request_partitions_max: draw(1, 3),
+            batch_records_max: draw(1, 5),
+            value_bytes_max: 16 << draw(0, 8),
+            acks_none_per_mille: draw(0, 1) * draw(0, 300),
+            unknown_topic_per_mille: draw(0, 1) * draw(0, 200),
+            query_per_mille: draw(0, 1) * draw(0, 300),
+            piece_bytes_max: 1 << draw(0, 16),
+            network_micros_max: 1 << draw(4, 14),
+            process_micros_max: 1 << draw(2, 12),
+            disk_micros_max: 1 << draw(4, 15),
+            reset_per_mille: draw(0, 1) * draw(0, 20),
+            half_close_per_mille: draw(0, 1) * draw(0, 200),
+            events_max: 30_000,
+            ..Self::default()
+        };
+        // Short pieces of long requests would be most of the run.
+        options.piece_bytes_max = options.piece_bytes_max.max(options.value_bytes_max / 32);
+        if draw(0, 2) == 0 {
+            options.write_fault_per_mille = draw(0, 1) * draw(0, 20);
+            options.sync_fault_per_mille = draw(0, 1) * draw(0, 20);
+            options.read_fault_per_mille = draw(0, 1) * draw(0, 10);
+            options.entry_fault_per_mille = draw(0, 1) * draw(0, 20);
+            options.capacity_bytes = draw(0, 4) / 4 * draw(20_000, 500_000);
+            options.faulty_dir = draw(0, options.log_dirs);
+        }
+        let mut at_event = 0;
+        for _ in 0..draw(0, 5) {
+            // Every second one strikes soon after the one before: into start-up and recovery.
+            at_event += if draw(0, 1) == 0 { draw(1, 60) } else { draw(60, 1500) };
+            let kind = match draw(0, 4) {
+                0 | 1 => StrikeKind::Crash(Crash::Killed),
+                2 | 3 => StrikeKind::Crash(Crash::PowerLoss),
+                _ => StrikeKind::Stop,
+            };
+            options.strikes.push(Strike { at_event, kind });
+        }
+        options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+    use crate::decisions::Decisions;
+
+    #[test]
+    fn options_read_back_as_they_are_printed() {
+        for seed in 0..50 {
+            let options = Options::draw(&mut Decisions::from_seed(seed));
+            let mut read = Options::default();
+            for line in options.to_string().lines() {
+                let (name, value) = line.split_once('=').expect("a name and a value");
+                read.set(name, value).expect("it was printed");
+            }
+            assert_eq!(read, options);
+        }
+    }
+
+    #[test]
+    fn what_is_no_option_is_refused() {
+        let mut options = Options::calm();
+        assert!(options.set("clients", "many").is_err());
+        assert!(options.set("klients", "1").is_err());
+        assert!(options.set("strike", "melted@3").is_err());
+    }
+}

@@ -1,0 +1,303 @@
+//! An independent reader of Kafka's log files (record batches of magic 2): it shares no code with the
+//! core, so that the two do not agree on a mistake.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use klamm_core::effect::Path;
+
+use crate::disk::Disk;
+use crate::history::TopicPartition;
+
+/// One record as it lies in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Its offset.
+    pub offset: i64,
+    /// Its value; empty for null.
+    pub value: Bytes,
+}
+
+/// One partition as it lies on the disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredLog {
+    /// The directory it was found in.
+    pub directory: String,
+    /// Records in the order of the files, up to the first fault.
+    pub records: Vec<StoredRecord>,
+    /// The offset behind the last record, or the first file's name when there is none.
+    pub end_offset: i64,
+    /// What is wrong: file, position and why. Nothing behind it was read.
+    pub fault: Option<String>,
+}
+
+/// Reads every partition below `log_dirs`, internal topics left out. The error names what is there twice.
+pub fn read_logs(
+    disk: &Disk,
+    log_dirs: &[Path],
+) -> Result<BTreeMap<TopicPartition, StoredLog>, String> {
+    let mut segments: BTreeMap<String, Vec<(Path, &[u8])>> = BTreeMap::new();
+    for (path, content) in disk.files() {
+        let directory = path.parent();
+        let of_log_dir = log_dirs.iter().any(|log_dir| directory.parent() == *log_dir);
+        if of_log_dir && path.name().strip_suffix(".log").is_some() {
+            segments.entry(directory.as_str().to_owned()).or_default().push((path, content));
+        }
+    }
+    let mut logs: BTreeMap<TopicPartition, StoredLog> = BTreeMap::new();
+    for (directory, segments) in segments {
+        let Some(target) = target_of(Path::new(&directory).name()) else { continue };
+        let log = read_log(&directory, &segments);
+        if let Some(other) = logs.get(&target) {
+            return Err(format!("{target} is in {} and in {directory}", other.directory));
+        }
+        logs.insert(target, log);
+    }
+    Ok(logs)
+}
+
+fn target_of(directory: &str) -> Option<TopicPartition> {
+    let (topic, partition) = directory.rsplit_once('-')?;
+    let partition = partition.parse().ok()?;
+    (!topic.starts_with("__")).then(|| TopicPartition { topic: topic.to_owned(), partition })
+}
+
+fn read_log(directory: &str, segments: &[(Path, &[u8])]) -> StoredLog {
+    let mut log = StoredLog { directory: directory.to_owned(), ..StoredLog::default() };
+    for (index, (path, content)) in segments.iter().enumerate() {
+        let base: i64 = match path.name().trim_end_matches(".log").parse() {
+            Ok(base) => base,
+            Err(_) => {
+                log.fault = Some(format!("{path}: no offset in the name"));
+                return log;
+            }
+        };
+        if index == 0 {
+            log.end_offset = base;
+        } else if base != log.end_offset {
+            log.fault = Some(format!("{path}: the log before it ends at {}", log.end_offset));
+            return log;
+        }
+        if let Err((position, what)) = read_segment(content, &mut log) {
+            log.fault = Some(format!("{path} at {position}: {what}"));
+            return log;
+        }
+    }
+    log
+}
+
+const HEADER_BYTES: usize = 61;
+const LOG_OVERHEAD_BYTES: usize = 12;
+
+fn read_segment(content: &[u8], log: &mut StoredLog) -> Result<(), (usize, String)> {
+    let mut position = 0;
+    while position < content.len() {
+        let at = |what: String| (position, what);
+        let left = &content[position..];
+        let size = batch_size(left).map_err(at)?;
+        let batch = &left[..size];
+        read_batch(batch, log).map_err(at)?;
+        position += size;
+    }
+    Ok(())
+}
+
+fn batch_size(left: &[u8]) -> Result<usize, String> {
+    if left.len() < HEADER_BYTES {
+        return Err(format!("{} bytes of a batch's header", left.len()));
+    }
+    let length = i32::from_be_bytes(array(left, 8));
+    let size = usize::try_from(length).map_or(0, |length| length + LOG_OVERHEAD_BYTES);
+    if size < HEADER_BYTES || size > left.len() {
+        return Err(format!("a batch of length {length} in {} bytes", left.len()));
+    }
+    Ok(size)
+}
+
+fn read_batch(batch: &[u8], log: &mut StoredLog) -> Result<(), String> {
+    let base_offset = i64::from_be_bytes(array(batch, 0));
+    if batch[16] != 2 {
+        return Err(format!("magic {}", batch[16]));
+    }
+    let (stored, computed) = (u32::from_be_bytes(array(batch, 17)), crc32c(&batch[21..]));
+    if stored != computed {
+        return Err(format!("CRC {stored:08x}, should be {computed:08x}"));
+    }
+    if base_offset != log.end_offset {
+        return Err(format!("base offset {base_offset}, should be {}", log.end_offset));
+    }
+    let last_delta = i32::from_be_bytes(array(batch, 23));
+    let count = i32::from_be_bytes(array(batch, 57));
+    if u16::from_be_bytes(array(batch, 21)) & 7 != 0 {
+        return Err("compressed, which no client here sends".to_owned());
+    }
+    let mut records = Records { left: &batch[HEADER_BYTES..] };
+    for index in 0..count {
+        let (delta, value) = records.next().ok_or(format!("record {index} cannot be read"))?;
+        if delta != i64::from(index) {
+            return Err(format!("record {index} has offset delta {delta}"));
+        }
+        log.records.push(StoredRecord { offset: base_offset + delta, value });
+    }
+    if !records.left.is_empty() || last_delta + 1 != count || count < 1 {
+        return Err(format!("{count} records, last delta {last_delta}"));
+    }
+    log.end_offset = base_offset + i64::from(last_delta) + 1;
+    Ok(())
+}
+
+/// The records of an uncompressed batch: varint length, attributes, deltas, key, value, headers.
+struct Records<'a> {
+    left: &'a [u8],
+}
+
+impl Records<'_> {
+    fn next(&mut self) -> Option<(i64, Bytes)> {
+        let length = usize::try_from(self.varint()?).ok()?;
+        let behind = self.left.len().checked_sub(length)?;
+        self.take(1)?;
+        self.varint()?;
+        let delta = self.varint()?;
+        self.field()?;
+        let value = self.field()?;
+        for _ in 0..self.varint()? {
+            self.field()?;
+            self.field()?;
+        }
+        (self.left.len() == behind).then_some((delta, value))
+    }
+
+    fn field(&mut self) -> Option<Bytes> {
+        let length = self.varint()?;
+        self.take(length.max(0) as usize)
+    }
+
+    fn take(&mut self, length: usize) -> Option<Bytes> {
+        let (taken, left) = self.left.split_at_checked(length)?;
+        self.left = left;
+        Some(Bytes::copy_from_slice(taken))
+    }
+
+    fn varint(&mut self) -> Option<i64> {
+        let mut number = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let (byte, left) = self.left.split_first()?;
+            self.left = left;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some((number >> 1) as i64 ^ -((number & 1) as i64));
+            }
+        }
+        None
+    }
+}
+
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&bytes[at..at + N]);
+    array
+}
+
+/// CRC-32C (Castagnoli, reflected polynomial 0x82f63b78), by a table.
+pub fn crc32c(bytes: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = table();
+    !bytes
+        .iter()
+        .fold(u32::MAX, |crc, byte| TABLE[((crc ^ u32::from(*byte)) & 0xff) as usize] ^ (crc >> 8))
+}
+
+const fn table() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut index = 0;
+    while index < 256 {
+        let mut crc = index as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 };
+            bit += 1;
+        }
+        table[index] = crc;
+        index += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use klamm_core::batch::BatchBuilder;
+    use klamm_core::effect::Path;
+
+    use super::{crc32c, read_logs};
+    use crate::disk::Disk;
+    use crate::history::TopicPartition;
+
+    fn batch(base_offset: i64, values: &[&str]) -> Vec<u8> {
+        let mut builder = BatchBuilder::new();
+        for value in values {
+            builder.append(5, Some(b"key"), Some(value.as_bytes()));
+        }
+        builder.encode(base_offset, 0)
+    }
+
+    fn read(files: &[(&str, Vec<u8>)]) -> super::StoredLog {
+        let mut disk = Disk::new();
+        for (path, content) in files {
+            disk.put(&Path::new(path), content);
+        }
+        let mut logs = read_logs(&disk, &[Path::new("/d")]).unwrap();
+        let target = TopicPartition { topic: "a-b".to_owned(), partition: 0 };
+        logs.remove(&target).unwrap()
+    }
+
+    #[test]
+    fn crc_is_castagnolis() {
+        assert_eq!(crc32c(b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn records_of_several_segments_are_read_in_order() {
+        let first = [batch(0, &["a", "b"]), batch(2, &["c"])].concat();
+        let log = read(&[
+            ("/d/a-b-0/00000000000000000000.log", first),
+            ("/d/a-b-0/00000000000000000003.log", batch(3, &["d"])),
+            ("/d/a-b-0/00000000000000000003.index", vec![]),
+            ("/d/__cluster_metadata-0/00000000000000000000.log", vec![1]),
+        ]);
+        let records: Vec<_> = log.records.iter().map(|r| (r.offset, &r.value[..])).collect();
+        assert_eq!(records, [(0, &b"a"[..]), (1, b"b"), (2, b"c"), (3, b"d")]);
+        assert_eq!((log.end_offset, log.fault), (4, None));
+    }
+
+    #[test]
+    fn the_first_fault_ends_the_log_and_is_named() {
+        let name = "/d/a-b-0/00000000000000000000.log";
+        let (good, mut bad) = (batch(0, &["a"]), batch(1, &["b"]));
+        *bad.last_mut().unwrap() ^= 1;
+        let cases = [
+            (bad.clone(), "CRC"),
+            (bad[..30].to_vec(), "header"),
+            (vec![0; 80], "length 0"),
+            (batch(1, &["b"])[..70].to_vec(), "a batch of length"),
+            (batch(2, &["c"]), "base offset 2"),
+        ];
+        for (tail, what) in cases {
+            let log = read(&[(name, [good.clone(), tail].concat())]);
+            let fault = log.fault.unwrap();
+            assert!(
+                fault.contains(what) && fault.contains(&format!("at {}", good.len())),
+                "{fault}"
+            );
+            assert_eq!(log.records.len(), 1);
+        }
+        let gap = read(&[(name, good), ("/d/a-b-0/00000000000000000002.log", batch(2, &["c"]))]);
+        assert!(gap.fault.unwrap().contains("ends at 1"));
+    }
+
+    #[test]
+    fn a_partition_in_two_log_directories_is_refused() {
+        let mut disk = Disk::new();
+        disk.put(&Path::new("/d/a-0/00000000000000000000.log"), b"");
+        disk.put(&Path::new("/e/a-0/00000000000000000000.log"), b"");
+        assert!(read_logs(&disk, &[Path::new("/d"), Path::new("/e")]).is_err());
+    }
+}
