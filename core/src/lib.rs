@@ -22,6 +22,7 @@ pub mod ids;
 pub mod job;
 pub mod log;
 pub mod query;
+pub mod records;
 pub mod request;
 pub mod rng;
 pub mod time;
