@@ -10,6 +10,8 @@
 //! - [`history`]: what clients asked and were told; [`reader`]: what lies on the disk; [`checker`]:
 //!   whether the two agree.
 
+#![forbid(unsafe_code)]
+
 pub mod checker;
 pub mod decisions;
 pub mod digest;

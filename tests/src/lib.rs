@@ -1,1 +1,5 @@
-//! Placeholder.
+//! Tests of the whole: wire snapshots, parity, purity; and what real clients need to be run.
+
+#![forbid(unsafe_code)]
+
+pub mod directory;
