@@ -170,3 +170,121 @@ fn write_frame(output: &mut BytesMut, content: impl FnOnce(&mut BytesMut)) {
     let size = i32::try_from(output.len() - start - SIZE_BYTES).expect("a frame below 2 GiB");
     output[start..start + SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::api::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+    use crate::api::metadata::{MetadataRequest, MetadataResponse};
+
+    const LIMIT: u32 = 100 << 20;
+
+    fn read(header: &[u8]) -> Result<RequestHeader, HeaderError> {
+        RequestHeader::read(&mut Reader::new(&Bytes::copy_from_slice(header)))
+    }
+
+    fn header(api_key: ApiKey, api_version: i16) -> RequestHeader {
+        RequestHeader { api_key, api_version, correlation_id: 7, client_id: Some("c".into()) }
+    }
+
+    #[test]
+    fn sizes_are_checked_against_the_limit() {
+        assert_eq!(frame_size(b"\0\0\0", LIMIT), Ok(None));
+        assert_eq!(frame_size(b"\0\0\0\0", LIMIT), Ok(Some(0)));
+        assert_eq!(frame_size(b"\x06\x40\0\0rest", LIMIT), Ok(Some(LIMIT as usize)));
+        assert_eq!(frame_size(b"\x06\x40\0\x01", LIMIT), Err(FrameSizeError(104_857_601)));
+        assert_eq!(frame_size(b"\xff\xff\xff\xff", LIMIT), Err(FrameSizeError(-1)));
+        assert_eq!(frame_size(b"\x7f\xff\xff\xff", LIMIT), Err(FrameSizeError(i32::MAX)));
+    }
+
+    #[test]
+    fn headers_are_read_in_the_version_of_their_request() {
+        assert_eq!(read(b"\0\x03\0\x08\0\0\0\x07\0\x01c"), Ok(header(ApiKey::METADATA, 8)));
+        let flexible = b"\0\x03\0\x09\0\0\0\x07\0\x01c\x01\x05\x02hi";
+        assert_eq!(read(flexible), Ok(header(ApiKey::METADATA, 9)), "tagged fields are skipped");
+        let cut = read(b"\0\x03\0\x09\0\0\0\x07\0\x01c");
+        assert_eq!(cut, Err(HeaderError::Malformed(DecodeError::UnexpectedEnd { missing: 1 })));
+    }
+
+    #[test]
+    fn client_ids_may_be_null_or_garbled() {
+        let null = |length: [u8; 2]| {
+            let bytes = [&b"\0\x03\0\x01\0\0\0\x07"[..], &length].concat();
+            read(&bytes).map(|header| header.client_id)
+        };
+        assert_eq!(null([0xff, 0xff]), Ok(None));
+        assert_eq!(null([0xff, 0xfe]), Ok(None));
+        assert_eq!(null([0x80, 0]), Ok(None));
+        assert!(null([0, 1]).is_err());
+        let garbled = read(b"\0\x03\0\x01\0\0\0\x07\0\x02\xff\xfe").unwrap();
+        assert_eq!(garbled.client_id.as_deref(), Some("\u{fffd}\u{fffd}"));
+    }
+
+    #[test]
+    fn what_is_not_served_is_refused() {
+        assert_eq!(read(b"\0\x04\0\0"), Err(HeaderError::UnknownKey(ApiKey(4))));
+        assert_eq!(read(b"\xff\xff\0\0"), Err(HeaderError::UnknownKey(ApiKey(-1))));
+        let refused = |name, version| Err(HeaderError::UnsupportedVersion { name, version });
+        assert_eq!(read(b"\0\0\0\x02"), refused("Produce", 2));
+        assert_eq!(read(b"\0\x03\0\x0e"), refused("Metadata", 14));
+        assert_eq!(read(b"\0\x03\xff\xff"), refused("Metadata", -1));
+        assert!(matches!(read(b"\0\x03\0"), Err(HeaderError::Malformed(_))));
+        assert!(matches!(read(b""), Err(HeaderError::Malformed(_))));
+    }
+
+    /// The requests that Apache Kafka 4.3.1 was asked, and what it answered.
+    #[test]
+    fn api_versions_of_any_version_has_an_answer() {
+        let newest = read(b"\0\x12\0\x63\0\0\0\x07\0\x01c\0garbage").unwrap();
+        assert!(!newest.is_supported());
+        assert_eq!(newest.response_version(), 0);
+        let version_1_header = read(b"\0\x12\0\x63\0\0\0\x07\0\x01c");
+        assert!(matches!(version_1_header, Err(HeaderError::Malformed(_))));
+        let negative = read(b"\0\x12\xff\xff\0\0\0\x07\0\x01c").unwrap();
+        assert!(!negative.is_supported());
+        let mut output = BytesMut::new();
+        write_response(&mut output, &newest, &ApiVersionsResponse::default());
+        assert_eq!(&output[..], b"\0\0\0\x0a\0\0\0\x07\0\0\0\0\0\0");
+    }
+
+    #[test]
+    fn frames_round_trip() {
+        for version in 0..=13 {
+            let asked = header(ApiKey::METADATA, version);
+            let mut wire = BytesMut::from(&b"before"[..]);
+            write_request(&mut wire, &asked, &MetadataRequest::default());
+            write_response(&mut wire, &asked, &MetadataResponse::default());
+            let mut wire = wire.freeze().slice(6..);
+            let request = take_frame(&mut wire);
+            let mut reader = Reader::new(&request);
+            assert_eq!(RequestHeader::read(&mut reader), Ok(asked));
+            let body = MetadataRequest::read(&mut reader, version);
+            assert_eq!((body, reader.remaining()), (Ok(MetadataRequest::default()), 0));
+            let response = take_frame(&mut wire);
+            let mut reader = Reader::new(&response);
+            let api = ApiKey::METADATA.api().unwrap();
+            assert_eq!(read_response_header(&mut reader, api, version), Ok(7));
+            let body = MetadataResponse::read(&mut reader, version);
+            assert_eq!((body, reader.remaining()), (Ok(MetadataResponse::default()), 0));
+            assert_eq!(wire.len(), 0);
+        }
+    }
+
+    #[test]
+    fn api_versions_keeps_its_response_header() {
+        let asked = header(ApiKey::API_VERSIONS, 3);
+        let mut wire = BytesMut::new();
+        write_request(&mut wire, &asked, &ApiVersionsRequest::default());
+        assert_eq!(wire[SIZE_BYTES..].len(), 2 + 2 + 4 + 3 + 1 + 3);
+        wire.clear();
+        write_response(&mut wire, &asked, &ApiVersionsResponse::default());
+        assert_eq!(&wire[..], b"\0\0\0\x0c\0\0\0\x07\0\0\x01\0\0\0\0\0");
+    }
+
+    fn take_frame(wire: &mut Bytes) -> Bytes {
+        let size = frame_size(wire, LIMIT).unwrap().unwrap();
+        wire.split_to(SIZE_BYTES + size).slice(SIZE_BYTES..)
+    }
+}

@@ -64,3 +64,56 @@ message! {
         min_version_level: i16 { versions: 3.. },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::codec::testing::{encode, round_trip_all};
+
+    fn response() -> ApiVersionsResponse {
+        ApiVersionsResponse {
+            error_code: ErrorCode::UNSUPPORTED_VERSION,
+            api_keys: vec![ApiVersion { api_key: 18, min_version: 0, max_version: 4 }],
+            throttle_time_ms: 1,
+            supported_features: vec![SupportedFeatureKey {
+                name: "metadata.version".into(),
+                min_version: 7,
+                max_version: 30,
+            }],
+            finalized_features_epoch: 5,
+            finalized_features: vec![FinalizedFeatureKey {
+                name: "metadata.version".into(),
+                max_version_level: 30,
+                min_version_level: 30,
+            }],
+            zk_migration_ready: true,
+        }
+    }
+
+    #[test]
+    fn all_versions_round_trip() {
+        round_trip_all(&ApiVersionsRequest {
+            client_software_name: "klamm".into(),
+            client_software_version: "0.1.0".into(),
+        });
+        round_trip_all(&response());
+    }
+
+    /// As Apache Kafka 4.3.1 answers a version that it does not serve.
+    #[test]
+    fn version_0_has_error_and_keys_alone() {
+        assert_eq!(&encode(&response(), 0)[..], b"\0\x23\0\0\0\x01\0\x12\0\0\0\x04");
+    }
+
+    /// As Apache Kafka 4.3.1 answers an invalid software name.
+    #[test]
+    fn an_empty_answer_has_no_tagged_fields() {
+        let refused = ApiVersionsResponse {
+            error_code: ErrorCode::INVALID_REQUEST,
+            ..ApiVersionsResponse::default()
+        };
+        assert_eq!(&encode(&refused, 3)[..], b"\0\x2a\x01\0\0\0\0\0");
+    }
+}

@@ -81,3 +81,54 @@ message! {
         offline_replicas: Vec<i32> { versions: 0.. },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::codec::testing::{encode, round_trip_all};
+
+    fn cursor() -> Cursor {
+        Cursor { topic_name: "t".into(), partition_index: 4 }
+    }
+
+    #[test]
+    fn all_versions_round_trip() {
+        round_trip_all(&DescribeTopicPartitionsRequest {
+            topics: vec![TopicRequest { name: "t".into() }],
+            response_partition_limit: 10,
+            cursor: Some(cursor()),
+        });
+        round_trip_all(&DescribeTopicPartitionsResponse {
+            throttle_time_ms: 1,
+            topics: vec![DescribeTopicPartitionsResponseTopic {
+                error_code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                name: None,
+                topic_id: Uuid([1; 16]),
+                is_internal: true,
+                partitions: vec![DescribeTopicPartitionsResponsePartition {
+                    error_code: ErrorCode::NONE,
+                    partition_index: 3,
+                    leader_id: 1,
+                    leader_epoch: 2,
+                    replica_nodes: vec![1, 2],
+                    isr_nodes: vec![1],
+                    eligible_leader_replicas: Some(vec![]),
+                    last_known_elr: None,
+                    offline_replicas: vec![2],
+                }],
+                topic_authorized_operations: 3576,
+            }],
+            next_cursor: Some(cursor()),
+        });
+    }
+
+    #[test]
+    fn a_cursor_is_preceded_by_whether_it_is_there() {
+        let without = encode(&DescribeTopicPartitionsRequest::default(), 0);
+        assert_eq!(&without[..], b"\x01\0\0\x07\xd0\xff\0");
+        let with = DescribeTopicPartitionsRequest { cursor: Some(cursor()), ..Default::default() };
+        assert_eq!(&encode(&with, 0)[5..], b"\x01\x02t\0\0\0\x04\0\0");
+    }
+}

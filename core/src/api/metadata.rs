@@ -97,3 +97,93 @@ message! {
         offline_replicas: Vec<i32> { versions: 5.. },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::codec::testing::{encode, round_trip, round_trip_all};
+
+    fn request() -> MetadataRequest {
+        let by_name = MetadataRequestTopic { name: Some("t".into()), ..Default::default() };
+        let by_id = MetadataRequestTopic { topic_id: Uuid([5; 16]), name: None };
+        MetadataRequest {
+            topics: Some(vec![by_name, by_id]),
+            allow_auto_topic_creation: false,
+            include_cluster_authorized_operations: false,
+            include_topic_authorized_operations: true,
+        }
+    }
+
+    fn response() -> MetadataResponse {
+        MetadataResponse {
+            throttle_time_ms: 4,
+            brokers: vec![MetadataResponseBroker {
+                node_id: 1,
+                host: "h".into(),
+                port: 9092,
+                rack: Some("r".into()),
+            }],
+            cluster_id: Some("c".into()),
+            controller_id: 1,
+            topics: vec![MetadataResponseTopic {
+                error_code: ErrorCode::UNKNOWN_TOPIC_ID,
+                name: None,
+                topic_id: Uuid([5; 16]),
+                is_internal: true,
+                partitions: vec![MetadataResponsePartition {
+                    error_code: ErrorCode::LEADER_NOT_AVAILABLE,
+                    partition_index: 2,
+                    leader_id: 1,
+                    leader_epoch: 3,
+                    replica_nodes: vec![1, 2],
+                    isr_nodes: vec![1],
+                    offline_replicas: vec![2],
+                }],
+                topic_authorized_operations: 3576,
+            }],
+            cluster_authorized_operations: OPERATIONS_UNKNOWN,
+            error_code: ErrorCode::INVALID_REQUEST,
+        }
+    }
+
+    #[test]
+    fn all_versions_round_trip() {
+        round_trip_all(&request());
+        round_trip_all(&response());
+    }
+
+    #[test]
+    fn all_topics_are_null_or_in_version_0_none() {
+        let all = MetadataRequest { topics: None, ..Default::default() };
+        assert_eq!(round_trip(&all, 0).topics, Some(vec![]));
+        for version in 1..=13 {
+            assert_eq!(round_trip(&all, version).topics, None);
+        }
+    }
+
+    #[test]
+    fn cluster_operations_stand_in_versions_8_to_10() {
+        let asked = MetadataRequest { include_cluster_authorized_operations: true, ..request() };
+        let told = MetadataResponse { cluster_authorized_operations: 8096, ..response() };
+        for version in 0..=13 {
+            let there = (8..=10).contains(&version);
+            assert_eq!(round_trip(&asked, version).include_cluster_authorized_operations, there);
+            let operations = round_trip(&told, version).cluster_authorized_operations;
+            assert_eq!(operations == 8096, there);
+        }
+    }
+
+    #[test]
+    fn an_unknown_id_has_a_null_name_from_version_12_on() {
+        let name = |version| round_trip(&response(), version).topics.remove(0).name;
+        assert_eq!(name(11), Some(String::new()));
+        assert_eq!(name(12), None);
+    }
+
+    #[test]
+    fn version_0_is_kafkas() {
+        assert_eq!(&encode(&request(), 0)[..], b"\0\0\0\x02\0\x01t\0\0");
+    }
+}

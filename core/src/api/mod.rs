@@ -80,3 +80,62 @@ const fn api(
 ) -> Api {
     Api { key, name, decoded, advertised, flexible }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+    use super::describe_topic_partitions::{
+        DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
+    };
+    use super::metadata::{MetadataRequest, MetadataResponse};
+    use super::produce::{ProduceRequest, ProduceResponse};
+    use super::*;
+    use crate::codec::Message;
+
+    fn assert_agrees<M: Message>(key: ApiKey) {
+        let api = key.api().unwrap();
+        assert_eq!(api.decoded, M::VERSIONS, "{}", M::NAME);
+        assert!(M::NAME.strip_prefix(api.name).is_some_and(|kind| kind.starts_with("Re")));
+        for version in M::VERSIONS {
+            assert_eq!(M::is_flexible(version), version >= api.flexible, "{} {version}", M::NAME);
+        }
+    }
+
+    #[test]
+    fn table_agrees_with_the_messages() {
+        assert_agrees::<ProduceRequest>(ApiKey::PRODUCE);
+        assert_agrees::<ProduceResponse>(ApiKey::PRODUCE);
+        assert_agrees::<MetadataRequest>(ApiKey::METADATA);
+        assert_agrees::<MetadataResponse>(ApiKey::METADATA);
+        assert_agrees::<ApiVersionsRequest>(ApiKey::API_VERSIONS);
+        assert_agrees::<ApiVersionsResponse>(ApiKey::API_VERSIONS);
+        assert_agrees::<DescribeTopicPartitionsRequest>(ApiKey::DESCRIBE_TOPIC_PARTITIONS);
+        assert_agrees::<DescribeTopicPartitionsResponse>(ApiKey::DESCRIBE_TOPIC_PARTITIONS);
+        assert_eq!(APIS.len(), 4);
+    }
+
+    #[test]
+    fn table_is_sorted_and_advertises_what_is_decoded() {
+        assert!(APIS.is_sorted_by(|a, b| a.key < b.key));
+        for api in APIS {
+            assert!(api.decoded.clone().all(|version| api.advertised.contains(&version)));
+            assert_eq!(api.decoded.end(), api.advertised.end());
+        }
+    }
+
+    #[test]
+    fn headers_follow_key_and_version() {
+        let versions = |key: ApiKey, version| {
+            let api = key.api().unwrap();
+            (api.request_header_version(version), api.response_header_version(version))
+        };
+        assert_eq!(versions(ApiKey::METADATA, 8), (1, 0));
+        assert_eq!(versions(ApiKey::METADATA, 9), (2, 1));
+        assert_eq!(versions(ApiKey::API_VERSIONS, 2), (1, 0));
+        assert_eq!(versions(ApiKey::API_VERSIONS, 3), (2, 0));
+        assert_eq!(versions(ApiKey::API_VERSIONS, 99), (2, 0));
+        assert_eq!(versions(ApiKey::API_VERSIONS, -1), (1, 0));
+        assert_eq!(versions(ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0), (2, 1));
+        assert_eq!(ApiKey(255).api(), None);
+    }
+}

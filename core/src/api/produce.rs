@@ -112,3 +112,99 @@ message! {
         rack: Option<String> { versions: 10.., nullable: 10.. },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::codec::DecodeError;
+    use crate::codec::testing::{encode, round_trip, round_trip_all};
+    use crate::codec::{Message, Reader};
+
+    fn request(name: &str, topic_id: Uuid) -> ProduceRequest {
+        let records = [Some(Bytes::from_static(b"batch")), Some(Bytes::new()), None];
+        let partition_data = records
+            .into_iter()
+            .zip(0..)
+            .map(|(records, index)| PartitionProduceData { index, records })
+            .collect();
+        ProduceRequest {
+            transactional_id: Some("transaction".into()),
+            acks: -1,
+            timeout_ms: 30_000,
+            topic_data: vec![TopicProduceData { name: name.into(), topic_id, partition_data }],
+        }
+    }
+
+    fn response() -> ProduceResponse {
+        let partition = PartitionProduceResponse {
+            index: 1,
+            error_code: ErrorCode::INVALID_RECORD,
+            base_offset: 7,
+            log_append_time_ms: 8,
+            log_start_offset: 9,
+            record_errors: vec![BatchIndexAndErrorMessage {
+                batch_index: 3,
+                batch_index_error_message: Some("bad".into()),
+            }],
+            error_message: Some("worse".into()),
+            current_leader: LeaderIdAndEpoch { leader_id: 1, leader_epoch: 2 },
+        };
+        ProduceResponse {
+            responses: vec![TopicProduceResponse {
+                name: String::new(),
+                topic_id: Uuid([3; 16]),
+                partition_responses: vec![partition],
+            }],
+            throttle_time_ms: 6,
+            node_endpoints: vec![NodeEndpoint {
+                node_id: 1,
+                host: "h".into(),
+                port: 9092,
+                rack: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn all_versions_round_trip() {
+        round_trip_all(&request("", Uuid([3; 16])));
+        round_trip_all(&response());
+        for version in 3..=12 {
+            let by_name = request("t", Uuid::ZERO);
+            assert_eq!(round_trip(&by_name, version), by_name);
+        }
+    }
+
+    #[test]
+    fn records_are_a_slice_of_the_frame() {
+        let frame = encode(&request("t", Uuid::ZERO), 9);
+        let decoded = ProduceRequest::read(&mut Reader::new(&frame), 9).unwrap();
+        let records = decoded.topic_data[0].partition_data[0].records.clone().unwrap();
+        assert_eq!(records, &b"batch"[..]);
+        assert!(frame.as_ptr_range().contains(&records.as_ptr()));
+    }
+
+    #[test]
+    fn a_healthy_answer_has_no_tagged_fields() {
+        let healthy = PartitionProduceResponse::default();
+        let answer = ProduceResponse {
+            responses: vec![TopicProduceResponse {
+                partition_responses: vec![healthy],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let expected = [&[2, 1, 2][..], &[0; 4 + 2 + 8], &[0xff; 16], &[1, 0, 0, 0], &[0; 4], &[0]];
+        assert_eq!(encode(&answer, 10), expected.concat());
+    }
+
+    #[test]
+    fn removed_versions_are_not_decoded() {
+        for version in [0, 1, 2, 14] {
+            let read = ProduceRequest::read(&mut Reader::new(&Bytes::new()), version);
+            assert_eq!(read, Err(DecodeError::UnknownVersion(version)));
+        }
+    }
+}

@@ -59,3 +59,44 @@ pub enum DecodeError {
 #[cfg(test)]
 #[expect(unreachable_pub, reason = "the macro defines public types")]
 mod tests;
+
+/// Helpers of the tests of every message.
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::fmt::Debug;
+
+    use bytes::{Bytes, BytesMut};
+
+    use super::{Message, Reader};
+
+    /// Writes `message` in `version`, and reads it back: nothing is left, nothing is lost that the
+    /// version has, and every shorter prefix is refused.
+    pub(crate) fn round_trip<M: Message + PartialEq + Debug>(message: &M, version: i16) -> M {
+        let frame = encode(message, version);
+        let mut reader = Reader::new(&frame);
+        let decoded = M::read(&mut reader, version).unwrap();
+        assert_eq!(reader.remaining(), 0, "{} v{version}", M::NAME);
+        assert_eq!(encode(&decoded, version), frame, "{} v{version}", M::NAME);
+        for length in 0..frame.len() {
+            let cut = frame.slice(..length);
+            assert!(M::read(&mut Reader::new(&cut), version).is_err(), "{} v{version}", M::NAME);
+        }
+        decoded
+    }
+
+    /// [`round_trip`]s `message` and its default in every version. `message` has the fields of the
+    /// newest version.
+    pub(crate) fn round_trip_all<M: Message + PartialEq + Debug>(message: &M) {
+        for version in M::VERSIONS {
+            round_trip(message, version);
+            assert_eq!(round_trip(&M::default(), version), M::default());
+        }
+        assert_eq!(&round_trip(message, *M::VERSIONS.end()), message);
+    }
+
+    pub(crate) fn encode<M: Message>(message: &M, version: i16) -> Bytes {
+        let mut output = BytesMut::new();
+        message.write(&mut output, version);
+        output.freeze()
+    }
+}
