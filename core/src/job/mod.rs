@@ -1,6 +1,7 @@
 //! Jobs: long pieces of pure work with a state of their own. The broker starts one, a worker of the
 //! driver owns it, no lock is held.
 
+mod load_log;
 mod load_metadata;
 #[cfg(test)]
 mod testing;
@@ -8,6 +9,7 @@ mod testing;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+pub use load_log::{LoadLogContext, LoadLogFailure};
 pub use load_metadata::{AppendPoint, LoadedMetadata, MetadataFailure};
 
 use crate::broker::image::Image;
@@ -15,6 +17,8 @@ use crate::config::{Limits, TopicConfig};
 use crate::effect::{Completion, Effect, Path};
 use crate::event::Event;
 use crate::ids::{EffectId, JobId};
+use crate::log::Log;
+use load_log::LoadLog;
 use load_metadata::LoadMetadata;
 
 /// A job. Drive it with: `poll_effect` until `None`, carry the effects out (any order), hand each
@@ -25,6 +29,7 @@ pub struct Job(Kind);
 #[derive(Debug)]
 enum Kind {
     LoadMetadata(Box<LoadMetadata>),
+    LoadLog(Box<LoadLog>),
 }
 
 impl Job {
@@ -44,11 +49,18 @@ impl Job {
         Self(Kind::LoadMetadata(Box::new(job)))
     }
 
+    /// Loads one partition's log, creates its directory if it is missing, and repairs what a crash
+    /// left of it.
+    pub fn load_log(id: JobId, context: LoadLogContext) -> Self {
+        Self(Kind::LoadLog(Box::new(LoadLog::new(id, context))))
+    }
+
     /// The next effect to carry out.
     #[must_use]
     pub fn poll_effect(&mut self) -> Option<(EffectId, Effect)> {
         match &mut self.0 {
             Kind::LoadMetadata(job) => job.poll_effect(),
+            Kind::LoadLog(job) => job.poll_effect(),
         }
     }
 
@@ -56,6 +68,7 @@ impl Job {
     pub fn handle_completion(&mut self, id: EffectId, result: Completion) {
         match &mut self.0 {
             Kind::LoadMetadata(job) => job.handle_completion(id, result),
+            Kind::LoadLog(job) => job.handle_completion(id, result),
         }
     }
 
@@ -64,6 +77,7 @@ impl Job {
     pub fn poll_done(&mut self) -> Option<JobResult> {
         match &mut self.0 {
             Kind::LoadMetadata(job) => job.poll_done(),
+            Kind::LoadLog(job) => job.poll_done(),
         }
     }
 }
@@ -84,4 +98,8 @@ pub enum JobOutcome {
     MetadataLoaded(Box<LoadedMetadata>),
     /// [`Job::load_metadata`] could not: the broker must not start.
     MetadataFailed(MetadataFailure),
+    /// [`Job::load_log`] is done; everything in the log is durable.
+    LogLoaded(Box<Log>),
+    /// [`Job::load_log`] could not: the partition is offline.
+    LogFailed(LoadLogFailure),
 }

@@ -1,0 +1,56 @@
+//! What loading a log needs to know, and what it says when it cannot.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use crate::config::Limits;
+use crate::effect::{IoError, Path};
+use crate::ids::{DirectoryIndex, Uuid};
+
+/// What the broker knows of a partition before its log is loaded.
+#[derive(Clone, Debug)]
+pub struct LoadLogContext {
+    /// The partition's directory, `<log directory>/<topic>-<partition>`.
+    pub path: Path,
+    /// The log directory that it lies in.
+    pub log_directory: DirectoryIndex,
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The topic's id.
+    pub topic_id: Uuid,
+    /// The partition's index.
+    pub partition: i32,
+    /// Whether the listing of the log directory had it. A missing one is created; whether it may be
+    /// is for the broker to say, by starting the job.
+    pub exists: bool,
+    /// The line of `recovery-point-offset-checkpoint`.
+    pub recovery_point: Option<i64>,
+    /// The line of a `klamm-synced-checkpoint` that is valid for the last registration; 0 when the
+    /// checkpoint is valid and has no line, since the log then began after it; `None` without one.
+    pub synced_end: Option<i64>,
+    /// The line of `log-start-offset-checkpoint`.
+    pub log_start: Option<i64>,
+    /// `segment.bytes`.
+    pub segment_bytes: u32,
+    /// The partition's leader epoch in the image.
+    pub leader_epoch: i32,
+    /// Limits.
+    pub limits: Limits,
+}
+
+impl LoadLogContext {
+    /// Below this offset an invalid batch is damage, and nothing has to be written back.
+    pub(super) fn trusted_end(&self) -> i64 {
+        self.synced_end.max(self.recovery_point).unwrap_or(0).max(0)
+    }
+}
+
+/// Why a log is not loaded; its partition is offline until the next start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct LoadLogFailure {
+    /// Names file and position where there is one.
+    pub reason: String,
+    /// The disk's answer when that is why: the whole log directory goes offline.
+    pub error: Option<IoError>,
+}

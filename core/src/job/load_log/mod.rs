@@ -1,0 +1,350 @@
+//! Loads one partition's log from its directory, and repairs what a crash left of it.
+//!
+//! The directory is listed, its two small files are read, and every segment is walked batch by
+//! batch. Only then is anything changed: what lies behind the first invalid batch goes, what is not
+//! known to be synced is written back and synced, and the log is handed over with everything in it
+//! durable. Each step may be cut anywhere: the next start finds the same log and does the rest.
+
+mod context;
+mod listing;
+mod recovery;
+mod repair;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+pub use context::{LoadLogContext, LoadLogFailure};
+
+use super::{JobOutcome, JobResult};
+use crate::checkpoint::{LeaderEpochs, PartitionMetadata, replace_file};
+use crate::effect::{Completion, Effect, FileRef, IoError, Operation, OperationResult};
+use crate::event::{Event, Severity};
+use crate::ids::{EffectId, JobId, Numbering};
+use crate::log::{FileSuffix, Log, LogParts, Segment, file_name};
+use listing::Listing;
+use recovery::{Fault, FoundSegment, Offsets};
+use scan::SegmentScan;
+
+/// `partition.metadata` has 43 bytes; a longer one than this is not one.
+const PARTITION_METADATA_BYTES_MAX: u64 = 4096;
+
+/// Operations of one effect: many small ones should not keep a worker for long.
+const OPERATIONS_MAX: usize = 64;
+
+/// The job's state. One effect is out at a time.
+#[derive(Debug)]
+pub(super) struct LoadLog {
+    context: LoadLogContext,
+    numbering: Numbering,
+    stage: Stage,
+    out: Option<(EffectId, Effect)>,
+    waiting: Option<EffectId>,
+    events: Vec<Event>,
+    outcome: Option<JobOutcome>,
+    segments: Vec<FoundSegment>,
+    companions: Vec<(i64, FileSuffix)>,
+    offsets: Offsets,
+    log_start: i64,
+    /// `None` when it is missing or unreadable.
+    epochs_on_disk: Option<LeaderEpochs>,
+    /// Effects to come, one after another.
+    queue: VecDeque<Vec<Operation>>,
+    /// Entries of the directory, or its own entry, may not be durable.
+    directory_is_dirty: bool,
+}
+
+/// What the effect that is out is for.
+#[derive(Debug)]
+enum Stage {
+    Create,
+    List,
+    SmallFiles { has_metadata: bool },
+    Scan { segment: usize, scan: SegmentScan },
+    Repair,
+    WriteBack { segment: usize, position: u64 },
+    Finish(LeaderEpochs),
+    Close(LoadLogFailure),
+    Done,
+}
+
+impl LoadLog {
+    pub(super) fn new(id: JobId, context: LoadLogContext) -> Self {
+        let offsets = Offsets::new(&context);
+        let mut job = Self {
+            numbering: Numbering::new(id),
+            stage: Stage::Done,
+            out: None,
+            waiting: None,
+            events: Vec::new(),
+            outcome: None,
+            segments: Vec::new(),
+            companions: Vec::new(),
+            offsets,
+            log_start: context.log_start.unwrap_or(0).max(0),
+            epochs_on_disk: None,
+            queue: VecDeque::new(),
+            directory_is_dirty: false,
+            context,
+        };
+        job.begin();
+        job
+    }
+
+    pub(super) fn poll_effect(&mut self) -> Option<(EffectId, Effect)> {
+        self.out.take()
+    }
+
+    pub(super) fn handle_completion(&mut self, id: EffectId, result: Completion) {
+        debug_assert_eq!(self.waiting, Some(id), "the effect that is out is completed");
+        self.waiting = None;
+        match (core::mem::replace(&mut self.stage, Stage::Done), result.into_result()) {
+            (Stage::Close(failure), _) => self.outcome = Some(JobOutcome::LogFailed(failure)),
+            (_, Err(error)) => self.fail_io(error),
+            (stage, Ok(results)) => self.advance(stage, results),
+        }
+    }
+
+    pub(super) fn poll_done(&mut self) -> Option<JobResult> {
+        let outcome = self.outcome.take()?;
+        Some(JobResult { events: core::mem::take(&mut self.events), outcome })
+    }
+
+    fn begin(&mut self) {
+        if self.context.exists {
+            return self.emit(Stage::List, vec![Operation::List(self.context.path.clone())]);
+        }
+        if let Some(synced) = self.context.synced_end.filter(|synced| *synced > 0) {
+            let path = &self.context.path;
+            return self.fail(format!("{path} is missing; it was synced up to offset {synced}"));
+        }
+        let path = self.context.path.clone();
+        let mut operations = vec![Operation::MakeDirectory(path.clone())];
+        operations.extend(self.partition_metadata());
+        operations.push(Operation::SyncDirectory(path.parent()));
+        self.offsets.end = self.log_start;
+        self.emit(Stage::Create, operations);
+    }
+
+    fn advance(&mut self, stage: Stage, results: Vec<OperationResult>) {
+        match stage {
+            Stage::Create => self.complete(LeaderEpochs::default()),
+            Stage::List => self.handle_listing(results),
+            Stage::SmallFiles { has_metadata } => self.handle_small_files(has_metadata, results),
+            Stage::Scan { segment, scan } => self.handle_piece(segment, scan, results),
+            Stage::WriteBack { segment, position } => {
+                self.handle_unsynced(segment, position, results);
+            }
+            Stage::Repair => self.repair(),
+            Stage::Finish(epochs) => self.finish(epochs),
+            Stage::Close(_) | Stage::Done => debug_assert!(false, "nothing is out"),
+        }
+    }
+
+    fn handle_listing(&mut self, results: Vec<OperationResult>) {
+        let Some(OperationResult::Listed(entries)) = results.into_iter().next() else {
+            unreachable!("a listing lists");
+        };
+        let listing = Listing::new(entries);
+        let path = self.context.path.clone();
+        if let Some(name) = listing.unfinished {
+            return self.fail(format!(
+                "{path}/{name} is an unfinished replacement of segments: \
+                 start and stop Apache Kafka on this directory once to complete it"
+            ));
+        }
+        for name in listing.odd_names {
+            self.warn(format!("{path}/{name} is ignored: its name is not an offset in 20 digits"));
+        }
+        for (base_offset, length) in listing.segments {
+            let path = path.join(&file_name(base_offset, FileSuffix::Log));
+            let file = FileRef { id: self.numbering.file(), path };
+            self.segments.push(FoundSegment::new(base_offset, length, file));
+        }
+        self.companions = listing.companions;
+
+        let metadata = listing.partition_metadata.filter(|length| *length > 0);
+        if listing.partition_metadata == Some(0) {
+            let name = PartitionMetadata::FILE;
+            self.warn(format!("{path}/{name} is empty and is written anew"));
+        }
+        let mut operations = Vec::new();
+        if let Some(length) = metadata {
+            let length = length.min(PARTITION_METADATA_BYTES_MAX);
+            self.push_read_whole(PartitionMetadata::FILE, length, &mut operations);
+        }
+        let epochs_max = u64::from(self.context.limits.job_piece_bytes);
+        match listing.leader_epochs {
+            Some(length) if length > epochs_max => {
+                self.warn(format!("{path}/{} is too long to be one", LeaderEpochs::FILE));
+            }
+            Some(length) => self.push_read_whole(LeaderEpochs::FILE, length, &mut operations),
+            None => {}
+        }
+        let has_metadata = metadata.is_some();
+        if operations.is_empty() {
+            return self.handle_small_files(has_metadata, Vec::new());
+        }
+        self.emit(Stage::SmallFiles { has_metadata }, operations);
+    }
+
+    fn handle_small_files(&mut self, has_metadata: bool, results: Vec<OperationResult>) {
+        let mut contents = results.into_iter().filter_map(|result| match result {
+            OperationResult::Read(content) => Some(content),
+            _ => None,
+        });
+        if has_metadata {
+            let content = contents.next().unwrap_or_default();
+            if let Err(reason) = self.check_metadata(&content) {
+                return self.fail(reason);
+            }
+        } else {
+            let operations = self.partition_metadata();
+            self.queue.push_back(operations);
+            self.directory_is_dirty = true;
+        }
+        if let Some(content) = contents.next() {
+            match LeaderEpochs::parse(&content) {
+                Ok(epochs) => self.epochs_on_disk = Some(epochs),
+                Err(error) => {
+                    let (path, name) = (&self.context.path, LeaderEpochs::FILE);
+                    self.warn(format!("{path}/{name} is made anew from the batches: {error}"));
+                }
+            }
+        }
+        self.scan_from(0);
+    }
+
+    fn check_metadata(&self, content: &[u8]) -> Result<(), String> {
+        let LoadLogContext { path, topic, topic_id, .. } = &self.context;
+        let name = PartitionMetadata::FILE;
+        let metadata = PartitionMetadata::parse(content)
+            .map_err(|error| format!("{path}/{name} is unreadable: {error}"))?;
+        if metadata.topic_id == *topic_id {
+            return Ok(());
+        }
+        let found = metadata.topic_id;
+        Err(format!("{path}/{name} names topic id {found}, topic {topic} has {topic_id}"))
+    }
+
+    /// Goes on with the first segment from `segment` on that has bytes.
+    fn scan_from(&mut self, segment: usize) {
+        for at in segment..self.segments.len() {
+            let FoundSegment { base_offset, length, .. } = self.segments[at];
+            if let Err(reason) = self.offsets.enter(base_offset) {
+                return self.plan(Some(Fault { segment: at, good: None, reason }));
+            }
+            if length > 0 {
+                return self.scan_piece(at, SegmentScan::new(length));
+            }
+        }
+        self.plan(None);
+    }
+
+    fn scan_piece(&mut self, at: usize, scan: SegmentScan) {
+        let Some((position, length)) = scan.wants(self.context.limits.job_piece_bytes) else {
+            return self.scan_from(at + 1);
+        };
+        let segment = &mut self.segments[at];
+        segment.is_open = true;
+        let read = Operation::Read { file: segment.file.clone(), position, length };
+        self.emit(Stage::Scan { segment: at, scan }, vec![read]);
+    }
+
+    fn handle_piece(&mut self, at: usize, mut scan: SegmentScan, results: Vec<OperationResult>) {
+        let asked = scan.wants(self.context.limits.job_piece_bytes);
+        let Some(piece) = read_result(results, asked.map(|(_, length)| length)) else {
+            return self.fail(format!("{} shrank while it was read", self.segments[at].path()));
+        };
+        let Self { segments, offsets, .. } = self;
+        let segment = &mut segments[at];
+        match scan.feed(&piece, |found| offsets.take(segment, found)) {
+            Ok(()) => self.scan_piece(at, scan),
+            Err(reason) => {
+                self.plan(Some(Fault { segment: at, good: Some(scan.valid()), reason }));
+            }
+        }
+    }
+
+    /// Hands the log over.
+    fn complete(&mut self, epochs: LeaderEpochs) {
+        if let Some(epoch) = epochs.latest().filter(|epoch| *epoch > self.context.leader_epoch) {
+            let (path, current) = (&self.context.path, self.context.leader_epoch);
+            self.warn(format!("{path} has batches of leader epoch {epoch}, above {current}"));
+        }
+        let segments = self.segments.drain(..).map(|found| {
+            Segment::found(found.base_offset, found.file, found.kept, found.max_timestamp_ms)
+        });
+        let log = Log::new(LogParts {
+            path: self.context.path.clone(),
+            log_directory: self.context.log_directory,
+            segments: segments.collect(),
+            log_start: self.log_start,
+            end: self.offsets.end,
+            epochs,
+            segment_bytes: self.context.segment_bytes,
+        });
+        self.outcome = Some(JobOutcome::LogLoaded(Box::new(log)));
+    }
+
+    fn fail_io(&mut self, error: IoError) {
+        self.close(LoadLogFailure { reason: error.to_string(), error: Some(error) });
+    }
+
+    fn fail(&mut self, reason: String) {
+        self.close(LoadLogFailure { reason, error: None });
+    }
+
+    fn close(&mut self, failure: LoadLogFailure) {
+        let open = self.segments.iter().filter(|segment| segment.is_open);
+        let operations: Vec<_> =
+            open.map(|segment| Operation::Close(segment.file.clone())).collect();
+        if operations.is_empty() {
+            self.outcome = Some(JobOutcome::LogFailed(failure));
+        } else {
+            self.emit(Stage::Close(failure), operations);
+        }
+    }
+
+    fn emit(&mut self, stage: Stage, operations: Vec<Operation>) {
+        debug_assert!(self.waiting.is_none(), "one effect is out at a time");
+        let id = self.numbering.effect();
+        self.stage = stage;
+        self.waiting = Some(id);
+        self.out = Some((id, Effect::Operations(operations)));
+    }
+
+    fn partition_metadata(&mut self) -> Vec<Operation> {
+        let path = self.context.path.join(PartitionMetadata::FILE);
+        let content = PartitionMetadata { topic_id: self.context.topic_id }.format();
+        replace_file(&path, content, &mut self.numbering)
+    }
+
+    fn push_read_whole(&mut self, name: &str, length: u64, operations: &mut Vec<Operation>) {
+        let file = FileRef { id: self.numbering.file(), path: self.context.path.join(name) };
+        operations.push(Operation::Read { file: file.clone(), position: 0, length: length as u32 });
+        operations.push(Operation::Close(file));
+    }
+
+    fn warn(&mut self, text: String) {
+        self.events.push(Event::Notice { severity: Severity::Warning, text });
+    }
+}
+
+/// What the last operation read; `None` when it is less than `asked`.
+fn read_result(results: Vec<OperationResult>, asked: Option<u32>) -> Option<Bytes> {
+    match results.into_iter().next_back() {
+        Some(OperationResult::Read(bytes)) if Some(bytes.len()) == asked.map(|n| n as usize) => {
+            Some(bytes)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,202 @@
+//! What the batches of a log's segments add up to, and which of them may stay.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::context::LoadLogContext;
+use super::scan::Found;
+use crate::checkpoint::LeaderEpochs;
+use crate::effect::{FileRef, Path};
+use crate::log::OFFSET_MAX;
+
+/// A segment on disk.
+#[derive(Debug)]
+pub(super) struct FoundSegment {
+    /// The offset in its name.
+    pub(super) base_offset: i64,
+    /// Its `.log` file.
+    pub(super) file: FileRef,
+    /// Bytes, as listed.
+    pub(super) length: u64,
+    /// Bytes that stay.
+    pub(super) kept: u64,
+    /// -1 for none.
+    pub(super) max_timestamp_ms: i64,
+    /// Where the first batch begins that is not known to be synced.
+    pub(super) unsynced_from: Option<u64>,
+    /// Its id is bound by the driver.
+    pub(super) is_open: bool,
+}
+
+impl FoundSegment {
+    pub(super) fn new(base_offset: i64, length: u64, file: FileRef) -> Self {
+        Self {
+            base_offset,
+            file,
+            length,
+            kept: length,
+            max_timestamp_ms: -1,
+            unsynced_from: None,
+            is_open: false,
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.file.path
+    }
+
+    /// The bytes that are to be written back: they may be on disk, or in memory alone.
+    pub(super) fn unsynced(&self) -> Option<u64> {
+        self.unsynced_from.filter(|from| *from < self.kept)
+    }
+}
+
+/// The first place where the log does not go on.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// Which segment, counted from the first.
+    pub(super) segment: usize,
+    /// Bytes of it that are good; `None` when all of it must go, because what precedes it is missing.
+    pub(super) good: Option<u64>,
+    /// What is wrong there.
+    pub(super) reason: String,
+}
+
+/// The offsets seen so far.
+#[derive(Debug)]
+pub(super) struct Offsets {
+    /// The offset that the next record would have.
+    pub(super) end: i64,
+    /// The leader epochs of the batches.
+    pub(super) epochs: LeaderEpochs,
+    trusted_end: i64,
+    synced_end: Option<i64>,
+    has_begun: bool,
+}
+
+impl Offsets {
+    pub(super) fn new(context: &LoadLogContext) -> Self {
+        Self {
+            end: 0,
+            epochs: LeaderEpochs::default(),
+            trusted_end: context.trusted_end(),
+            synced_end: context.synced_end,
+            has_begun: false,
+        }
+    }
+
+    /// Goes on to the segment that begins at `base_offset`.
+    ///
+    /// What this broker has appended since the synced end has no gaps. A gap there means that a
+    /// segment was begun while the writes at the end of the one before were lost; those behind it
+    /// were never answered. Elsewhere gaps are what compaction leaves, so a compaction that takes
+    /// offsets away must have the synced checkpoint above them first.
+    pub(super) fn enter(&mut self, base_offset: i64) -> Result<(), String> {
+        let may_have_gap = self.synced_end.is_none_or(|synced| self.end < synced);
+        if self.has_begun && base_offset > self.end && !may_have_gap {
+            return Err(format!(
+                "offsets {} to {} before it are missing",
+                self.end,
+                base_offset - 1
+            ));
+        }
+        self.has_begun = true;
+        self.end = self.end.max(base_offset);
+        Ok(())
+    }
+
+    /// Takes the next batch of `segment`.
+    pub(super) fn take(&mut self, segment: &mut FoundSegment, found: Found) -> Result<(), String> {
+        let Found { position, base_offset, last_offset, leader_epoch, max_timestamp_ms } = found;
+        let possible = last_offset.filter(|last| *last < OFFSET_MAX);
+        let last_offset = possible.ok_or("its offsets cannot be")?;
+        if base_offset < self.end {
+            return Err(format!("its first offset is {base_offset}, after {}", self.end - 1));
+        }
+        self.end = last_offset + 1;
+        self.epochs.assign(leader_epoch, base_offset);
+        segment.max_timestamp_ms = segment.max_timestamp_ms.max(max_timestamp_ms);
+        if self.end > self.trusted_end && segment.unsynced_from.is_none() {
+            segment.unsynced_from = Some(position);
+        }
+        Ok(())
+    }
+}
+
+/// The epochs of a loaded log, and whether the checkpoint on disk lacks some of them.
+///
+/// The checkpoint comes first, as in `LeaderEpochFileCache`; the batches add what it lacks, and stand
+/// in for it when it is missing or contradicts them.
+pub(super) fn merge_epochs(
+    on_disk: Option<LeaderEpochs>,
+    mut seen: LeaderEpochs,
+    log_start: i64,
+    end: i64,
+) -> (LeaderEpochs, bool) {
+    seen.truncate_from_start(log_start);
+    seen.truncate_from_end(end);
+    let Some(mut merged) = on_disk else {
+        let is_missing = !seen.entries().is_empty();
+        return (seen, is_missing);
+    };
+    merged.truncate_from_start(log_start);
+    merged.truncate_from_end(end);
+    let last = merged.entries().last().copied();
+    let later: Vec<_> = seen
+        .entries()
+        .iter()
+        .filter(|entry| last.is_none_or(|last| entry.epoch > last.epoch))
+        .copied()
+        .collect();
+    let Some(first) = later.first() else { return (merged, false) };
+    if last.is_some_and(|last| first.start_offset < last.start_offset) {
+        return (seen, true);
+    }
+    for entry in later {
+        merged.assign(entry.epoch, entry.start_offset);
+    }
+    (merged, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::merge_epochs;
+    use crate::checkpoint::LeaderEpochs;
+
+    fn epochs(pairs: &[(i32, i64)]) -> LeaderEpochs {
+        let mut epochs = LeaderEpochs::default();
+        for &(epoch, start) in pairs {
+            epochs.assign(epoch, start);
+        }
+        epochs
+    }
+
+    #[test]
+    fn checkpoint_is_taken_as_it_is_when_it_lacks_nothing() {
+        let disk = epochs(&[(0, 0), (1, 5), (3, 10)]);
+        let merged = merge_epochs(Some(disk.clone()), epochs(&[(0, 0), (3, 12)]), 0, 20);
+        assert_eq!(merged, (disk, false));
+    }
+
+    #[test]
+    fn entries_outside_the_log_are_dropped() {
+        let disk = epochs(&[(0, 0), (1, 5), (3, 10)]);
+        let merged = merge_epochs(Some(disk), epochs(&[(0, 0), (1, 5)]), 7, 10);
+        assert_eq!(merged, (epochs(&[(1, 7)]), false));
+    }
+
+    #[test]
+    fn batches_add_what_the_checkpoint_lacks() {
+        let merged = merge_epochs(Some(epochs(&[(0, 0)])), epochs(&[(0, 0), (2, 8)]), 0, 10);
+        assert_eq!(merged, (epochs(&[(0, 0), (2, 8)]), true));
+        assert_eq!(merge_epochs(None, epochs(&[(2, 0)]), 0, 10), (epochs(&[(2, 0)]), true));
+        assert_eq!(merge_epochs(None, epochs(&[]), 0, 0), (epochs(&[]), false));
+    }
+
+    #[test]
+    fn contradicting_checkpoint_gives_way_to_the_batches() {
+        let merged = merge_epochs(Some(epochs(&[(1, 9)])), epochs(&[(2, 3)]), 0, 10);
+        assert_eq!(merged, (epochs(&[(2, 3)]), true));
+    }
+}

@@ -1,0 +1,242 @@
+//! The half of loading that changes the directory, once all of it has been read.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::recovery::{Fault, FoundSegment, merge_epochs};
+use super::{LoadLog, OPERATIONS_MAX, Stage, read_result};
+use crate::checkpoint::{LeaderEpochs, replace_file};
+use crate::effect::{Operation, OperationResult};
+use crate::event::Event;
+use crate::log::{FileSuffix, file_name};
+
+/// What has to go.
+#[derive(Debug, Default)]
+struct Cut {
+    /// Index and transaction index files with this offset in their name or a higher one.
+    indexes_from: Option<i64>,
+    /// Segments, from the first one that goes.
+    removed: Vec<FoundSegment>,
+}
+
+impl LoadLog {
+    /// Everything is read: decides what stays, and prepares the effects that bring it about.
+    pub(super) fn plan(&mut self, fault: Option<Fault>) {
+        if self.segments.is_empty() {
+            self.offsets.end = self.log_start;
+        }
+        if let Err(reason) = self.check_damage(fault.as_ref()) {
+            return self.fail(reason);
+        }
+        let mut cut = Cut::default();
+        let mut shortened = None;
+        if let Some(fault) = fault {
+            shortened = self.cut_at(fault, &mut cut);
+        }
+        if let Some(first) = self.segments.first() {
+            self.log_start = self.log_start.max(first.base_offset);
+        }
+        if self.offsets.end < self.log_start {
+            shortened = None;
+            self.restart_at_log_start(&mut cut);
+        }
+        self.queue_removals(cut);
+        self.queue.extend(shortened.map(|operation| Vec::from([operation])));
+        self.repair();
+    }
+
+    /// Carries out the next prepared effect, and then writes back.
+    pub(super) fn repair(&mut self) {
+        match self.queue.pop_front() {
+            Some(operations) => self.emit(Stage::Repair, operations),
+            None => self.write_back(0, 0, Vec::new()),
+        }
+    }
+
+    /// A piece of what is to be written back was read.
+    pub(super) fn handle_unsynced(
+        &mut self,
+        at: usize,
+        position: u64,
+        results: Vec<OperationResult>,
+    ) {
+        let segment = &self.segments[at];
+        let length = self.piece_length(segment, position);
+        let Some(piece) = read_result(results, Some(length)) else {
+            return self.fail(format!("{} shrank while it was read", segment.path()));
+        };
+        let file = segment.file.clone();
+        let write = Operation::Write { file, position, data: Vec::from([piece]) };
+        self.write_back(at, position + u64::from(length), Vec::from([write]));
+    }
+
+    /// Carries out what is left; then the log is complete.
+    pub(super) fn finish(&mut self, epochs: LeaderEpochs) {
+        match self.queue.pop_front() {
+            Some(operations) => self.emit(Stage::Finish(epochs), operations),
+            None => self.complete(epochs),
+        }
+    }
+
+    /// What was synced must be there. An error is damage: nothing is changed, the partition stays
+    /// offline, and a person decides.
+    fn check_damage(&self, fault: Option<&Fault>) -> Result<(), String> {
+        let end = self.offsets.end;
+        match fault {
+            Some(Fault { segment, good, reason }) => {
+                let trusted = self.context.trusted_end();
+                if end >= trusted {
+                    return Ok(());
+                }
+                let path = self.segments[*segment].path();
+                let position = good.unwrap_or(0);
+                Err(format!(
+                    "{path}: damage at position {position}, offset {end}: {reason}; \
+                     the log was synced up to offset {trusted}"
+                ))
+            }
+            None => {
+                let synced = self.context.synced_end.unwrap_or(0);
+                if end >= synced {
+                    return Ok(());
+                }
+                let place = match self.segments.last() {
+                    Some(last) => format!("{} ends at position {}", last.path(), last.length),
+                    None => format!("{} has no segment", self.context.path),
+                };
+                Err(format!("{place}, offset {end}; the log was synced up to offset {synced}"))
+            }
+        }
+    }
+
+    /// Cuts the log at `fault`, as `LogLoader.recoverLog` does. Gives the operation that shortens the
+    /// file there: it must follow the durable end of all that lies behind, or a crash between them
+    /// would leave a log with a hole in it.
+    fn cut_at(&mut self, fault: Fault, cut: &mut Cut) -> Option<Operation> {
+        let Fault { segment, good, reason } = fault;
+        let kept = segment + usize::from(good.is_some());
+        let place = self.segments[segment].file.path.clone();
+        cut.indexes_from = Some(self.segments[segment].base_offset);
+        cut.removed = self.segments.split_off(kept);
+        for removed in &cut.removed {
+            let reason = if removed.file.path == place {
+                reason.clone()
+            } else {
+                format!("it lies behind the cut in {}", place.name())
+            };
+            self.events.push(cut_event(removed, 0, reason));
+        }
+        let last = self.segments.last_mut()?;
+        last.kept = good?;
+        self.events.push(cut_event(last, last.kept, reason));
+        (last.kept < last.length)
+            .then(|| Operation::SetLength { file: last.file.clone(), length: last.kept })
+    }
+
+    /// The log ends below its start: all of it was deleted by its users, and a crash kept the files
+    /// (`deleteSegmentsIfLogStartGreaterThanLogEnd`).
+    fn restart_at_log_start(&mut self, cut: &mut Cut) {
+        let (path, end, start) = (&self.context.path, self.offsets.end, self.log_start);
+        let text = format!("{path} ends at offset {end}, below its start {start}: it begins anew");
+        self.warn(text);
+        self.segments.append(&mut cut.removed);
+        cut.removed = core::mem::take(&mut self.segments);
+        cut.indexes_from = Some(0);
+        self.offsets.end = self.log_start;
+    }
+
+    /// Unlinks what `cut` names, from the log's end to its front, and every producer snapshot above
+    /// the log's end: it would be believed once the log is that long again.
+    fn queue_removals(&mut self, cut: Cut) {
+        let path = self.context.path.clone();
+        let mut operations = Vec::new();
+        for removed in cut.removed.into_iter().rev() {
+            if removed.is_open {
+                operations.push(Operation::Close(removed.file.clone()));
+            }
+            operations.push(Operation::Unlink(removed.file.path));
+        }
+        let end = self.offsets.end;
+        for &(offset, suffix) in self.companions.iter().rev() {
+            let goes = match suffix {
+                FileSuffix::Snapshot => offset > end,
+                _ => cut.indexes_from.is_some_and(|from| offset >= from),
+            };
+            if goes {
+                operations.push(Operation::Unlink(path.join(&file_name(offset, suffix))));
+            }
+        }
+        if operations.is_empty() {
+            return;
+        }
+        self.directory_is_dirty = true;
+        operations.push(Operation::SyncDirectory(path));
+        self.queue_in_parts(operations);
+    }
+
+    /// Carries out `operations`, and in the same effect reads what is to be written back next.
+    ///
+    /// After a failed sync the system may hold pages as clean that the disk has never seen: they read
+    /// well, and a sync would not write them. Only writing them again makes them durable.
+    fn write_back(&mut self, at: usize, position: u64, mut operations: Vec<Operation>) {
+        let Some((at, position)) = self.next_unsynced(at, position) else {
+            if !operations.is_empty() {
+                self.queue.push_back(operations);
+            }
+            return self.prepare_finish();
+        };
+        let segment = &self.segments[at];
+        let (file, length) = (segment.file.clone(), self.piece_length(segment, position));
+        operations.push(Operation::Read { file, position, length });
+        self.emit(Stage::WriteBack { segment: at, position }, operations);
+    }
+
+    /// The next place at or behind `position` of segment `at` that is to be written back.
+    fn next_unsynced(&self, at: usize, position: u64) -> Option<(usize, u64)> {
+        self.segments.iter().enumerate().skip(at).find_map(|(index, segment)| {
+            let passed = if index == at { position } else { 0 };
+            let from = segment.unsynced()?.max(passed);
+            (from < segment.kept).then_some((index, from))
+        })
+    }
+
+    fn piece_length(&self, segment: &FoundSegment, position: u64) -> u32 {
+        let left = segment.kept - position;
+        left.min(u64::from(self.context.limits.job_piece_bytes.max(1))) as u32
+    }
+
+    fn prepare_finish(&mut self) {
+        let seen = core::mem::take(&mut self.offsets.epochs);
+        let (log_start, end) = (self.log_start, self.offsets.end);
+        let (epochs, is_incomplete) =
+            merge_epochs(self.epochs_on_disk.take(), seen, log_start, end);
+        let path = self.context.path.clone();
+        if is_incomplete {
+            let file = path.join(LeaderEpochs::FILE);
+            self.queue.push_back(replace_file(&file, epochs.format(), &mut self.numbering));
+        }
+        let changed = self
+            .segments
+            .iter()
+            .filter(|segment| segment.unsynced().is_some() || segment.kept < segment.length);
+        let mut syncs: Vec<_> =
+            changed.map(|segment| Operation::Sync(segment.file.clone())).collect();
+        // A log with a synced end was loaded or created by a job that synced its directory.
+        let is_known = self.context.synced_end.is_some_and(|synced| synced > 0 && end <= synced);
+        if !syncs.is_empty() || self.directory_is_dirty || !is_known {
+            syncs.push(Operation::SyncDirectory(path.parent()));
+            syncs.push(Operation::SyncDirectory(path));
+        }
+        self.queue_in_parts(syncs);
+        self.finish(epochs);
+    }
+
+    fn queue_in_parts(&mut self, operations: Vec<Operation>) {
+        self.queue.extend(operations.chunks(OPERATIONS_MAX).map(<[Operation]>::to_vec));
+    }
+}
+
+fn cut_event(segment: &FoundSegment, to: u64, reason: String) -> Event {
+    Event::TornTailCut { file: segment.file.path.clone(), from: segment.length, to, reason }
+}
