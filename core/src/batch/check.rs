@@ -115,6 +115,13 @@ pub fn check_request_heads<'a>(
     Ok(())
 }
 
+/// Checks one partition's record set as far as the request goes: what fails here fails before acks and
+/// the topic's rules are looked at.
+pub fn check_record_set(records: Option<&Bytes>, version: i16) -> Result<(), Fault> {
+    let records = records.ok_or(Fault::before_log(ErrorCode::INVALID_RECORD))?;
+    single_batch(records, version).map(|_| ())
+}
+
 /// Checks one partition's record set: exactly one whole batch of magic 2 (a cut one behind it is
 /// left out), by the rules of its topic. The batch is a slice of `records`, never a copy.
 pub fn check_produced(

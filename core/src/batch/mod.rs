@@ -12,7 +12,9 @@ mod stream;
 mod varint;
 
 pub use builder::{BatchBuilder, NewRecord};
-pub use check::{Fault, ProduceRules, WholeRequestFault, check_produced, check_request_heads};
+pub use check::{
+    Fault, ProduceRules, WholeRequestFault, check_produced, check_record_set, check_request_heads,
+};
 pub use checked::{BatchInfo, CheckedBatch, HEADER_BYTES};
 pub use compression::{Codec, Compression, CompressionError, Decompress};
 pub use header::{

@@ -1,20 +1,21 @@
-//! From a frame to a request, and from a response to a frame.
+//! From a frame to a request.
 
 use bytes::Bytes;
 
 use super::ConnectionError;
-use super::outbox::{Answer, Turn};
+use super::encode::Plan;
+use super::outbox::Turn;
+use super::produce;
+use crate::api::ApiKey;
+use crate::api::api_versions::ApiVersionsRequest;
 use crate::batch::Compression;
 use crate::broker::image::Image;
-use crate::request::{RequestBody, ResponseBody};
+use crate::codec::{Message, Reader};
+use crate::config::Limits;
+use crate::error_code::ErrorCode;
+use crate::frame::{HeaderError, RequestHeader};
+use crate::request::{Query, RequestBody};
 use crate::time::Now;
-
-/// What a request's answer is encoded with.
-#[derive(Debug)]
-pub(super) struct Plan {
-    /// Bytes of the budget that are held until the answer is there.
-    pub(super) charge: usize,
-}
 
 /// What decoding needs to know.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) struct Context<'a> {
     pub(super) image: &'a Image,
     pub(super) now: Now,
     pub(super) compression: &'a dyn Compression,
-    pub(super) decompressed_bytes_max: u64,
+    pub(super) limits: &'a Limits,
 }
 
 /// A request ready for the broker.
@@ -32,31 +33,62 @@ pub(super) struct Decoded {
     pub(super) body: RequestBody,
 }
 
-const PRODUCE: i16 = 0;
-
 /// Which requests a frame's request may join; a frame too short for a key waits alone.
 pub(super) fn turn(frame: &[u8]) -> Turn {
     match frame.first_chunk::<2>() {
-        Some(key) if i16::from_be_bytes(*key) == PRODUCE => Turn::Shared,
+        Some(key) if ApiKey(i16::from_be_bytes(*key)) == ApiKey::PRODUCE => Turn::Shared,
         _ => Turn::Alone,
     }
 }
 
-/// Decodes a frame without its size prefix.
+/// Decodes a frame without its size prefix. What follows the body is ignored, as Kafka does.
 pub(super) fn request(frame: &Bytes, context: &Context<'_>) -> Result<Decoded, ConnectionError> {
-    let _ = context;
-    let key = frame.first_chunk::<2>().map_or(-1, |key| i16::from_be_bytes(*key));
-    Err(ConnectionError::UnknownApi { key })
+    let mut reader = Reader::new(frame);
+    let header = RequestHeader::read(&mut reader)?;
+    let query = match header.api_key {
+        ApiKey::PRODUCE => {
+            let request = body(&mut reader, &header)?;
+            let (plan, command) = produce::plan(&header, request, context);
+            let plan = Plan::produce(header, plan, command.acks, frame.len());
+            return Ok(Decoded { plan, body: RequestBody::Produce(command) });
+        }
+        ApiKey::API_VERSIONS => Query::ApiVersions(api_versions_error(&mut reader, &header)?),
+        ApiKey::METADATA => Query::Metadata(body(&mut reader, &header)?),
+        ApiKey::DESCRIBE_TOPIC_PARTITIONS => {
+            Query::DescribeTopicPartitions(body(&mut reader, &header)?)
+        }
+        unknown => return Err(HeaderError::UnknownKey(unknown).into()),
+    };
+    Ok(Decoded { plan: Plan::query(header), body: RequestBody::Query(query) })
 }
 
-impl Plan {
-    /// Encodes the answer; what closes the connection is noted in `failure`.
-    pub(super) fn encode(
-        self,
-        body: ResponseBody,
-        failure: &mut Option<ConnectionError>,
-    ) -> Answer {
-        let _ = (body, failure);
-        Answer::Nothing
+fn body<M: Message>(reader: &mut Reader<'_>, header: &RequestHeader) -> Result<M, ConnectionError> {
+    M::read(reader, header.api_version).map_err(|error| ConnectionError::Body {
+        message: M::NAME,
+        version: header.api_version,
+        error,
+    })
+}
+
+/// The body of a version that is not served is not looked at (KIP-511).
+fn api_versions_error(
+    reader: &mut Reader<'_>,
+    header: &RequestHeader,
+) -> Result<ErrorCode, ConnectionError> {
+    if !header.is_supported() {
+        return Ok(ErrorCode::UNSUPPORTED_VERSION);
     }
+    let request: ApiVersionsRequest = body(reader, header)?;
+    let named = !ApiVersionsRequest::is_flexible(header.api_version)
+        || is_software_name(&request.client_software_name)
+            && is_software_name(&request.client_software_version);
+    Ok(if named { ErrorCode::NONE } else { ErrorCode::INVALID_REQUEST })
+}
+
+/// Letters and digits, with dots and dashes between them (`ApiVersionsRequest.isValid`).
+fn is_software_name(name: &str) -> bool {
+    let at_ends = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    at_ends(name.bytes().next())
+        && at_ends(name.bytes().next_back())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-')
 }

@@ -4,9 +4,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::ConnectionError;
 use crate::config::Limits;
+use crate::frame::{FrameSizeError, SIZE_BYTES, frame_size};
 use crate::time::{Instant, Millis, Now};
-
-const SIZE_BYTES: usize = 4;
 
 /// The receiving half of a connection: the frame that is begun, and the one whole frame that waits
 /// for its turn. At most one of the two is charged, so a connection never holds the budget for more
@@ -45,7 +44,7 @@ enum Head {
     Uncharged(usize),
     Charged(usize),
     /// A size that no frame may have.
-    Bad(i32),
+    Bad(FrameSizeError),
     /// Dropped while its charge was still awaited: a grant that comes now goes straight back.
     Dropped(usize),
 }
@@ -79,10 +78,10 @@ impl Intake {
         self.take_whole(input);
         self.read_size(input);
         self.arrived = input.len();
-        if let (Head::Bad(size), None) = (self.head, &self.whole) {
+        if let Some(error) = self.bad_size() {
             input.clear();
             self.stop();
-            return Err(ConnectionError::FrameSize(size));
+            return Err(error.into());
         }
         self.drop_unfinished();
         self.set_deadline(now);
@@ -104,13 +103,12 @@ impl Intake {
         if self.head != Head::Unknown {
             return;
         }
-        let Some(prefix) = input.first_chunk::<SIZE_BYTES>() else { return };
-        let size = i32::from_be_bytes(*prefix);
-        self.head = match u32::try_from(size) {
-            Ok(length) if (1..=self.frame_bytes_max).contains(&length) => {
-                Head::Uncharged(length as usize)
-            }
-            _ => Head::Bad(size),
+        self.head = match frame_size(input, self.frame_bytes_max) {
+            Ok(None) => Head::Unknown,
+            // Legal as a frame, but no header fits in.
+            Ok(Some(0)) => Head::Bad(FrameSizeError(0)),
+            Ok(Some(size)) => Head::Uncharged(size),
+            Err(error) => Head::Bad(error),
         };
     }
 
@@ -184,9 +182,9 @@ impl Intake {
     }
 
     /// The size that no frame may have, once all before it are taken.
-    pub(super) fn bad_size(&self) -> Option<i32> {
+    pub(super) fn bad_size(&self) -> Option<FrameSizeError> {
         match self.head {
-            Head::Bad(size) if self.whole.is_none() => Some(size),
+            Head::Bad(error) if self.whole.is_none() => Some(error),
             _ => None,
         }
     }
@@ -396,7 +394,7 @@ mod tests {
             let mut intake = Intake::new(&Limits::default());
             let mut input = BytesMut::from(&size.to_be_bytes()[..]);
             let refused = intake.handle_bytes(&mut input, AT_START);
-            assert_eq!(refused, Err(ConnectionError::FrameSize(size)));
+            assert_eq!(refused, Err(FrameSizeError(size).into()));
             assert!(input.is_empty() && intake.is_exhausted());
             assert_eq!(intake.handle_bytes(&mut input, AT_START), Ok(()));
         }
@@ -411,7 +409,7 @@ mod tests {
         intake.handle_bytes(&mut input, AT_START).unwrap();
         assert_eq!(intake.bad_size(), None);
         assert!(intake.take().is_some());
-        assert_eq!(intake.bad_size(), Some(-1));
+        assert_eq!(intake.bad_size(), Some(FrameSizeError(-1)));
     }
 
     #[test]

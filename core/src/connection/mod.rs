@@ -1,9 +1,13 @@
 //! One connection: bytes in, requests out; responses in, chunks out, in request order.
 
 mod decode;
+mod encode;
 mod error;
 mod intake;
 mod outbox;
+mod produce;
+#[cfg(test)]
+mod tests;
 
 use alloc::sync::Arc;
 
@@ -16,7 +20,8 @@ use crate::effect::FileRange;
 use crate::ids::ConnectionId;
 use crate::request::{Request, Response};
 use crate::time::{Instant, Now};
-use decode::{Context, Decoded, Plan};
+use decode::{Context, Decoded};
+use encode::Plan;
 pub use error::ConnectionError;
 use intake::{Begin, Intake};
 use outbox::{Flow, Outbox, Turn};
@@ -51,9 +56,7 @@ pub enum Chunk {
 pub struct Connection {
     id: ConnectionId,
     compression: Arc<dyn Compression>,
-    requests_unanswered_max: usize,
-    unsent_bytes_max: usize,
-    decompressed_bytes_max: u64,
+    limits: Limits,
     intake: Intake,
     outbox: Outbox<Plan>,
     /// Found when a response came; told by the next `poll_request`.
@@ -66,10 +69,8 @@ impl Connection {
         Self {
             id,
             compression,
-            requests_unanswered_max: limits.requests_unanswered_max,
-            unsent_bytes_max: limits.unsent_bytes_max,
-            decompressed_bytes_max: limits.decompressed_bytes_max,
             intake: Intake::new(&limits),
+            limits,
             outbox: Outbox::new(),
             failure: None,
         }
@@ -103,21 +104,18 @@ impl Connection {
         if let Some(failure) = self.failure.take() {
             return Some(Err(failure));
         }
-        if let Some(size) = self.intake.bad_size() {
+        if let Some(error) = self.intake.bad_size() {
             self.intake.stop();
-            return Some(Err(ConnectionError::FrameSize(size)));
+            return Some(Err(error.into()));
         }
         let turn = decode::turn(self.intake.whole()?);
-        if !self.outbox.admits(turn) || self.outbox.unanswered() >= self.requests_unanswered_max {
+        if !self.outbox.admits(turn)
+            || self.outbox.unanswered() >= self.limits.requests_unanswered_max
+        {
             return None;
         }
         let frame = self.intake.take()?;
-        let context = Context {
-            image,
-            now,
-            compression: &*self.compression,
-            decompressed_bytes_max: self.decompressed_bytes_max,
-        };
+        let context = Context { image, now, compression: &*self.compression, limits: &self.limits };
         let decoded = decode::request(&frame, &context);
         Some(self.take_on(turn, frame.len(), decoded))
     }
@@ -136,18 +134,21 @@ impl Connection {
                 return Err(error);
             }
         };
-        self.intake.discharge(charge.saturating_sub(plan.charge));
+        self.intake.discharge(charge.saturating_sub(plan.charge()));
+        if plan.will_close() {
+            self.intake.stop();
+        }
         let number = self.outbox.push(turn, plan);
         Ok(Request { number, transmitted: self.outbox.transmitted(), body })
     }
 
     /// The broker's answer; they may come in any order.
     pub fn handle_response(&mut self, response: Response) {
-        let intake = &mut self.intake;
+        let Self { intake, limits, .. } = self;
         let mut failure = None;
         let flow = self.outbox.answer(response.number, |plan| {
-            intake.discharge(plan.charge);
-            plan.encode(response.body, &mut failure)
+            intake.discharge(plan.charge());
+            plan.encode(response.body, limits, &mut failure)
         });
         self.failure = self.failure.take().or(failure);
         if flow == Flow::Closed {
@@ -158,7 +159,7 @@ impl Connection {
     fn stop(&mut self) {
         self.intake.stop();
         for plan in self.outbox.abandon() {
-            self.intake.discharge(plan.charge);
+            self.intake.discharge(plan.charge());
         }
     }
 
@@ -189,8 +190,8 @@ impl Connection {
     }
 
     fn begin(&self) -> Begin {
-        let full = self.outbox.unanswered() >= self.requests_unanswered_max
-            || self.outbox.unsent_bytes() >= self.unsent_bytes_max;
+        let full = self.outbox.unanswered() >= self.limits.requests_unanswered_max
+            || self.outbox.unsent_bytes() >= self.limits.unsent_bytes_max;
         if full { Begin::Held } else { Begin::Allowed }
     }
 

@@ -1,0 +1,105 @@
+//! From a response to a frame.
+
+use bytes::BytesMut;
+
+use super::ConnectionError;
+use super::outbox::Answer;
+use super::produce::ProducePlan;
+use crate::broker::image::Image;
+use crate::codec::Message;
+use crate::config::Limits;
+use crate::error_code::ErrorCode;
+use crate::frame::{RequestHeader, write_response};
+use crate::query::{api_versions, describe_topic_partitions, metadata};
+use crate::request::{Acks, Query, ResponseBody};
+
+/// What a request's answer is encoded with.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Bytes of the budget that are held until the answer is there.
+    charge: usize,
+    header: RequestHeader,
+    /// `None` for a query.
+    produce: Option<(ProducePlan, Acks)>,
+}
+
+impl Plan {
+    /// Only batches outlive their request as slices of the frame, so only a Produce keeps its charge.
+    pub(super) fn produce(
+        header: RequestHeader,
+        plan: ProducePlan,
+        acks: Acks,
+        charge: usize,
+    ) -> Self {
+        Self { charge, produce: Some((plan, acks)), ..Self::query(header) }
+    }
+
+    pub(super) fn query(header: RequestHeader) -> Self {
+        // The answer does not repeat the client id.
+        Self { charge: 0, header: RequestHeader { client_id: None, ..header }, produce: None }
+    }
+
+    /// Bytes of the budget that are held until the answer is there.
+    pub(super) fn charge(&self) -> usize {
+        self.charge
+    }
+
+    /// True when the connection will close instead of an answer, whatever the broker says.
+    pub(super) fn will_close(&self) -> bool {
+        matches!(&self.produce, Some((plan, Acks::None)) if plan.refusal().is_some())
+    }
+
+    /// Encodes the answer; what closes the connection is noted in `failure`.
+    pub(super) fn encode(
+        self,
+        body: ResponseBody,
+        limits: &Limits,
+        failure: &mut Option<ConnectionError>,
+    ) -> Answer {
+        let Self { header, produce, .. } = self;
+        match (produce, body) {
+            (Some((plan, Acks::None)), ResponseBody::Produce(outcomes)) => {
+                let error = plan.refusal().or_else(|| {
+                    outcomes.iter().map(|outcome| outcome.error).find(|&e| e != ErrorCode::NONE)
+                });
+                let Some(error) = error else { return Answer::Nothing };
+                *failure = Some(ConnectionError::UnacknowledgedProduce(error));
+                Answer::Close
+            }
+            (Some((plan, _)), ResponseBody::Produce(outcomes)) => {
+                frame(&header, &plan.answer(&outcomes))
+            }
+            (None, ResponseBody::Query { query, image, listener }) => {
+                answer_query(&header, &query, &image, &listener, limits)
+            }
+            (Some(_), ResponseBody::Query { .. }) | (None, ResponseBody::Produce(_)) => {
+                panic!("invariant: a response answers what was asked");
+            }
+        }
+    }
+}
+
+fn answer_query(
+    header: &RequestHeader,
+    query: &Query,
+    image: &Image,
+    listener: &str,
+    limits: &Limits,
+) -> Answer {
+    let version = header.api_version;
+    match query {
+        Query::ApiVersions(error) => frame(header, &api_versions::answer(*error, version, image)),
+        Query::Metadata(request) => {
+            frame(header, &metadata::answer(request, version, image, listener))
+        }
+        Query::DescribeTopicPartitions(request) => {
+            frame(header, &describe_topic_partitions::answer(request, image, listener, limits))
+        }
+    }
+}
+
+fn frame<M: Message>(header: &RequestHeader, body: &M) -> Answer {
+    let mut output = BytesMut::new();
+    write_response(&mut output, header, body);
+    Answer::Frame(output.freeze())
+}
