@@ -8,7 +8,7 @@ use crate::api::metadata::MetadataRequest;
 use crate::batch::CheckedBatch;
 use crate::broker::image::Image;
 use crate::error_code::ErrorCode;
-use crate::ids::{RequestNumber, Uuid};
+use crate::ids::{FileId, RequestNumber, Uuid};
 
 /// A decoded request. The connection keeps what only the answer's encoding needs (version,
 /// correlation id, names); the broker sees what it decides on.
@@ -111,4 +111,11 @@ pub struct AppendOutcome {
     pub log_append_time_ms: i64,
     /// The log's start; -1 when the log was not looked at.
     pub log_start_offset: i64,
+}
+
+impl ResponseBody {
+    /// The files whose ranges the response carries: pinned until it has left. Only what reads logs has any.
+    pub fn files(&self) -> impl Iterator<Item = FileId> {
+        core::iter::empty()
+    }
 }

@@ -1,20 +1,45 @@
 //! The broker: the only shared state of a node; a driver keeps it behind one lock.
+//!
+//! Its work under that lock is bookkeeping, a bounded amount per batch. What takes long is an effect
+//! or a [`Job`], carried out elsewhere and handed back as one input.
 
+mod directory;
+mod flood;
 pub mod image;
+mod pins;
+mod produce;
+mod shutdown;
+mod startup;
+mod storage;
+#[cfg(test)]
+mod tests;
 pub mod topic_config;
+mod wait;
 
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
-use crate::config::Config;
+use crate::config::{Config, Durability};
 use crate::connection::ConnectionError;
 use crate::effect::{Completion, Effect, FileRange, IoError};
+use crate::error_code::ErrorCode;
 use crate::event::Event;
-use crate::ids::{ConnectionId, EffectId, JobId};
+use crate::ids::{ConnectionId, DirectoryIndex, EffectId, JobId, LogId, Numbering, Uuid};
 use crate::job::{Job, JobResult};
-use crate::request::{Request, Response};
-use crate::time::{Instant, Now};
+use crate::log::{Level, Log};
+use crate::request::{Request, RequestBody, Response, ResponseBody};
+use crate::rng::Rng;
+use crate::time::{Instant, Millis, Now};
+use directory::LogDirectory;
+use flood::FloodGate;
 use image::Image;
+pub use pins::Pins;
+use produce::{ProduceId, Produces};
+use shutdown::Shutdown;
+use startup::Startup;
+use wait::{Waits, Wake};
 
 /// Who connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,24 +79,156 @@ pub enum Output {
 }
 
 /// One node's broker.
+///
+/// Inputs are the `handle_*` methods; each is one mutation, and the caller drains [`poll_output`](Self::poll_output) to
+/// `None` before the next (debug builds assert it). [`poll_timeout`](Self::poll_timeout) may change
+/// with every input. The same inputs give the same outputs, byte for byte.
 #[derive(Debug)]
-pub struct Broker {}
+pub struct Broker {
+    config: Config,
+    level: Level,
+    rng: Rng,
+    numbering: Numbering,
+    phase: Phase,
+    image: Arc<Image>,
+    outputs: VecDeque<Output>,
+    effects: BTreeMap<EffectId, Purpose>,
+    connections: BTreeMap<ConnectionId, Arc<str>>,
+    directories: Vec<LogDirectory>,
+    logs: BTreeMap<LogId, LiveLog>,
+    /// Empty between inputs; kept for its room.
+    log_effects: Vec<(EffectId, Effect)>,
+    partitions: BTreeMap<(Uuid, i32), PartitionState>,
+    waits: Waits<Waiter>,
+    produces: Produces,
+    pins: Pins,
+    flood: FloodGate,
+    /// When the synced checkpoints are looked at next.
+    checkpoint_due: Option<Instant>,
+    /// The directory that holds the metadata log; the broker does not go on without it.
+    metadata_directory: Option<DirectoryIndex>,
+    next_log: u64,
+    /// Why the broker must stop, until it has.
+    failure: Option<String>,
+    /// The clock at the last input.
+    seen: Instant,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Starting(Startup),
+    Running,
+    Stopping(Shutdown),
+    Stopped,
+}
+
+/// What an effect of the broker's own was for. An effect of a directory that went offline meanwhile
+/// finds no entry, and its completion is ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Lock and list a log directory.
+    Open(DirectoryIndex),
+    /// Read its small files.
+    Identify(DirectoryIndex),
+    /// A write of a log, or the checkpoint that goes out beside it.
+    Append(LogId),
+    /// The sync of a log directory.
+    Sync(DirectoryIndex),
+    /// The synced checkpoint of a log directory.
+    Checkpoint(DirectoryIndex),
+    /// An unlink that waited for its pins.
+    Unlink(DirectoryIndex),
+    /// The lock given back at the end of a stop.
+    Unlock,
+}
+
+/// A log, and whose it is.
+#[derive(Debug)]
+struct LiveLog {
+    log: Log,
+    topic_id: Uuid,
+    topic: Arc<str>,
+    partition: i32,
+}
+
+/// A partition that has a replica on this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PartitionState {
+    Online(LogId),
+    Offline,
+}
+
+/// What waits for a log to pass an offset.
+#[derive(Clone, Copy, Debug)]
+enum Waiter {
+    /// A slot of a produce request.
+    Produce(ProduceId, usize),
+}
 
 impl Broker {
-    /// Start-up begins: drain it at once.
+    /// Start-up begins: drain it at once. `config` holds the addresses that are really bound.
     pub fn new(config: Config, seed: [u8; 32], now: Now) -> Self {
-        let _ = (config, seed, now);
-        Self {}
+        let level = match config.durability {
+            Durability::Durable => Level::Synced,
+            Durability::PageCache => Level::Written,
+        };
+        let mut broker = Self {
+            level,
+            rng: Rng::from_seed(seed),
+            numbering: Numbering::new(JobId::BROKER),
+            phase: Phase::Starting(Startup::default()),
+            image: Arc::new(Image::default()),
+            outputs: VecDeque::new(),
+            effects: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            directories: Vec::new(),
+            logs: BTreeMap::new(),
+            log_effects: Vec::new(),
+            partitions: BTreeMap::new(),
+            waits: Waits::new(),
+            seen: now.mono,
+            failure: None,
+            metadata_directory: None,
+            next_log: 0,
+            produces: Produces::default(),
+            pins: Pins::default(),
+            flood: FloodGate::new(config.limits.peer_events_per_second),
+            checkpoint_due: None,
+            config,
+        };
+        broker.open_directories();
+        broker.settle(now);
+        broker
     }
 
-    /// A connection was accepted.
-    pub fn handle_connect(&mut self, id: ConnectionId, peer: Peer, now: Now) {
-        let _ = (id, peer, now);
+    /// A connection was accepted. Its listener is one of the configuration's.
+    pub fn handle_connect(&mut self, id: ConnectionId, peer: Peer, _now: Now) {
+        self.assert_drained();
+        self.connections.insert(id, peer.listener);
     }
 
     /// A request of a connection that is there.
     pub fn handle_request(&mut self, from: ConnectionId, request: Request, now: Now) {
-        let _ = (from, request, now);
+        self.assert_drained();
+        debug_assert!(self.connections.contains_key(&from), "requests come from connections");
+        let unlinks = self.pins.release(from, request.transmitted);
+        self.emit_unlinks(unlinks);
+        if !matches!(self.phase, Phase::Running) {
+            self.push(Output::Close(from));
+            return;
+        }
+        match request.body {
+            RequestBody::Produce(command) => {
+                self.handle_produce(from, request.number, command, now);
+            }
+            RequestBody::Query(query) => {
+                let Some(listener) = self.connections.get(&from).cloned() else { return };
+                let image = Arc::clone(&self.image);
+                let body = ResponseBody::Query { query, image, listener };
+                self.respond(from, Response { number: request.number, body });
+            }
+        }
+        self.settle(now);
     }
 
     /// The connection is gone: once, last. `error` is the peer's fault, if it was one.
@@ -81,48 +238,172 @@ impl Broker {
         error: Option<ConnectionError>,
         now: Now,
     ) {
-        let _ = (id, error, now);
+        self.assert_drained();
+        self.connections.remove(&id);
+        self.produces.forget(id);
+        let unlinks = self.pins.release_all(id);
+        self.emit_unlinks(unlinks);
+        if let Some(error) = error {
+            let events = self.flood.admit(id, &error, now.mono);
+            self.outputs.extend(events.into_iter().map(Output::Event));
+        }
+        self.settle(now);
     }
 
     /// The answer to an effect of the broker's own (a job's completions go to the job).
     pub fn handle_completion(&mut self, id: EffectId, result: Completion, now: Now) {
-        let _ = (id, result, now);
+        self.assert_drained();
+        debug_assert_eq!(id.owner, JobId::BROKER, "a job's completions go to the job");
+        let Some(purpose) = self.effects.remove(&id) else { return };
+        match purpose {
+            Purpose::Open(index) => self.handle_opened(index, result),
+            Purpose::Identify(index) => self.handle_identified(index, result),
+            Purpose::Append(log) => self.handle_written(id, log, result),
+            Purpose::Sync(index) => self.handle_synced(index, result),
+            Purpose::Checkpoint(index) => self.handle_checkpointed(index, result),
+            Purpose::Unlink(index) => {
+                if let Err(error) = result.into_result() {
+                    self.fail_directory(index, &error);
+                }
+            }
+            // A lock that cannot be given back ends with the process.
+            Purpose::Unlock => {}
+        }
+        self.settle(now);
     }
 
     /// A job has ended.
     pub fn handle_job(&mut self, id: JobId, result: JobResult, now: Now) {
-        let _ = (id, result, now);
+        self.assert_drained();
+        self.outputs.extend(result.events.into_iter().map(Output::Event));
+        self.handle_startup_job(id, result.outcome);
+        self.settle(now);
     }
 
     /// A range could not be sent in full, by the file's fault.
-    pub fn handle_range_failed(&mut self, range: &FileRange, error: IoError, now: Now) {
-        let _ = (range, error, now);
+    pub fn handle_range_failed(&mut self, range: &FileRange, error: &IoError, now: Now) {
+        self.assert_drained();
+        let within = |directory: &LogDirectory| range.file.path.is_within(&directory.path);
+        if let Some(index) = self.directories.iter().position(within) {
+            self.fail_directory(DirectoryIndex(index as u16), error);
+        }
+        self.settle(now);
     }
 
     /// The clock has reached [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Now) {
-        let _ = now;
+        self.assert_drained();
+        self.expire_produces(now.mono);
+        if let Some(event) = self.flood.handle_timeout(now.mono) {
+            self.push(Output::Event(event));
+        }
+        if self.checkpoint_due.is_some_and(|due| due <= now.mono) {
+            self.checkpoint_due = None;
+            self.write_checkpoints();
+        }
+        self.settle(now);
     }
 
-    /// Asked to stop.
+    /// Asked to stop. Jobs are left where they stand: each is crash-safe.
     pub fn handle_shutdown(&mut self, now: Now) {
-        let _ = now;
+        self.assert_drained();
+        self.begin_shutdown();
+        self.settle(now);
     }
 
     /// The next thing to do.
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.outputs.pop_front()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    /// When [`handle_timeout`](Self::handle_timeout) is due. Later than the last `now` after each input.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        if matches!(self.phase, Phase::Stopped) {
+            return None;
+        }
+        // What was too much for one turn is due at once, but never in the past: a caller that comes
+        // when it is told to must not spin.
+        let soon = Instant::from_micros(self.seen.as_micros().saturating_add(1));
+        let waits = self.waits.has_due().then_some(soon);
+        let candidates =
+            [self.produces.deadline(), self.flood.deadline(), self.checkpoint_due, waits];
+        candidates.into_iter().flatten().min().map(|due| due.max(soon))
     }
 
-    /// The present image.
+    /// The present image; empty until [`Output::Ready`].
     pub fn image(&self) -> &Arc<Image> {
-        unreachable!("placeholder")
+        &self.image
+    }
+
+    /// The end of every input: what follows from what it changed.
+    fn settle(&mut self, now: Now) {
+        self.seen = now.mono;
+        if matches!(self.phase, Phase::Stopped) {
+            return;
+        }
+        self.take_due_waits();
+        if self.failure.is_some() && !self.waits.has_due() {
+            let reason = self.failure.take().unwrap_or_default();
+            self.stop(Exit::Failed(reason));
+            return;
+        }
+        self.start_syncs();
+        self.continue_shutdown();
+        if matches!(self.phase, Phase::Running) && self.checkpoint_due.is_none() {
+            let interval = Millis(self.config.limits.synced_checkpoint_interval_ms);
+            self.checkpoint_due = Some(now.mono + interval);
+        }
+    }
+
+    fn stop(&mut self, exit: Exit) {
+        self.phase = Phase::Stopped;
+        self.effects.clear();
+        self.push(Output::Stopped(exit));
+    }
+
+    /// Ends a bounded number of waits; the rest in a turn of its own, so that no lock hold is long.
+    fn take_due_waits(&mut self) {
+        for _ in 0..self.config.limits.waits_per_turn_max {
+            let Some((waiter, wake)) = self.waits.poll() else { break };
+            let error = match wake {
+                Wake::Passed => ErrorCode::NONE,
+                Wake::Failed => ErrorCode::KAFKA_STORAGE_ERROR,
+            };
+            let Waiter::Produce(id, slot) = waiter;
+            self.settle_produce(id, slot, error);
+        }
+    }
+
+    fn respond(&mut self, to: ConnectionId, response: Response) {
+        for file in response.body.files() {
+            self.pins.pin(to, response.number.0, file);
+        }
+        self.push(Output::Response(to, response));
+    }
+
+    fn push(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    fn emit(&mut self, effect: Effect, purpose: Purpose) {
+        let id = self.numbering.effect();
+        self.emit_numbered(id, effect, purpose);
+    }
+
+    fn emit_numbered(&mut self, id: EffectId, effect: Effect, purpose: Purpose) {
+        self.effects.insert(id, purpose);
+        self.push(Output::Effect(id, effect));
+    }
+
+    fn emit_unlinks(&mut self, unlinks: Vec<(DirectoryIndex, Effect)>) {
+        for (index, unlink) in unlinks {
+            self.emit(unlink, Purpose::Unlink(index));
+        }
+    }
+
+    fn assert_drained(&self) {
+        debug_assert!(self.outputs.is_empty(), "drain poll_output before the next input");
     }
 }

@@ -44,6 +44,10 @@ pub struct Limits {
     /// A produce waits at least this long for its sync, whatever its `timeout_ms`: that is a time for other
     /// replicas, and Kafka answers a timeout of 0 with success when there are none.
     pub produce_wait_ms_min: u64,
+    /// Waits that one turn ends; more are ended by turns of their own, so that the lock is never held long.
+    pub waits_per_turn_max: usize,
+    /// A checkpoint or `meta.properties` larger than this is not read: a hundred thousand partitions fit.
+    pub small_file_bytes_max: u32,
     /// How often the synced checkpoint is written when it has changed: what a crash makes recovery read.
     pub synced_checkpoint_interval_ms: u64,
     /// Events about misbehaving peers per second; a flood must not fill the log.
@@ -85,6 +89,8 @@ impl Default for Limits {
             jobs_max: 4,
             job_piece_bytes: 1 << 20,
             produce_wait_ms_min: 10_000,
+            waits_per_turn_max: 4_096,
+            small_file_bytes_max: 16 << 20,
             synced_checkpoint_interval_ms: 5_000,
             peer_events_per_second: 10,
             describe_partitions_max: 2_000,

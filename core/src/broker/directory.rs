@@ -1,0 +1,133 @@
+//! Log directories: what was found in each at start, and where it stands.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use crate::checkpoint::{
+    CheckpointError, LOG_START_FILE, MetaProperties, OffsetCheckpoint, RECOVERY_POINT_FILE,
+    SyncedCheckpoint,
+};
+use crate::effect::{Entry, EntryKind, FileRef, Path};
+use crate::ids::{LogId, Uuid};
+
+/// The small files that are read at start, where they are there.
+pub(super) const SMALL_FILES: [&str; 4] =
+    [MetaProperties::FILE, RECOVERY_POINT_FILE, LOG_START_FILE, SyncedCheckpoint::FILE];
+
+/// One of `log.dirs`.
+#[derive(Debug)]
+pub(super) struct LogDirectory {
+    pub(super) path: Path,
+    pub(super) state: State,
+    /// The lock file, held while the process lives.
+    pub(super) lock: FileRef,
+    /// What the listing at start showed, by name.
+    pub(super) entries: BTreeMap<String, Entry>,
+    /// What the small files said at start.
+    pub(super) found: Found,
+    /// Logs with completed writes that no sync has covered yet.
+    pub(super) dirty: BTreeSet<LogId>,
+    /// Logs that the running sync covers.
+    pub(super) syncing: BTreeSet<LogId>,
+    /// A sync runs.
+    pub(super) sync_runs: bool,
+    /// A synced checkpoint is being written.
+    pub(super) checkpoint_runs: bool,
+    /// What the last synced checkpoint said.
+    pub(super) checkpointed: String,
+}
+
+/// Where a log directory stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Being opened.
+    Opening,
+    /// In use.
+    Online,
+    /// Failed; stays so until the next start.
+    Offline,
+}
+
+/// What the small files of a directory said at start.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) cluster_id: Option<String>,
+    pub(super) directory_id: Option<Uuid>,
+    pub(super) recovery_points: OffsetCheckpoint,
+    pub(super) log_starts: OffsetCheckpoint,
+    pub(super) synced: Option<SyncedCheckpoint>,
+}
+
+/// Why a small file was not taken.
+#[derive(Debug)]
+pub(super) enum SmallFileError {
+    /// The directory must not be used by this node.
+    Refused(String),
+    /// The file makes no sense; one can do without it.
+    Unreadable(CheckpointError),
+}
+
+impl LogDirectory {
+    pub(super) fn new(path: Path, lock: FileRef) -> Self {
+        Self {
+            path,
+            state: State::Opening,
+            lock,
+            entries: BTreeMap::new(),
+            found: Found::default(),
+            dirty: BTreeSet::new(),
+            syncing: BTreeSet::new(),
+            sync_runs: false,
+            checkpoint_runs: false,
+            checkpointed: String::new(),
+        }
+    }
+
+    pub(super) fn is_online(&self) -> bool {
+        self.state == State::Online
+    }
+
+    pub(super) fn has_file(&self, name: &str) -> bool {
+        self.entries.get(name).is_some_and(|entry| entry.kind == EntryKind::File)
+    }
+
+    pub(super) fn has_directory(&self, name: &str) -> bool {
+        self.entries.get(name).is_some_and(|entry| entry.kind == EntryKind::Directory)
+    }
+
+    /// Takes the content of one of [`SMALL_FILES`]. Without `meta.properties` it is nobody's directory
+    /// and none is used; the checkpoints only spare work or tell damage, so an unreadable one is left out.
+    pub(super) fn take_small_file(
+        &mut self,
+        name: &str,
+        content: &[u8],
+        node_id: i32,
+    ) -> Result<(), SmallFileError> {
+        if name == MetaProperties::FILE {
+            let meta = MetaProperties::parse(content)
+                .map_err(|error| SmallFileError::Refused(error.to_string()))?;
+            if let Some(found) = meta.node_id.filter(|found| *found != node_id) {
+                return Err(SmallFileError::Refused(format!(
+                    "it belongs to node.id {found}, and this is node.id {node_id}"
+                )));
+            }
+            self.found.cluster_id = meta.cluster_id;
+            self.found.directory_id = meta.directory_id;
+            return Ok(());
+        }
+        let taken = match name {
+            RECOVERY_POINT_FILE => {
+                OffsetCheckpoint::parse(content).map(|offsets| self.found.recovery_points = offsets)
+            }
+            LOG_START_FILE => {
+                OffsetCheckpoint::parse(content).map(|offsets| self.found.log_starts = offsets)
+            }
+            _ => SyncedCheckpoint::parse(content).map(|synced| self.found.synced = Some(synced)),
+        };
+        // Kafka makes its checkpoints with no content at all and fills them a minute later.
+        taken.or_else(|error| {
+            if content.is_empty() { Ok(()) } else { Err(SmallFileError::Unreadable(error)) }
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! Pins: a file whose range is on its way to a peer is not unlinked.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use crate::effect::Effect;
+use crate::ids::{ConnectionId, DirectoryIndex, FileId};
+
+/// Who still reads which file.
+#[derive(Debug, Default)]
+pub struct Pins {
+    connections: BTreeMap<ConnectionId, VecDeque<(u64, FileId)>>,
+    files: BTreeMap<FileId, u64>,
+    held: BTreeMap<FileId, (DirectoryIndex, Effect)>,
+}
+
+impl Pins {
+    /// The response `number` of `connection` carries a range of `file`.
+    pub fn pin(&mut self, connection: ConnectionId, number: u64, file: FileId) {
+        self.connections.entry(connection).or_default().push_back((number, file));
+        *self.files.entry(file).or_insert(0) += 1;
+    }
+
+    /// `connection` has sent its first `transmitted` responses entirely; gives the effects that had
+    /// to wait for that.
+    #[must_use]
+    pub fn release(
+        &mut self,
+        connection: ConnectionId,
+        transmitted: u64,
+    ) -> Vec<(DirectoryIndex, Effect)> {
+        let Some(pins) = self.connections.get_mut(&connection) else { return Vec::new() };
+        let sent = pins.iter().take_while(|(number, _)| *number < transmitted).count();
+        let files: Vec<FileId> = pins.drain(..sent).map(|(_, file)| file).collect();
+        if pins.is_empty() {
+            self.connections.remove(&connection);
+        }
+        self.unpin(files)
+    }
+
+    /// `connection` is gone; gives the effects that had to wait for that.
+    #[must_use]
+    pub fn release_all(&mut self, connection: ConnectionId) -> Vec<(DirectoryIndex, Effect)> {
+        let pins = self.connections.remove(&connection).unwrap_or_default();
+        self.unpin(pins.into_iter().map(|(_, file)| file).collect())
+    }
+
+    /// Gives `unlink` back when nobody reads `file`, else keeps it until the last pin ends.
+    #[must_use]
+    pub fn retire(
+        &mut self,
+        file: FileId,
+        directory: DirectoryIndex,
+        unlink: Effect,
+    ) -> Option<Effect> {
+        if !self.files.contains_key(&file) {
+            return Some(unlink);
+        }
+        self.held.insert(file, (directory, unlink));
+        None
+    }
+
+    fn unpin(&mut self, files: Vec<FileId>) -> Vec<(DirectoryIndex, Effect)> {
+        let mut freed = Vec::new();
+        for file in files {
+            let Some(count) = self.files.get_mut(&file) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                self.files.remove(&file);
+                freed.extend(self.held.remove(&file));
+            }
+        }
+        freed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::Pins;
+    use crate::effect::{Effect, Operation, Path};
+    use crate::ids::{ConnectionId, DirectoryIndex, FileId, JobId};
+
+    const FILE: FileId = FileId { owner: JobId::BROKER, number: 3 };
+
+    fn unlink() -> Effect {
+        Effect::Operations(vec![Operation::Unlink(Path::new("d/t-0/0.log"))])
+    }
+
+    #[test]
+    fn unlink_waits_for_the_last_pin() {
+        let mut pins = Pins::default();
+        pins.pin(ConnectionId(1), 4, FILE);
+        pins.pin(ConnectionId(2), 0, FILE);
+        assert_eq!(pins.retire(FILE, DirectoryIndex(0), unlink()), None);
+        assert_eq!(pins.release(ConnectionId(1), 4), vec![]);
+        assert_eq!(pins.release(ConnectionId(1), 5), vec![]);
+        assert_eq!(pins.release_all(ConnectionId(2)), vec![(DirectoryIndex(0), unlink())]);
+        assert_eq!(pins.release_all(ConnectionId(2)), vec![]);
+    }
+
+    #[test]
+    fn an_unpinned_file_is_unlinked_at_once() {
+        let mut pins = Pins::default();
+        assert_eq!(pins.retire(FILE, DirectoryIndex(0), unlink()), Some(unlink()));
+        pins.pin(ConnectionId(1), 0, FILE);
+        assert_eq!(pins.release(ConnectionId(1), 1), vec![]);
+        assert_eq!(pins.retire(FILE, DirectoryIndex(0), unlink()), Some(unlink()));
+    }
+}

@@ -1,0 +1,167 @@
+//! Writes and syncs: how the ends of logs move, and what a failure ends.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::{Broker, PartitionState, Phase, Purpose};
+use crate::checkpoint::{SyncedCheckpoint, replace_file};
+use crate::config::Durability;
+use crate::effect::{Completion, Effect, IoError, SyncSet};
+use crate::event::Event;
+use crate::ids::{DirectoryIndex, EffectId, LogId, Uuid};
+use crate::log::Level;
+
+use super::Output;
+use super::directory::State;
+
+impl Broker {
+    pub(super) fn handle_written(&mut self, id: EffectId, log_id: LogId, result: Completion) {
+        let Some(live) = self.logs.get_mut(&log_id) else { return };
+        let index = live.log.log_directory();
+        if let Err(error) = result.into_result() {
+            self.fail_directory(index, &error);
+            return;
+        }
+        let mut effects = core::mem::take(&mut self.log_effects);
+        let moved = live.log.handle_written(id, &mut effects);
+        let written = live.log.end(Level::Written);
+        self.emit_log_effects(log_id, effects);
+        if moved {
+            self.directories[usize::from(index.0)].dirty.insert(log_id);
+            self.waits.advance(log_id, Level::Written, written);
+        }
+    }
+
+    /// Emits what a log pushed, and keeps the emptied list for the next.
+    pub(super) fn emit_log_effects(&mut self, log: LogId, mut effects: Vec<(EffectId, Effect)>) {
+        for (id, effect) in effects.drain(..) {
+            self.emit_numbered(id, effect, Purpose::Append(log));
+        }
+        self.log_effects = effects;
+    }
+
+    /// One sync a directory at a time; whoever arrives while it runs shares the next.
+    pub(super) fn start_syncs(&mut self) {
+        let stopping = matches!(self.phase, Phase::Stopping(_));
+        if self.config.durability == Durability::PageCache && !stopping {
+            return;
+        }
+        for index in 0..self.directories.len() {
+            let directory = &mut self.directories[index];
+            if !directory.is_online() || directory.sync_runs || directory.dirty.is_empty() {
+                continue;
+            }
+            directory.sync_runs = true;
+            directory.syncing = core::mem::take(&mut directory.dirty);
+            let mut set = SyncSet {
+                directory: directory.path.clone(),
+                files: Vec::new(),
+                directories: Vec::new(),
+            };
+            for log in &directory.syncing {
+                if let Some(live) = self.logs.get_mut(log) {
+                    live.log.begin_sync(&mut set);
+                }
+            }
+            self.emit(Effect::Sync(set), Purpose::Sync(DirectoryIndex(index as u16)));
+        }
+    }
+
+    pub(super) fn handle_synced(&mut self, index: DirectoryIndex, result: Completion) {
+        if let Err(error) = result.into_result() {
+            self.fail_directory(index, &error);
+            return;
+        }
+        let directory = &mut self.directories[usize::from(index.0)];
+        directory.sync_runs = false;
+        for log_id in core::mem::take(&mut directory.syncing) {
+            let Some(live) = self.logs.get_mut(&log_id) else { continue };
+            live.log.handle_synced();
+            self.waits.advance(log_id, Level::Synced, live.log.end(Level::Synced));
+        }
+    }
+
+    /// The first failure in a log directory takes it offline until the next start: what waits on it
+    /// is answered, later completions are ignored, its syncs are never repeated. Its state is made
+    /// anew from disk at the next start.
+    pub(super) fn fail_directory(&mut self, index: DirectoryIndex, error: &IoError) {
+        let directory = &mut self.directories[usize::from(index.0)];
+        if directory.state == State::Offline {
+            return;
+        }
+        directory.state = State::Offline;
+        directory.dirty.clear();
+        directory.syncing.clear();
+        let path = directory.path.clone();
+        self.push(Output::Event(Event::DirectoryOffline {
+            directory: path.clone(),
+            error: error.clone(),
+        }));
+        let lost: Vec<LogId> = self
+            .logs
+            .iter()
+            .filter(|(_, live)| live.log.log_directory() == index)
+            .map(|(id, _)| *id)
+            .collect();
+        for log in lost {
+            self.logs.remove(&log);
+            self.waits.fail(log);
+        }
+        for state in self.partitions.values_mut() {
+            if let PartitionState::Online(log) = state
+                && !self.logs.contains_key(log)
+            {
+                *state = PartitionState::Offline;
+            }
+        }
+        let none_left = self.directories.iter().all(|directory| directory.state == State::Offline);
+        if none_left || self.metadata_directory == Some(index) {
+            self.fail(format!("log directory {path} failed: {error}"));
+        }
+    }
+
+    /// Writes the synced checkpoint of each directory where it has changed.
+    pub(super) fn write_checkpoints(&mut self) {
+        for index in 0..self.directories.len() {
+            self.write_checkpoint(DirectoryIndex(index as u16));
+        }
+    }
+
+    /// Writes a directory's synced checkpoint if it has changed and none is being written.
+    pub(super) fn write_checkpoint(&mut self, index: DirectoryIndex) {
+        let checkpoint = self.synced_checkpoint(index);
+        let content = checkpoint.format();
+        let directory = &mut self.directories[usize::from(index.0)];
+        if checkpoint.iter().next().is_none() && !directory.has_file(SyncedCheckpoint::FILE) {
+            return;
+        }
+        if !directory.is_online() || directory.checkpoint_runs || directory.checkpointed == content
+        {
+            return;
+        }
+        directory.checkpoint_runs = true;
+        directory.checkpointed.clone_from(&content);
+        let path = directory.path.join(SyncedCheckpoint::FILE);
+        let operations = replace_file(&path, content, &mut self.numbering);
+        self.emit(Effect::Operations(operations), Purpose::Checkpoint(index));
+    }
+
+    pub(super) fn handle_checkpointed(&mut self, index: DirectoryIndex, result: Completion) {
+        if let Err(error) = result.into_result() {
+            self.fail_directory(index, &error);
+            return;
+        }
+        self.directories[usize::from(index.0)].checkpoint_runs = false;
+        self.finish_startup();
+    }
+
+    fn synced_checkpoint(&self, index: DirectoryIndex) -> SyncedCheckpoint {
+        let incarnation = self.image.registration.map_or(Uuid::ZERO, |last| last.incarnation_id);
+        let mut checkpoint = SyncedCheckpoint::new(incarnation, None);
+        for live in self.logs.values().filter(|live| live.log.log_directory() == index) {
+            let end = live.log.end(Level::Synced);
+            checkpoint.insert(live.topic_id, &live.topic, live.partition, end);
+        }
+        checkpoint
+    }
+}
