@@ -4,7 +4,7 @@
 mod load_log;
 mod load_metadata;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
