@@ -50,7 +50,7 @@ impl Machine for Broker {
             Input::Completion(id, completion) => self.handle_completion(id, completion, now),
             Input::JobDone(id, result) => self.handle_job(id, result, now),
             Input::Disconnect(id, error) => self.handle_disconnect(id, error, now),
-            Input::RangeFailed(range, error) => self.handle_range_failed(&range, error, now),
+            Input::RangeFailed(range, error) => self.handle_range_failed(&range, &error, now),
             Input::Timeout => self.handle_timeout(now),
             Input::Shutdown => self.handle_shutdown(now),
         }

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_flood_is_told_by_a_few_events_and_a_count() {
         let mut gate = FloodGate::new(2);
-        let error = ConnectionError::FrameSize(-1);
+        let error = ConnectionError::UnknownApi { key: 255 };
         let start = Instant::from_micros(5);
         let told: usize = (0..10).map(|id| gate.admit(ConnectionId(id), &error, start).len()).sum();
         assert_eq!(told, 2);

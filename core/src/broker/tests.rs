@@ -400,7 +400,11 @@ fn produce_that_waits_too_long_is_answered_and_its_records_stay() {
 fn answers_of_a_connection_that_left_are_dropped_and_its_records_stay() {
     let mut world = World::ready(1);
     world.produce(0, Acks::All, 1_000);
-    world.broker.handle_disconnect(CLIENT, Some(ConnectionError::FrameSize(-1)), world.now);
+    world.broker.handle_disconnect(
+        CLIENT,
+        Some(ConnectionError::UnknownApi { key: 255 }),
+        world.now,
+    );
     world.drain();
     assert!(matches!(world.events[..], [Event::PeerMisbehaved { connection: CLIENT, .. }]));
     world.settle();
