@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_flood_is_told_by_a_few_events_and_a_count() {
         let mut gate = FloodGate::new(2);
-        let error = ConnectionError::UnknownApi { key: 255 };
+        let error = ConnectionError::FrameTimeout { wait_ms: 1, arrived: 0 };
         let start = Instant::from_micros(5);
         let told: usize = (0..10).map(|id| gate.admit(ConnectionId(id), &error, start).len()).sum();
         assert_eq!(told, 2);

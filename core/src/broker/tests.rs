@@ -402,7 +402,7 @@ fn answers_of_a_connection_that_left_are_dropped_and_its_records_stay() {
     world.produce(0, Acks::All, 1_000);
     world.broker.handle_disconnect(
         CLIENT,
-        Some(ConnectionError::UnknownApi { key: 255 }),
+        Some(ConnectionError::FrameTimeout { wait_ms: 1, arrived: 0 }),
         world.now,
     );
     world.drain();
