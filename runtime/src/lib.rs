@@ -7,6 +7,7 @@
 
 mod budget;
 mod clock;
+pub mod compression;
 mod disk;
 mod files;
 mod handles;

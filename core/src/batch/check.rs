@@ -6,8 +6,8 @@
 //! heads of all record sets, before anything of the request is looked at; each record set as far as
 //! the request goes; and each batch as its log sees it, from where on answers name the log's start.
 //!
-//! One thing is stricter: a record's size must be that of its fields in a compressed batch too. Kafka
-//! looks at it in uncompressed batches alone, but its consumers cannot read records without.
+//! One thing is stricter: a record's size must be that of its fields in a compressed batch too.
+//! Kafka looks at it in uncompressed batches alone, but its consumers cannot read records without.
 
 use alloc::format;
 use alloc::string::String;

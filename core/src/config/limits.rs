@@ -34,6 +34,12 @@ pub struct Limits {
     /// Decompressed bytes of one batch: a megabyte of zeros compresses a thousandfold, and each byte
     /// costs the connection's thread time.
     pub decompressed_bytes_max: u64,
+    /// A block of snappy, decompressed: it has to be held whole. Clients that do not frame their
+    /// blocks make one of a whole batch.
+    pub snappy_block_bytes_max: usize,
+    /// What a zstandard frame's window may hold: that of the levels up to 19, and what RFC 8878
+    /// recommends.
+    pub zstd_window_bytes_max: usize,
     /// Record errors listed in the answers to one Produce request. Kafka lists all; a small
     /// compressed batch can hold millions of bad records, each worth some hundred bytes of text.
     pub record_errors_max: usize,
@@ -85,6 +91,8 @@ impl Default for Limits {
             unsent_bytes_max: 4 << 20,
             request_budget_bytes: 256 << 20,
             decompressed_bytes_max: 256 << 20,
+            snappy_block_bytes_max: 64 << 20,
+            zstd_window_bytes_max: 8 << 20,
             record_errors_max: 10_000,
             jobs_max: 4,
             job_piece_bytes: 1 << 20,

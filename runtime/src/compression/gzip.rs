@@ -1,0 +1,49 @@
+//! gzip (RFC 1952), in what Java's `GZIPInputStream` accepts.
+
+use std::io::{Cursor, Read, Write};
+
+use bytes::Bytes;
+use flate2::bufread::GzDecoder;
+use klamm_core::batch::{CompressionError, Decompress};
+
+use super::{corrupt, read_error};
+
+/// Reads member after member. What follows a member and does not begin as another is left alone.
+pub(super) struct Gunzip {
+    /// `None` behind the end.
+    member: Option<GzDecoder<Cursor<Bytes>>>,
+    is_first: bool,
+}
+
+impl Gunzip {
+    pub(super) fn new(input: Bytes) -> Self {
+        Self { member: Some(GzDecoder::new(Cursor::new(input))), is_first: true }
+    }
+}
+
+impl Decompress for Gunzip {
+    fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError> {
+        while let Some(mut member) = self.member.take() {
+            match member.read(out) {
+                Ok(0) => {
+                    self.is_first = false;
+                    self.member = Some(GzDecoder::new(member.into_inner()));
+                }
+                Ok(count) => {
+                    self.member = Some(member);
+                    return Ok(count);
+                }
+                Err(_) if member.header().is_none() && !self.is_first => return Ok(0),
+                // A cut header is no gzip at all, as for Java's constructor.
+                Err(error) if member.header().is_none() => return Err(corrupt(error)),
+                Err(error) => return Err(read_error(&error)),
+            }
+        }
+        Ok(0)
+    }
+}
+
+pub(super) fn compress(input: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(input).and_then(|()| encoder.finish()).expect("a vector takes every byte")
+}

@@ -1,0 +1,124 @@
+//! Zstandard frames (RFC 8878).
+
+use std::io::{Cursor, Read};
+
+use bytes::Bytes;
+use klamm_core::batch::{CompressionError, Decompress};
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+use super::corrupt;
+
+/// A block holds this much at the most.
+const BLOCK_BYTES_MAX: usize = 128 << 10;
+/// The largest window that zstandard itself takes without being told to (2^27), and that its
+/// highest level asks for.
+const CLAIMED_WINDOW_BYTES_MAX: u64 = 128 << 20;
+
+/// Reads frame after frame and passes over skippable ones; no bytes at all are an empty stream.
+///
+/// The decoder holds what the window says, and allocates as it fills. Levels 20 to 22 claim windows
+/// far beyond what a batch fills, so a larger claim is accepted until it is lived up to.
+pub(super) struct Unzstd {
+    input: Cursor<Bytes>,
+    frame: Option<Frame>,
+    window_bytes_max: usize,
+}
+
+struct Frame {
+    decoder: FrameDecoder,
+    claims_more: bool,
+}
+
+impl Unzstd {
+    pub(super) fn new(input: Bytes, window_bytes_max: usize) -> Self {
+        Self { input: Cursor::new(input), frame: None, window_bytes_max }
+    }
+
+    /// Begins the next frame; `None` at the end of the input.
+    fn next_frame(&mut self) -> Result<Option<Frame>, CompressionError> {
+        loop {
+            let start = self.input.position();
+            if start >= self.input.get_ref().len() as u64 {
+                return Ok(None);
+            }
+            let mut decoder = FrameDecoder::new();
+            decoder.set_max_window_size(self.window_bytes_max as u64);
+            match decoder.init(&mut self.input) {
+                Ok(()) => return Ok(Some(Frame { decoder, claims_more: false })),
+                Err(FrameDecoderError::WindowSizeTooBig { .. }) => {
+                    self.input.set_position(start);
+                    decoder.set_max_window_size(CLAIMED_WINDOW_BYTES_MAX);
+                    decoder.init(&mut self.input).map_err(corrupt)?;
+                    return Ok(Some(Frame { decoder, claims_more: true }));
+                }
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => {
+                    let next = self.input.position().saturating_add(u64::from(length));
+                    if next > self.input.get_ref().len() as u64 {
+                        return Err(CompressionError::UnexpectedEnd);
+                    }
+                    self.input.set_position(next);
+                }
+                Err(error) => return Err(corrupt(error)),
+            }
+        }
+    }
+}
+
+impl Frame {
+    /// Decodes until bytes can be taken out or the frame ends, and takes them; 0 at the end.
+    fn read(
+        &mut self,
+        input: &mut Cursor<Bytes>,
+        out: &mut [u8],
+        window_bytes_max: usize,
+    ) -> Result<usize, CompressionError> {
+        let decoder = &mut self.decoder;
+        while decoder.can_collect() == 0 && !decoder.is_finished() {
+            if self.claims_more && decoder.blocks_decoded() * BLOCK_BYTES_MAX >= window_bytes_max {
+                return Err(CompressionError::TooLarge(format!(
+                    "A zstd frame needs a window of more than {window_bytes_max} bytes"
+                )));
+            }
+            decoder
+                .decode_blocks(&mut *input, BlockDecodingStrategy::UptoBlocks(1))
+                .map_err(corrupt)?;
+        }
+        let count = decoder.read(out).map_err(corrupt)?;
+        if count == 0
+            && decoder
+                .get_checksum_from_data()
+                .is_some_and(|stored| decoder.get_calculated_checksum() != Some(stored))
+        {
+            return Err(corrupt("a zstd frame's checksum is wrong"));
+        }
+        Ok(count)
+    }
+}
+
+impl Decompress for Unzstd {
+    fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError> {
+        loop {
+            let mut frame = match self.frame.take() {
+                Some(frame) => frame,
+                None => match self.next_frame()? {
+                    Some(frame) => frame,
+                    None => return Ok(0),
+                },
+            };
+            let count = frame.read(&mut self.input, out, self.window_bytes_max)?;
+            if count > 0 {
+                self.frame = Some(frame);
+                return Ok(count);
+            }
+        }
+    }
+}
+
+pub(super) fn compress(input: &[u8]) -> Vec<u8> {
+    compress_to_vec(input, CompressionLevel::Fastest)
+}
