@@ -75,6 +75,24 @@ pub enum Event {
         /// Where the first one stood.
         offset: i64,
     },
+    /// The metadata log is invalid somewhere: as in Kafka, it ends there.
+    #[error("{file}: not valid from position {position} on, and not loaded from there: {reason}")]
+    MetadataLogEndsEarly {
+        /// The segment.
+        file: Path,
+        /// Of the first invalid batch, in bytes from the file's start.
+        position: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A snapshot of the metadata is not used.
+    #[error("{file}: the snapshot is not used: {reason}")]
+    MetadataSnapshotRefused {
+        /// Which.
+        file: Path,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Anything else worth a line.
     #[error("{text}")]
     Notice {
@@ -91,7 +109,10 @@ impl Event {
         match self {
             Self::PeerMisbehaved { .. } | Self::Suppressed { .. } => Severity::Info,
             Self::DirectoryOffline { .. } | Self::PartitionOffline { .. } => Severity::Error,
-            Self::TornTailCut { .. } | Self::UnknownMetadataRecord { .. } => Severity::Warning,
+            Self::TornTailCut { .. }
+            | Self::UnknownMetadataRecord { .. }
+            | Self::MetadataLogEndsEarly { .. }
+            | Self::MetadataSnapshotRefused { .. } => Severity::Warning,
             Self::Notice { severity, .. } => *severity,
         }
     }

@@ -6,6 +6,7 @@
 mod directory;
 mod flood;
 pub mod image;
+pub mod image_builder;
 mod pins;
 mod produce;
 mod shutdown;

@@ -47,6 +47,9 @@ pub struct Limits {
     pub jobs_max: usize,
     /// What a job reads at once.
     pub job_piece_bytes: u32,
+    /// The largest batch of the metadata log, which must be held whole. Kafka writes none above 8 MiB
+    /// (`KafkaRaftClient.MAX_BATCH_SIZE_BYTES`); a length far above it is damage.
+    pub metadata_batch_bytes_max: u32,
     /// A produce waits at least this long for its sync, whatever its `timeout_ms`: that is a time for other
     /// replicas, and Kafka answers a timeout of 0 with success when there are none.
     pub produce_wait_ms_min: u64,
@@ -96,6 +99,7 @@ impl Default for Limits {
             record_errors_max: 10_000,
             jobs_max: 4,
             job_piece_bytes: 1 << 20,
+            metadata_batch_bytes_max: 64 << 20,
             produce_wait_ms_min: 10_000,
             waits_per_turn_max: 4_096,
             small_file_bytes_max: 16 << 20,

@@ -1,6 +1,7 @@
 //! Jobs: long pieces of pure work with a state of their own. The broker starts one, a worker of the
 //! driver owns it, no lock is held.
 
+mod batch_file;
 mod load_log;
 mod load_metadata;
 #[cfg(test)]

@@ -1,0 +1,319 @@
+//! From one image to the next: applies metadata records to a draft.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::broker::image::{ConfigResource, Image, Partition, Registration, Topic};
+use crate::broker::topic_config::Layers;
+use crate::config::TopicConfig;
+use crate::event::{Event, Severity};
+use crate::ids::Uuid;
+use crate::records::{
+    BrokerRegistrationChangeRecord, ConfigRecord, FeatureLevelRecord, MetadataRecord,
+    PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord, TopicRecord,
+};
+
+/// A record that does not fit the draft.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// It speaks of a topic that is not there.
+    #[error("no topic has the id {0}")]
+    NoSuchTopic(Uuid),
+    /// It changes a partition that is not there.
+    #[error("topic {topic} has no partition {partition}")]
+    NoSuchPartition {
+        /// Its name.
+        topic: String,
+        /// Its index.
+        partition: i32,
+    },
+}
+
+/// A draft of an image. Topics that no record touches stay the same `Arc`s.
+#[derive(Clone, Debug)]
+pub struct ImageBuilder {
+    /// Its `topics` stays empty until the draft is finished.
+    draft: Image,
+    ids: BTreeMap<Arc<str>, Uuid>,
+    topic_defaults: TopicConfig,
+    /// Whose topics' settings are to be resolved again.
+    reconfigured: Reconfigured,
+}
+
+#[derive(Clone, Debug)]
+enum Reconfigured {
+    All,
+    Topics(BTreeSet<Arc<str>>),
+}
+
+impl ImageBuilder {
+    /// Starts from `base`; `topic_defaults` is what the broker's static configuration gives to topics.
+    pub fn new(base: Image, topic_defaults: TopicConfig) -> Self {
+        let ids = base.topics.iter().map(|(name, topic)| (name.clone(), topic.id)).collect();
+        Self {
+            draft: Image { topics: BTreeMap::new(), ..base },
+            ids,
+            topic_defaults,
+            reconfigured: Reconfigured::Topics(BTreeSet::new()),
+        }
+    }
+
+    /// The log has been taken up to and with `offset`.
+    pub fn advance_to(&mut self, offset: i64) {
+        self.draft.metadata_offset = offset;
+    }
+
+    /// The quorum's control record says so.
+    pub fn set_kraft_version(&mut self, level: i16) {
+        self.draft.kraft_version = level;
+    }
+
+    /// Applies one record. Records whose content nobody here uses change nothing.
+    pub fn apply(&mut self, record: MetadataRecord) -> Result<(), ApplyError> {
+        match record {
+            MetadataRecord::Topic(record) => self.add_topic(record),
+            MetadataRecord::RemoveTopic(record) => return self.remove_topic(record.topic_id),
+            MetadataRecord::Partition(record) => return self.add_partition(record),
+            MetadataRecord::PartitionChange(record) => return self.change_partition(record),
+            MetadataRecord::ClearElr(record) => self.clear_elr(&record.topic_name),
+            MetadataRecord::Config(record) => self.set_config(record),
+            MetadataRecord::FeatureLevel(record) => self.set_feature(record),
+            MetadataRecord::RegisterBroker(record) => self.register(record),
+            MetadataRecord::UnregisterBroker(record) => {
+                if record.broker_id == self.draft.node_id {
+                    self.draft.registration = None;
+                }
+            }
+            MetadataRecord::FenceBroker(record) => self.fence(record.id, true),
+            MetadataRecord::UnfenceBroker(record) => self.fence(record.id, false),
+            MetadataRecord::BrokerRegistrationChange(record) => self.change_registration(record),
+            MetadataRecord::ProducerIds(record) => {
+                self.draft.next_producer_id = record.next_producer_id;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The new image, and what there is to say about its settings.
+    pub fn finish(mut self) -> (Image, Vec<Event>) {
+        let events = self.resolve_configs();
+        for (id, topic) in &self.draft.topics_by_id {
+            debug_assert_eq!(*id, topic.id);
+            self.draft.topics.insert(topic.name.clone(), topic.clone());
+        }
+        (self.draft, events)
+    }
+
+    fn add_topic(&mut self, record: TopicRecord) {
+        let name: Arc<str> = Arc::from(record.name.as_str());
+        if let Some(before) = self.ids.insert(name.clone(), record.topic_id) {
+            self.draft.topics_by_id.remove(&before);
+        }
+        let topic = Topic {
+            name: name.clone(),
+            id: record.topic_id,
+            partitions: BTreeMap::new(),
+            config: self.topic_defaults.clone(),
+        };
+        self.draft.topics_by_id.insert(record.topic_id, Arc::new(topic));
+        self.reconfigure(name);
+    }
+
+    /// The topic's settings go with it.
+    fn remove_topic(&mut self, id: Uuid) -> Result<(), ApplyError> {
+        let topic = self.draft.topics_by_id.remove(&id).ok_or(ApplyError::NoSuchTopic(id))?;
+        self.ids.remove(&topic.name);
+        self.draft.configs.remove(&ConfigResource::topic(&topic.name));
+        Ok(())
+    }
+
+    fn add_partition(&mut self, record: PartitionRecord) -> Result<(), ApplyError> {
+        let topic = self.topic(record.topic_id)?;
+        let partition = Partition {
+            replicas: record.replicas,
+            directories: record.directories,
+            isr: record.isr,
+            elr: record.eligible_leader_replicas.unwrap_or_default(),
+            last_known_elr: record.last_known_elr.unwrap_or_default(),
+            removing: record.removing_replicas,
+            adding: record.adding_replicas,
+            leader: record.leader,
+            leader_epoch: record.leader_epoch,
+            partition_epoch: record.partition_epoch,
+            leader_recovery_state: record.leader_recovery_state,
+        };
+        topic.partitions.insert(record.partition_id, partition);
+        Ok(())
+    }
+
+    fn change_partition(&mut self, record: PartitionChangeRecord) -> Result<(), ApplyError> {
+        let topic = self.topic(record.topic_id)?;
+        let Some(partition) = topic.partitions.get_mut(&record.partition_id) else {
+            return Err(ApplyError::NoSuchPartition {
+                topic: String::from(&*topic.name),
+                partition: record.partition_id,
+            });
+        };
+        merge(partition, record);
+        Ok(())
+    }
+
+    /// An empty name means every topic.
+    fn clear_elr(&mut self, name: &str) {
+        let ids: Vec<Uuid> = match name {
+            "" => self.ids.values().copied().collect(),
+            _ => self.ids.get(name).copied().into_iter().collect(),
+        };
+        for id in ids {
+            let Some(shared) = self.draft.topics_by_id.get_mut(&id) else { continue };
+            let has_elr = |p: &Partition| !p.elr.is_empty() || !p.last_known_elr.is_empty();
+            if !shared.partitions.values().any(has_elr) {
+                continue;
+            }
+            for partition in Arc::make_mut(shared).partitions.values_mut().filter(|p| has_elr(p)) {
+                partition.elr.clear();
+                partition.last_known_elr.clear();
+                partition.partition_epoch = partition.partition_epoch.wrapping_add(1);
+            }
+        }
+    }
+
+    fn set_config(&mut self, record: ConfigRecord) {
+        let resource =
+            ConfigResource { resource_type: record.resource_type, name: record.resource_name };
+        match resource.resource_type {
+            ConfigResource::TOPIC => self.reconfigure(Arc::from(resource.name.as_str())),
+            ConfigResource::BROKER => self.reconfigured = Reconfigured::All,
+            _ => {}
+        }
+        let settings = self.draft.configs.entry(resource.clone()).or_default();
+        match record.value {
+            Some(value) => settings.insert(record.name, value),
+            None => settings.remove(&record.name),
+        };
+        if settings.is_empty() {
+            self.draft.configs.remove(&resource);
+        }
+    }
+
+    fn set_feature(&mut self, record: FeatureLevelRecord) {
+        match record.feature_level {
+            0 => self.draft.features.remove(&record.name),
+            level => self.draft.features.insert(record.name, level),
+        };
+    }
+
+    fn register(&mut self, record: RegisterBrokerRecord) {
+        if record.broker_id != self.draft.node_id {
+            return;
+        }
+        self.draft.registration = Some(Registration {
+            incarnation_id: record.incarnation_id,
+            broker_epoch: record.broker_epoch,
+            fenced: record.fenced,
+            in_controlled_shutdown: record.in_controlled_shutdown,
+        });
+    }
+
+    fn fence(&mut self, node_id: i32, fenced: bool) {
+        if node_id != self.draft.node_id {
+            return;
+        }
+        if let Some(registration) = &mut self.draft.registration {
+            registration.fenced = fenced;
+        }
+    }
+
+    /// -1 means unfenced, 1 fenced, 0 no change (`BrokerRegistrationFencingChange`).
+    fn change_registration(&mut self, record: BrokerRegistrationChangeRecord) {
+        match record.fenced {
+            -1 => self.fence(record.broker_id, false),
+            1 => self.fence(record.broker_id, true),
+            _ => {}
+        }
+        if record.broker_id != self.draft.node_id {
+            return;
+        }
+        if let Some(registration) = &mut self.draft.registration {
+            registration.in_controlled_shutdown |= record.in_controlled_shutdown == 1;
+        }
+    }
+
+    fn topic(&mut self, id: Uuid) -> Result<&mut Topic, ApplyError> {
+        let shared = self.draft.topics_by_id.get_mut(&id).ok_or(ApplyError::NoSuchTopic(id))?;
+        Ok(Arc::make_mut(shared))
+    }
+
+    fn reconfigure(&mut self, topic: Arc<str>) {
+        if let Reconfigured::Topics(names) = &mut self.reconfigured {
+            names.insert(topic);
+        }
+    }
+
+    fn resolve_configs(&mut self) -> Vec<Event> {
+        let ids: Vec<Uuid> = match &self.reconfigured {
+            Reconfigured::All => self.ids.values().copied().collect(),
+            Reconfigured::Topics(names) => {
+                names.iter().filter_map(|name| self.ids.get(name)).copied().collect()
+            }
+        };
+        let configs = &self.draft.configs;
+        let broker = configs.get(&ConfigResource::broker(self.draft.node_id));
+        let all_brokers = configs.get(&ConfigResource::broker_default());
+        let fallback = &self.topic_defaults;
+        let mut events = Vec::new();
+        for id in ids {
+            let Some(shared) = self.draft.topics_by_id.get_mut(&id) else { continue };
+            let topic = configs.get(&ConfigResource::topic(&shared.name));
+            let (config, refused) = Layers { topic, broker, all_brokers, fallback }.resolve();
+            if !refused.is_empty() {
+                let text =
+                    format!("topic {}: impossible settings: {}", shared.name, refused.join(", "));
+                events.push(Event::Notice { severity: Severity::Warning, text });
+            }
+            if shared.config != config {
+                Arc::make_mut(shared).config = config;
+            }
+        }
+        events
+    }
+}
+
+/// Every change raises the partition's epoch, a named leader also the leader's epoch, even when it
+/// is the same one (`PartitionRegistration.merge`).
+fn merge(partition: &mut Partition, record: PartitionChangeRecord) {
+    const LEADER_UNCHANGED: i32 = -2;
+    const RECOVERY_UNCHANGED: i8 = -1;
+    if let Some(replicas) = record.replicas {
+        partition.replicas = replicas;
+    }
+    if let Some(directories) = record.directories {
+        partition.directories = directories;
+    }
+    if partition.directories.len() != partition.replicas.len() {
+        partition.directories.clear();
+    }
+    replace(&mut partition.isr, record.isr);
+    replace(&mut partition.elr, record.eligible_leader_replicas);
+    replace(&mut partition.last_known_elr, record.last_known_elr);
+    replace(&mut partition.removing, record.removing_replicas);
+    replace(&mut partition.adding, record.adding_replicas);
+    if record.leader != LEADER_UNCHANGED {
+        partition.leader = record.leader;
+        partition.leader_epoch = partition.leader_epoch.wrapping_add(1);
+    }
+    if record.leader_recovery_state != RECOVERY_UNCHANGED {
+        partition.leader_recovery_state = record.leader_recovery_state;
+    }
+    partition.partition_epoch = partition.partition_epoch.wrapping_add(1);
+}
+
+fn replace(nodes: &mut Vec<i32>, change: Option<Vec<i32>>) {
+    if let Some(change) = change {
+        *nodes = change;
+    }
+}

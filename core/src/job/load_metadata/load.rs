@@ -1,0 +1,287 @@
+//! What is loaded, file by file: the newest usable snapshot, and the log from its end on.
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::files::{MetadataFiles, SegmentFile, SnapshotFile};
+use super::replay::{Replay, ReplayFault, control_record};
+use super::{AppendPoint, LoadedMetadata, MetadataFailure};
+use crate::batch::{BatchFault, BatchView, Step, next_batch};
+use crate::broker::image::Image;
+use crate::broker::image_builder::ImageBuilder;
+use crate::config::TopicConfig;
+use crate::effect::Path;
+use crate::event::Event;
+use crate::job::batch_file::FileFault;
+use crate::records::ControlRecord;
+
+/// A load under way. Ask for a file, hand its batches in, say how it ended, and again.
+#[derive(Debug)]
+pub(super) struct Load {
+    directory: Path,
+    base: Image,
+    topic_defaults: TopicConfig,
+    snapshots: Vec<SnapshotFile>,
+    segments: VecDeque<SegmentFile>,
+    stage: Stage,
+    replay: Replay,
+    /// The first snapshot that turned out useless: the log must reach to its end instead.
+    refused: Option<Refused>,
+    /// Below it the snapshot counts, not the log.
+    snapshot_end: i64,
+    /// Of what is loaded, snapshot or log.
+    end_offset: i64,
+    /// Of the log alone; it may end below the snapshot.
+    log_end: i64,
+    last_epoch: i32,
+    append_at: Option<AppendPoint>,
+    events: Vec<Event>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// A snapshot is to be chosen.
+    Choose,
+    Snapshot(SnapshotFile, Frame),
+    /// A segment is to be chosen.
+    Next,
+    Segment(SegmentFile),
+    /// The log is not read further.
+    End,
+}
+
+/// How much of the frame around a snapshot's records has been seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Frame {
+    Nothing,
+    Header,
+    Footer,
+}
+
+#[derive(Debug)]
+struct Refused {
+    path: Path,
+    end_offset: i64,
+    reason: String,
+}
+
+/// A file to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) path: Path,
+    pub(super) length: u64,
+}
+
+/// Whether the rest of the file is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    Continue,
+    Leave,
+}
+
+impl Load {
+    pub(super) fn new(
+        directory: Path,
+        files: MetadataFiles,
+        base: Image,
+        topic_defaults: TopicConfig,
+    ) -> Self {
+        let MetadataFiles { snapshots, segments } = files;
+        Self {
+            replay: Replay::new(ImageBuilder::new(base.clone(), topic_defaults.clone())),
+            directory,
+            base,
+            topic_defaults,
+            snapshots,
+            segments,
+            stage: Stage::Choose,
+            refused: None,
+            snapshot_end: 0,
+            end_offset: 0,
+            log_end: 0,
+            last_epoch: -1,
+            append_at: None,
+            events: Vec::new(),
+        }
+    }
+
+    /// The next file to read from its front; `None` when everything is loaded.
+    pub(super) fn next_file(&mut self) -> Result<Option<Source>, MetadataFailure> {
+        if matches!(self.stage, Stage::Choose) {
+            if let Some(snapshot) = self.snapshots.pop() {
+                let source = Source { path: snapshot.path.clone(), length: snapshot.length };
+                self.stage = Stage::Snapshot(snapshot, Frame::Nothing);
+                return Ok(Some(source));
+            }
+            self.stage = Stage::Next;
+        }
+        if matches!(self.stage, Stage::End) {
+            return Ok(None);
+        }
+        self.skip_covered();
+        let Some(segment) = self.segments.pop_front() else { return Ok(None) };
+        // A log that was made by hand may begin at offset 1.
+        if segment.base_offset > self.end_offset.max(1) {
+            return Err(MetadataFailure::Gap {
+                directory: self.directory.clone(),
+                from: self.end_offset,
+                to: segment.base_offset,
+            });
+        }
+        self.reach(segment.base_offset);
+        let source = Source { path: segment.path.clone(), length: segment.length };
+        self.append_at = Some(AppendPoint { file: segment.path.clone(), position: 0 });
+        self.stage = Stage::Segment(segment);
+        Ok(Some(source))
+    }
+
+    /// Takes a valid batch of the file, which begins at `position`.
+    pub(super) fn batch(&mut self, position: u64, bytes: &Bytes) -> Result<Flow, MetadataFailure> {
+        let Step::Batch(batch) = next_batch(bytes, usize::MAX) else {
+            unreachable!("it was a batch when the file was read");
+        };
+        match &mut self.stage {
+            Stage::Snapshot(snapshot, frame) => {
+                let taken = frame_of(&batch, bytes, frame)
+                    .and_then(|()| Ok(self.replay.batch(&batch, bytes, i64::MIN)?));
+                if let Err(fault) = taken {
+                    let snapshot = snapshot.clone();
+                    self.refuse(snapshot, format!("batch at position {position}: {fault}"));
+                    return Ok(Flow::Leave);
+                }
+            }
+            Stage::Segment(segment) => {
+                let header = batch.header();
+                let file = segment.path.clone();
+                self.last_epoch = self.last_epoch.max(header.leader_epoch);
+                self.append_at =
+                    Some(AppendPoint { file: file.clone(), position: position + bytes.len() as u64 });
+                self.replay.batch(&batch, bytes, self.snapshot_end).map_err(|fault| {
+                    MetadataFailure::Batch { file, position, reason: fault.to_string() }
+                })?;
+                let end = header.last_offset().saturating_add(1);
+                self.reach(end);
+            }
+            Stage::Choose | Stage::Next | Stage::End => {
+                debug_assert!(false, "no file is being read");
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// The file ended behind a whole batch.
+    pub(super) fn file_ended(&mut self) {
+        match core::mem::replace(&mut self.stage, Stage::Next) {
+            Stage::Snapshot(snapshot, Frame::Footer) => {
+                self.replay.end_snapshot(snapshot.end_offset);
+                self.snapshot_end = snapshot.end_offset;
+                self.end_offset = snapshot.end_offset;
+                self.last_epoch = snapshot.epoch;
+            }
+            Stage::Snapshot(snapshot, _) => self.refuse(snapshot, "it has no end".to_string()),
+            Stage::Choose | Stage::Next | Stage::Segment(_) | Stage::End => {}
+        }
+    }
+
+    /// The file is invalid from `position` on. As in Kafka, a log ends there, whatever follows.
+    ///
+    /// Nothing is cut while nothing is written to this log. Once it is, a tail that no
+    /// acknowledged write can have left must be told from damage in what was acknowledged.
+    pub(super) fn file_invalid(
+        &mut self,
+        position: u64,
+        fault: FileFault,
+    ) -> Result<(), MetadataFailure> {
+        let reason = fault.to_string();
+        match core::mem::replace(&mut self.stage, Stage::End) {
+            Stage::Snapshot(snapshot, _) => {
+                self.refuse(snapshot, format!("batch at position {position}: {reason}"));
+            }
+            Stage::Segment(segment) => {
+                let file = segment.path;
+                // It is all there, and may well be valid: a limit must not lose records.
+                if matches!(fault, FileFault::Batch(BatchFault::TooLarge { .. })) {
+                    return Err(MetadataFailure::Batch { file, position, reason });
+                }
+                self.events.push(Event::MetadataLogEndsEarly { file, position, reason });
+            }
+            Stage::Choose | Stage::Next | Stage::End => {}
+        }
+        Ok(())
+    }
+
+    /// The result, when [`next_file`](Self::next_file) has no more.
+    pub(super) fn finish(mut self) -> Result<(LoadedMetadata, Vec<Event>), MetadataFailure> {
+        if let Some(refused) = self.refused.filter(|refused| refused.end_offset > self.end_offset) {
+            let Refused { path, reason, .. } = refused;
+            return Err(MetadataFailure::Snapshot { file: path, reason });
+        }
+        let (image, said) = self.replay.finish();
+        self.events.extend(said);
+        let loaded = LoadedMetadata {
+            image,
+            end_offset: self.end_offset,
+            last_epoch: self.last_epoch,
+            append_at: self.append_at.filter(|_| self.log_end == self.end_offset),
+        };
+        Ok((loaded, self.events))
+    }
+
+    /// Drops what the snapshot gave, and goes on with an older one, or with the log alone.
+    fn refuse(&mut self, snapshot: SnapshotFile, reason: String) {
+        self.events.push(Event::MetadataSnapshotRefused {
+            file: snapshot.path.clone(),
+            reason: reason.clone(),
+        });
+        let SnapshotFile { path, end_offset, .. } = snapshot;
+        self.refused.get_or_insert(Refused { path, end_offset, reason });
+        self.stage = Stage::Choose;
+        let builder = ImageBuilder::new(self.base.clone(), self.topic_defaults.clone());
+        self.replay = Replay::new(builder);
+    }
+
+    /// The log holds everything below `offset`, or did.
+    fn reach(&mut self, offset: i64) {
+        self.log_end = self.log_end.max(offset);
+        self.end_offset = self.end_offset.max(offset);
+    }
+
+    /// Drops segments that end at or below the end of what is loaded.
+    fn skip_covered(&mut self) {
+        while self.segments.get(1).is_some_and(|next| next.base_offset <= self.end_offset) {
+            self.segments.pop_front();
+        }
+    }
+}
+
+/// A snapshot's first record is its header and its last one its footer, both control records.
+fn frame_of(batch: &BatchView<'_>, bytes: &Bytes, frame: &mut Frame) -> Result<(), SnapshotFault> {
+    let is_control = batch.header().attributes.is_control();
+    for record in batch.records().ok_or(ReplayFault::Compressed)? {
+        let record = record.map_err(ReplayFault::from)?;
+        let offset = i64::from(record.offset_delta);
+        let control = is_control.then(|| control_record(&record, bytes, offset)).transpose()?;
+        *frame = match (*frame, control) {
+            (Frame::Nothing, Some(ControlRecord::SnapshotHeader(_))) => Frame::Header,
+            (Frame::Nothing, _) => return Err(SnapshotFault::NoHeader),
+            (Frame::Header, Some(ControlRecord::SnapshotFooter(_))) => Frame::Footer,
+            (Frame::Header, _) => Frame::Header,
+            (Frame::Footer, _) => return Err(SnapshotFault::BehindFooter),
+        };
+    }
+    Ok(())
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum SnapshotFault {
+    #[error("it does not begin with a header")]
+    NoHeader,
+    #[error("records follow the footer")]
+    BehindFooter,
+    #[error(transparent)]
+    Replay(#[from] ReplayFault),
+}

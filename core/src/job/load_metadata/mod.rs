@@ -1,0 +1,263 @@
+//! Loads the metadata log (`__cluster_metadata-0`) and its newest snapshot into an image
+//! (`MetadataLoader`, `KafkaMetadataLog`).
+//!
+//! The directory is listed; the newest snapshot that is whole is replayed, and every log segment
+//! from its end on, in pieces. A missing directory is an empty log. The replay stops at the first
+//! batch that is not valid, whether a write was torn there or damage was done: Kafka cuts its log
+//! there too. What is valid but cannot be understood is a failure, except for record types and
+//! versions that are newer than this code.
+
+mod files;
+mod load;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::mem;
+
+use bytes::Bytes;
+
+use crate::broker::image::Image;
+use crate::config::{Limits, TopicConfig};
+use crate::effect::{
+    Completion, Effect, Entry, FileRef, IoError, IoErrorKind, Operation, OperationResult, Path,
+};
+use crate::ids::{EffectId, JobId, Numbering};
+use crate::job::batch_file::{BatchFile, Found};
+use crate::job::{JobOutcome, JobResult};
+use files::MetadataFiles;
+use load::{Flow, Load};
+
+/// The cluster as the metadata log has it, and where that log ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedMetadata {
+    /// The image; its `registration` is the last one of this node.
+    pub image: Image,
+    /// The offset that the next record gets.
+    pub end_offset: i64,
+    /// The quorum's last epoch; -1 before the first.
+    pub last_epoch: i32,
+    /// Where the next batch goes; `None` when it begins a new segment, named after `end_offset`.
+    pub append_at: Option<AppendPoint>,
+}
+
+/// The end of a log's last segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendPoint {
+    /// The segment's `.log` file.
+    pub file: Path,
+    /// Behind its last valid batch, in bytes from the file's start. What stands there already is
+    /// damage, or a batch that was never whole.
+    pub position: u64,
+}
+
+/// Why the metadata could not be loaded. The sentence names file and position.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MetadataFailure {
+    /// The disk's answer.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The batch is whole, and what is in it cannot be applied.
+    #[error("{file}: batch at position {position}: {reason}")]
+    Batch {
+        /// Log segment.
+        file: Path,
+        /// Of the batch, in bytes from the file's start.
+        position: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A part of the log is gone that no snapshot covers.
+    #[error("{directory}: nothing holds the offsets from {from} up to {to}")]
+    Gap {
+        /// The metadata log's.
+        directory: Path,
+        /// The first one missing.
+        from: i64,
+        /// The first one that is there again.
+        to: i64,
+    },
+    /// A snapshot is useless, and the log does not reach to its end.
+    #[error("{file}: the snapshot is unusable, and the log ends before it: {reason}")]
+    Snapshot {
+        /// The newest one that is unusable.
+        file: Path,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The job: carries the reads out that a [`Load`] asks for.
+#[derive(Debug)]
+pub(super) struct LoadMetadata {
+    directory: Path,
+    base: Image,
+    topic_defaults: TopicConfig,
+    piece_bytes: u32,
+    batch_bytes_max: u32,
+    numbering: Numbering,
+    state: State,
+    next: Option<(EffectId, Effect)>,
+    awaited: Option<EffectId>,
+    result: Option<JobResult>,
+}
+
+#[derive(Debug)]
+enum State {
+    Listing,
+    Reading(Box<Load>, BatchFile),
+    /// What is known, until the last file is closed.
+    Closing(JobResult),
+    Finished,
+}
+
+impl LoadMetadata {
+    pub(super) fn new(
+        id: JobId,
+        directory: Path,
+        base: Image,
+        topic_defaults: TopicConfig,
+        limits: &Limits,
+    ) -> Self {
+        let mut job = Self {
+            directory: directory.clone(),
+            base,
+            topic_defaults,
+            piece_bytes: limits.job_piece_bytes,
+            batch_bytes_max: limits.metadata_batch_bytes_max,
+            numbering: Numbering::new(id),
+            state: State::Listing,
+            next: None,
+            awaited: None,
+            result: None,
+        };
+        job.emit(vec![Operation::List(directory)]);
+        job
+    }
+
+    pub(super) fn poll_effect(&mut self) -> Option<(EffectId, Effect)> {
+        self.next.take()
+    }
+
+    pub(super) fn poll_done(&mut self) -> Option<JobResult> {
+        self.result.take()
+    }
+
+    pub(super) fn handle_completion(&mut self, id: EffectId, result: Completion) {
+        debug_assert_eq!(self.awaited, Some(id), "a completion of another effect");
+        self.awaited = None;
+        match mem::replace(&mut self.state, State::Finished) {
+            State::Listing => match entries(result) {
+                Ok(entries) => self.begin(&entries),
+                Err(error) => self.close(None, failed(error.into())),
+            },
+            State::Reading(load, file) => match last_read(result) {
+                Ok(data) => self.read(load, file, data),
+                Err(error) => {
+                    let file = file.file().clone();
+                    self.close(Some(file), failed(error.into()));
+                }
+            },
+            // Nothing was written: a failed close changes nothing.
+            State::Closing(result) => self.result = Some(result),
+            State::Finished => debug_assert!(false, "a completion after the end"),
+        }
+    }
+
+    fn begin(&mut self, entries: &[Entry]) {
+        let files = MetadataFiles::select(&self.directory, entries);
+        let base = mem::take(&mut self.base);
+        let load = Load::new(self.directory.clone(), files, base, self.topic_defaults.clone());
+        self.next_file(Box::new(load), None);
+    }
+
+    fn read(&mut self, mut load: Box<Load>, mut file: BatchFile, data: Bytes) {
+        file.fill(data);
+        loop {
+            match file.next() {
+                Found::Batch { position, bytes } => match load.batch(position, &bytes) {
+                    Ok(Flow::Continue) => continue,
+                    Ok(Flow::Leave) => {}
+                    Err(failure) => return self.close(Some(file.file().clone()), failed(failure)),
+                },
+                Found::Missing { bytes } => {
+                    self.emit(vec![file.read(bytes)]);
+                    self.state = State::Reading(load, file);
+                    return;
+                }
+                Found::End => load.file_ended(),
+                Found::Invalid { position, fault } => {
+                    if let Err(failure) = load.file_invalid(position, fault) {
+                        return self.close(Some(file.file().clone()), failed(failure));
+                    }
+                }
+            }
+            return self.next_file(load, Some(file.file().clone()));
+        }
+    }
+
+    /// Closes `before` and begins the next file, or ends.
+    fn next_file(&mut self, mut load: Box<Load>, before: Option<FileRef>) {
+        let source = match load.next_file() {
+            Ok(Some(source)) => source,
+            Ok(None) => {
+                let result = match load.finish() {
+                    Ok((loaded, events)) => {
+                        JobResult { events, outcome: JobOutcome::MetadataLoaded(Box::new(loaded)) }
+                    }
+                    Err(failure) => failed(failure),
+                };
+                return self.close(before, result);
+            }
+            Err(failure) => return self.close(before, failed(failure)),
+        };
+        let file = FileRef { id: self.numbering.file(), path: source.path };
+        let file = BatchFile::new(file, source.length, self.piece_bytes, self.batch_bytes_max);
+        let mut operations: Vec<Operation> = before.map(Operation::Close).into_iter().collect();
+        operations.push(file.read(0));
+        self.emit(operations);
+        self.state = State::Reading(load, file);
+    }
+
+    fn close(&mut self, file: Option<FileRef>, result: JobResult) {
+        let Some(file) = file else {
+            self.result = Some(result);
+            return;
+        };
+        self.emit(vec![Operation::Close(file)]);
+        self.state = State::Closing(result);
+    }
+
+    fn emit(&mut self, operations: Vec<Operation>) {
+        let id = self.numbering.effect();
+        self.awaited = Some(id);
+        self.next = Some((id, Effect::Operations(operations)));
+    }
+}
+
+fn failed(failure: MetadataFailure) -> JobResult {
+    JobResult { events: Vec::new(), outcome: JobOutcome::MetadataFailed(failure) }
+}
+
+/// A directory that is missing has no entries.
+fn entries(result: Completion) -> Result<Vec<Entry>, IoError> {
+    match result.into_result() {
+        Ok(mut results) => match results.pop() {
+            Some(OperationResult::Listed(entries)) => Ok(entries),
+            _ => unreachable!("a listing gives entries"),
+        },
+        Err(error) if error.kind == IoErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn last_read(result: Completion) -> Result<Bytes, IoError> {
+    match result.into_result()?.pop() {
+        Some(OperationResult::Read(data)) => Ok(data),
+        _ => unreachable!("a read gives bytes"),
+    }
+}
