@@ -82,11 +82,7 @@ impl ImageBuilder {
             MetadataRecord::Config(record) => self.set_config(record),
             MetadataRecord::FeatureLevel(record) => self.set_feature(record),
             MetadataRecord::RegisterBroker(record) => self.register(record),
-            MetadataRecord::UnregisterBroker(record) => {
-                if record.broker_id == self.draft.node_id {
-                    self.draft.registration = None;
-                }
-            }
+            MetadataRecord::UnregisterBroker(record) => self.unregister(record.broker_id),
             MetadataRecord::FenceBroker(record) => self.fence(record.id, true),
             MetadataRecord::UnfenceBroker(record) => self.fence(record.id, false),
             MetadataRecord::BrokerRegistrationChange(record) => self.change_registration(record),
@@ -217,6 +213,12 @@ impl ImageBuilder {
             fenced: record.fenced,
             in_controlled_shutdown: record.in_controlled_shutdown,
         });
+    }
+
+    fn unregister(&mut self, node_id: i32) {
+        if node_id == self.draft.node_id {
+            self.draft.registration = None;
+        }
     }
 
     fn fence(&mut self, node_id: i32, fenced: bool) {

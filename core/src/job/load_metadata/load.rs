@@ -158,8 +158,10 @@ impl Load {
                 let header = batch.header();
                 let file = segment.path.clone();
                 self.last_epoch = self.last_epoch.max(header.leader_epoch);
-                self.append_at =
-                    Some(AppendPoint { file: file.clone(), position: position + bytes.len() as u64 });
+                self.append_at = Some(AppendPoint {
+                    file: file.clone(),
+                    position: position + bytes.len() as u64,
+                });
                 self.replay.batch(&batch, bytes, self.snapshot_end).map_err(|fault| {
                     MetadataFailure::Batch { file, position, reason: fault.to_string() }
                 })?;
@@ -263,8 +265,8 @@ fn frame_of(batch: &BatchView<'_>, bytes: &Bytes, frame: &mut Frame) -> Result<(
     let is_control = batch.header().attributes.is_control();
     for record in batch.records().ok_or(ReplayFault::Compressed)? {
         let record = record.map_err(ReplayFault::from)?;
-        let offset = i64::from(record.offset_delta);
-        let control = is_control.then(|| control_record(&record, bytes, offset)).transpose()?;
+        // One that cannot be read is the replay's to judge.
+        let control = if is_control { control_record(&record, bytes).ok() } else { None };
         *frame = match (*frame, control) {
             (Frame::Nothing, Some(ControlRecord::SnapshotHeader(_))) => Frame::Header,
             (Frame::Nothing, _) => return Err(SnapshotFault::NoHeader),

@@ -9,9 +9,8 @@ use bytes::Bytes;
 use crate::batch::{BatchView, Record, RecordFault};
 use crate::broker::image::Image;
 use crate::broker::image_builder::{ApplyError, ImageBuilder};
-use crate::codec::DecodeError;
 use crate::event::{Event, Severity};
-use crate::records::{ControlRecord, MetadataRecord, MetadataRecordError};
+use crate::records::{ControlRecord, MetadataRecord, RecordError};
 
 /// Why a batch whose CRC is right cannot be applied: it was written like this.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,9 +22,9 @@ pub(super) enum ReplayFault {
     #[error("the record at offset {offset} has no value")]
     NoValue { offset: i64 },
     #[error("the record at offset {offset} is damaged: {error}")]
-    Record { offset: i64, error: MetadataRecordError },
+    Record { offset: i64, error: RecordError },
     #[error("the control record at offset {offset} is damaged: {error}")]
-    Control { offset: i64, error: DecodeError },
+    Control { offset: i64, error: RecordError },
     #[error("at offset {offset} a transaction begins inside another")]
     NestedTransaction { offset: i64 },
     #[error("at offset {offset} a transaction ends that has not begun")]
@@ -47,7 +46,13 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn new(builder: ImageBuilder) -> Self {
-        Self { builder, transaction: None, unknown: BTreeSet::new(), misfits: 0, events: Vec::new() }
+        Self {
+            builder,
+            transaction: None,
+            unknown: BTreeSet::new(),
+            misfits: 0,
+            events: Vec::new(),
+        }
     }
 
     /// Applies the records of `batch` from offset `from` on; `bytes` are the batch's.
@@ -68,8 +73,7 @@ impl Replay {
                 continue;
             }
             if header.attributes.is_control() {
-                let control = control_record(&record, bytes, offset)?;
-                self.control(&control, offset);
+                self.control(&record, bytes, offset)?;
             } else {
                 self.data(&record, bytes, offset)?;
             }
@@ -103,27 +107,35 @@ impl Replay {
         (image, self.events)
     }
 
-    fn control(&mut self, record: &ControlRecord, offset: i64) {
-        match record {
-            ControlRecord::KRaftVersion(record) => {
+    /// Leaders, voters and frames of snapshots say nothing that the image has.
+    fn control(
+        &mut self,
+        record: &Record<'_>,
+        bytes: &Bytes,
+        offset: i64,
+    ) -> Result<(), ReplayFault> {
+        match control_record(record, bytes) {
+            Ok(ControlRecord::KRaftVersion(record)) => {
                 self.builder.set_kraft_version(record.kraft_version);
             }
-            ControlRecord::Unknown { record_type, version } => {
+            Ok(_) => {}
+            Err(RecordError::Unknown { record_type, version }) => {
                 let text = format!(
                     "the control record of type {record_type} version {version} at offset \
                      {offset} of the metadata log is skipped"
                 );
                 self.events.push(Event::Notice { severity: Severity::Warning, text });
             }
-            _ => {}
+            Err(error) => return Err(ReplayFault::Control { offset, error }),
         }
+        Ok(())
     }
 
     fn data(&mut self, record: &Record<'_>, bytes: &Bytes, offset: i64) -> Result<(), ReplayFault> {
         let value = record.value.ok_or(ReplayFault::NoValue { offset })?;
         let record = match MetadataRecord::decode(&bytes.slice_ref(value)) {
             Ok(record) => record,
-            Err(MetadataRecordError::Unknown { record_type, version }) => {
+            Err(RecordError::Unknown { record_type, version }) => {
                 self.unknown(u64::from(record_type), u64::from(version), offset);
                 return Ok(());
             }
@@ -170,16 +182,11 @@ fn misfit_event(misfit: &ApplyError, offset: i64) -> Event {
     Event::Notice { severity: Severity::Warning, text }
 }
 
-/// The control record, wherever it stands.
+/// Reads a control record, whose bytes are a part of `bytes`.
 pub(super) fn control_record(
     record: &Record<'_>,
     bytes: &Bytes,
-    offset: i64,
-) -> Result<ControlRecord, ReplayFault> {
-    let field = |field: Option<&[u8]>| field.map(|field| bytes.slice_ref(field));
-    ControlRecord::decode(
-        &field(record.key).unwrap_or_default(),
-        &field(record.value).unwrap_or_default(),
-    )
-    .map_err(|error| ReplayFault::Control { offset, error })
+) -> Result<ControlRecord, RecordError> {
+    let shared = |field: Option<&[u8]>| bytes.slice_ref(field.unwrap_or_default());
+    ControlRecord::decode(&shared(record.key), &shared(record.value))
 }
