@@ -65,7 +65,9 @@ fn no_op() -> MetadataRecord {
 
 fn values(values: &[Bytes]) -> BatchBuilder {
     let mut batch = BatchBuilder::new();
-    values.iter().for_each(|value| batch.append(1_700_000_000_000, None, Some(value)));
+    for value in values {
+        batch.append(1_700_000_000_000, None, Some(value));
+    }
     batch
 }
 
@@ -133,8 +135,8 @@ fn names(loaded: &LoadedMetadata) -> Vec<&str> {
     loaded.image.topics.keys().map(|name| &**name).collect()
 }
 
-fn append_at(file: String, position: usize) -> Option<AppendPoint> {
-    Some(AppendPoint { file: Path::new(&file), position: position as u64 })
+fn append_at(file: String, position: usize) -> AppendPoint {
+    AppendPoint { file: Path::new(&file), position: position as u64 }
 }
 
 #[test]
@@ -149,7 +151,7 @@ fn empty_segment_is_appended_to_at_its_front() {
     let mut disk = Disk::default();
     disk.put(&log(0), []);
     let loaded = quiet(run(&mut disk));
-    assert_eq!((loaded.end_offset, loaded.append_at), (0, append_at(log(0), 0)));
+    assert_eq!((loaded.end_offset, loaded.append_at), (0, Some(append_at(log(0), 0))));
 }
 
 /// As testers make one: offsets begin at 1 in a file named 0, there is no control batch, no broker,
@@ -183,7 +185,7 @@ fn hand_made_log_from_offset_1_is_loaded() {
     assert_eq!(loaded.image.registration, None);
     assert_eq!(loaded.image.metadata_offset, 6);
     assert_eq!((loaded.end_offset, loaded.last_epoch), (7, 1));
-    assert_eq!(loaded.append_at, append_at(log(0), length));
+    assert_eq!(loaded.append_at, Some(append_at(log(0), length)));
 }
 
 #[test]
@@ -216,7 +218,7 @@ fn size_of_pieces_makes_no_difference() {
     let a = &expected.image.topics["a"];
     assert_eq!((a.partitions.len(), a.partitions[&0].leader_epoch), (40, 1));
     assert_eq!((expected.end_offset, expected.last_epoch), (45, 3));
-    assert_eq!(expected.append_at, append_at(log(42), long_log().1));
+    assert_eq!(expected.append_at, Some(append_at(log(42), long_log().1)));
     for job_piece_bytes in [1, 16, 61, 62, 500, 5_000] {
         let limits = Limits { job_piece_bytes, ..Limits::default() };
         assert_eq!(quiet(run_with(&mut long_log().0, &limits)), expected);
@@ -338,7 +340,7 @@ fn replay_stops_at_a_torn_tail() {
         disk.put(&log(0), [&whole[..], &torn[..kept]].concat());
         let (loaded, events) = loaded(run(&mut disk));
         assert_eq!((names(&loaded), loaded.end_offset), (vec!["a"], 1));
-        assert_eq!(loaded.append_at, append_at(log(0), whole.len()));
+        assert_eq!(loaded.append_at, Some(append_at(log(0), whole.len())));
         let [Event::MetadataLogEndsEarly { file, position, .. }] = &events[..] else {
             panic!("{events:?}");
         };
@@ -358,7 +360,7 @@ fn everything_behind_an_invalid_batch_is_lost() {
     disk.put(&log(3), batch(&[topic("d", 4)]).encode(3, 1));
     let (loaded, events) = loaded(run(&mut disk));
     assert_eq!((names(&loaded), events.len()), (vec!["a"], 1));
-    assert_eq!(loaded.append_at, append_at(log(0), first.len()));
+    assert_eq!(loaded.append_at, Some(append_at(log(0), first.len())));
 }
 
 #[test]
