@@ -57,6 +57,11 @@ impl Disk {
         self.directories.contains(path)
     }
 
+    /// The process has ended: a new one counts its file ids anew.
+    pub(crate) fn close_all(&mut self) {
+        self.open.clear();
+    }
+
     /// Runs the job to its end.
     pub(crate) fn run(&mut self, job: &mut Job) -> JobResult {
         for _ in 0..1_000_000 {

@@ -6,6 +6,9 @@
 //! durable. Each step may be cut anywhere: the next start finds the same log and does the rest.
 
 mod context;
+#[cfg(test)]
+mod crash_tests;
+mod legacy_crc;
 mod listing;
 mod recovery;
 mod repair;
@@ -130,7 +133,6 @@ impl LoadLog {
         let mut operations = vec![Operation::MakeDirectory(path.clone())];
         operations.extend(self.partition_metadata());
         operations.push(Operation::SyncDirectory(path.parent()));
-        self.offsets.end = self.log_start;
         self.emit(Stage::Create, operations);
     }
 

@@ -66,7 +66,7 @@ pub(super) struct Fault {
 /// The offsets seen so far.
 #[derive(Debug)]
 pub(super) struct Offsets {
-    /// The offset that the next record would have.
+    /// The offset that the next record would have; the log's start before the first segment.
     pub(super) end: i64,
     /// The leader epochs of the batches.
     pub(super) epochs: LeaderEpochs,
@@ -78,7 +78,7 @@ pub(super) struct Offsets {
 impl Offsets {
     pub(super) fn new(context: &LoadLogContext) -> Self {
         Self {
-            end: 0,
+            end: context.log_start.unwrap_or(0).max(0),
             epochs: LeaderEpochs::default(),
             trusted_end: context.trusted_end(),
             synced_end: context.synced_end,
@@ -88,21 +88,18 @@ impl Offsets {
 
     /// Goes on to the segment that begins at `base_offset`.
     ///
-    /// What this broker has appended since the synced end has no gaps. A gap there means that a
-    /// segment was begun while the writes at the end of the one before were lost; those behind it
-    /// were never answered. Elsewhere gaps are what compaction leaves, so a compaction that takes
-    /// offsets away must have the synced checkpoint above them first.
+    /// What this broker has appended since the synced end has no gaps. One there means that a segment
+    /// was begun while writes before it were lost, and then nothing in it was ever answered. Below
+    /// it, gaps are what compaction and retention leave; both must therefore have the synced
+    /// checkpoint, or the checkpointed log start, above what they take away.
     pub(super) fn enter(&mut self, base_offset: i64) -> Result<(), String> {
-        let may_have_gap = self.synced_end.is_none_or(|synced| self.end < synced);
-        if self.has_begun && base_offset > self.end && !may_have_gap {
-            return Err(format!(
-                "offsets {} to {} before it are missing",
-                self.end,
-                base_offset - 1
-            ));
+        let end = self.end;
+        if self.synced_end.is_some_and(|synced| base_offset > end.max(synced)) {
+            return Err(format!("offsets {end} to {} before it are missing", base_offset - 1));
         }
+        // The first segment may begin below the log's start.
+        self.end = if self.has_begun { end.max(base_offset) } else { base_offset };
         self.has_begun = true;
-        self.end = self.end.max(base_offset);
         Ok(())
     }
 

@@ -23,9 +23,6 @@ struct Cut {
 impl LoadLog {
     /// Everything is read: decides what stays, and prepares the effects that bring it about.
     pub(super) fn plan(&mut self, fault: Option<Fault>) {
-        if self.segments.is_empty() {
-            self.offsets.end = self.log_start;
-        }
         if let Err(reason) = self.check_damage(fault.as_ref()) {
             return self.fail(reason);
         }

@@ -4,6 +4,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use super::legacy_crc::LegacyCrc;
 use crate::batch::{BatchHeader, CrcCheck, HEADER_BYTES, Step, next_batch};
 
 /// Where the magic byte stands, in every format.
@@ -39,9 +40,32 @@ pub(super) struct SegmentScan {
 #[derive(Debug)]
 struct Body {
     found: Found,
-    /// None for the old formats: their CRC is of another kind.
-    crc: Option<CrcCheck>,
+    crc: Crc,
     missing: u64,
+}
+
+/// The CRC under way.
+#[derive(Debug)]
+enum Crc {
+    Batch(CrcCheck),
+    Legacy(LegacyCrc),
+}
+
+impl Crc {
+    fn update(&mut self, piece: &[u8]) {
+        match self {
+            Self::Batch(crc) => crc.update(piece),
+            Self::Legacy(crc) => crc.update(piece),
+        }
+    }
+
+    fn finish(self) -> Result<(), String> {
+        match self {
+            Self::Batch(crc) => crc.finish().map_err(|fault| fault.to_string()),
+            Self::Legacy(crc) if crc.matches() => Ok(()),
+            Self::Legacy(_) => Err("the CRC of the old message format does not match".to_string()),
+        }
+    }
 }
 
 impl SegmentScan {
@@ -77,16 +101,14 @@ impl SegmentScan {
             let part = body.missing.min(rest.len() as u64) as usize;
             let (of_body, behind) = rest.split_at(part);
             body.missing -= part as u64;
-            if let Some(crc) = &mut body.crc {
-                crc.update(of_body);
-            }
+            body.crc.update(of_body);
             rest = behind;
             if body.missing > 0 {
                 return Ok(());
             }
         }
         if let Some(Body { found, crc, .. }) = self.body.take() {
-            crc.map_or(Ok(()), CrcCheck::finish).map_err(|fault| fault.to_string())?;
+            crc.finish()?;
             take(found)?;
             self.valid = self.next_read - rest.len() as u64;
         }
@@ -112,7 +134,11 @@ impl SegmentScan {
                 view.verify_crc().map_err(|fault| fault.to_string())?;
                 Ok(Some((of_header(position, view.header()), view.size())))
             }
-            Step::Legacy(entry) => Ok(Some((of_legacy(position, entry.last_offset), entry.size))),
+            Step::Legacy(entry) => {
+                let crc = rest.get(..entry.size).and_then(LegacyCrc::new);
+                Crc::Legacy(crc.expect("a whole entry has a CRC")).finish()?;
+                Ok(Some((of_legacy(position, entry.last_offset), entry.size)))
+            }
             Step::Invalid(fault) => Err(fault.to_string()),
             Step::BodyIncomplete { size, .. } if size as u64 > left => {
                 Err(format!("the batch has {size} bytes, the file has {left} of them"))
@@ -140,13 +166,13 @@ fn begin_body(position: u64, rest: &[u8], missing: u64) -> Option<Body> {
     let (found, crc) = match rest.get(MAGIC_AT) {
         Some(0 | 1) => {
             let offset = i64::from_be_bytes(*rest.first_chunk()?);
-            (of_legacy(position, offset), None)
+            (of_legacy(position, offset), Crc::Legacy(LegacyCrc::new(rest)?))
         }
         _ => {
             let header = BatchHeader::parse(rest)?;
             let mut crc = CrcCheck::new(&header);
             crc.update(rest.get(HEADER_BYTES..)?);
-            (of_header(position, &header), Some(crc))
+            (of_header(position, &header), Crc::Batch(crc))
         }
     };
     Some(Body { found, crc, missing })
@@ -182,7 +208,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::{Found, SegmentScan};
+    use super::{Found, LegacyCrc, SegmentScan};
     use crate::batch::BatchBuilder;
 
     fn batch(base_offset: i64, value: &[u8]) -> Vec<u8> {
@@ -196,6 +222,8 @@ mod tests {
         let mut bytes = vec![0; 12 + usize::from(length)];
         bytes[7] = offset;
         bytes[11] = length;
+        let crc = LegacyCrc::compute(&bytes[16..]);
+        bytes[12..16].copy_from_slice(&crc.to_be_bytes());
         bytes
     }
 
@@ -262,6 +290,19 @@ mod tests {
             let (found, valid, outcome) = scan(&file, piece_bytes);
             assert_eq!((found.len(), valid), (1, first.len() as u64));
             assert!(outcome.unwrap_err().starts_with("CRC"));
+        }
+    }
+
+    #[test]
+    fn batch_without_the_end_of_its_header_is_no_entry_of_the_old_formats() {
+        let first = batch(0, b"a");
+        let mut file = first.clone();
+        file.extend(batch(2, &[7; 200]));
+        file[first.len() + 12..].fill(0);
+        for piece_bytes in [61, 100, 4096] {
+            let (_, valid, outcome) = scan(&file, piece_bytes);
+            assert_eq!(valid, first.len() as u64);
+            assert!(outcome.unwrap_err().contains("old message format"));
         }
     }
 

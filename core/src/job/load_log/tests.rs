@@ -3,6 +3,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::legacy_crc::LegacyCrc;
 use super::{LoadLogContext, LoadLogFailure};
 use crate::batch::BatchBuilder;
 use crate::checkpoint::{LeaderEpochs, PartitionMetadata};
@@ -403,6 +404,25 @@ fn segment_behind_a_lost_write_goes() {
 }
 
 #[test]
+fn lost_first_segment_takes_the_log_with_it() {
+    let mut disk = Disk::default();
+    disk.put(&log_path(6), batches(6..10));
+    let new = LoadLogContext { synced_end: Some(0), ..context() };
+    let (events, log) = load(&mut disk, new.clone());
+    assert_eq!(ends(&log), (0, 0));
+    assert_eq!((events.len(), disk.get(&log_path(6))), (1, None));
+
+    disk.put(&log_path(6), batches(6..10));
+    let synced = LoadLogContext { synced_end: Some(4), ..new.clone() };
+    assert!(fail(&mut disk, synced).contains("offsets 0 to 5 before it are missing"));
+    let trimmed = [(Some(6), Some(0)), (None, Some(8)), (None, None)];
+    for (log_start, synced_end) in trimmed {
+        let context = LoadLogContext { synced_end, log_start, ..new.clone() };
+        assert_eq!(ends(&load(&mut disk, context).1), (6, 10));
+    }
+}
+
+#[test]
 fn gaps_that_compaction_left_are_kept() {
     let mut disk = directory();
     let mut first = batch(0, 1);
@@ -438,6 +458,8 @@ fn old_formats_are_stepped_over() {
     for (offset, magic, length) in [(0_u8, 0_u8, 14_u8), (3, 1, 200)] {
         let mut entry = vec![0; 12 + usize::from(length)];
         (entry[7], entry[11], entry[16]) = (offset, length, magic);
+        let crc = LegacyCrc::compute(&entry[16..]);
+        entry[12..16].copy_from_slice(&crc.to_be_bytes());
         file.extend(entry);
     }
     file.extend(batch(4, 1));
