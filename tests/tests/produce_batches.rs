@@ -1,7 +1,7 @@
 //! The check of produced batches against what Apache Kafka 4.3.1 answered to the same bytes.
 //!
-//! `conformance/produce_batches.jsonl` holds a recorded request in each line: the record set of each
-//! partition, the time at which the broker saw it, and its answer.
+//! `conformance/produce_batches.jsonl` holds a recorded request in each line: the record set of
+//! each partition, the time at which the broker saw it, and its answer.
 
 use bytes::Bytes;
 use klamm_core::batch::{Fault, ProduceRules, check_produced, check_request_heads};

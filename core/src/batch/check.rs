@@ -115,8 +115,8 @@ pub fn check_request_heads<'a>(
     Ok(())
 }
 
-/// Checks one partition's record set as far as the request goes: what fails here fails before acks and
-/// the topic's rules are looked at.
+/// Checks one partition's record set as far as the request goes: what fails here fails before acks
+/// and the topic's rules are looked at.
 pub fn check_record_set(records: Option<&Bytes>, version: i16) -> Result<(), Fault> {
     let records = records.ok_or(Fault::before_log(ErrorCode::INVALID_RECORD))?;
     single_batch(records, version).map(|_| ())
@@ -232,3 +232,6 @@ fn stored_header(
     stored.reseal(sent, body_bytes);
     stored
 }
+
+#[cfg(test)]
+mod tests;

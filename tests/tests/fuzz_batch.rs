@@ -1,0 +1,24 @@
+//! The fuzz bodies for record batches under a fixed seed, each input whole and cut at each byte.
+
+use klamm_core::rng::Rng;
+use klamm_tests::fuzz_batch::{fuzz_check, fuzz_records, fuzz_scan, record_set};
+
+const INPUTS: usize = 1_000;
+
+#[test]
+fn no_bytes_bring_the_batch_code_to_its_knees() {
+    let mut rng = Rng::from_seed(*b"record batches, whole or in bits");
+    let mut passed = 0;
+    for _ in 0..INPUTS {
+        let bytes = record_set(&mut rng);
+        fuzz_records(bytes.get(61..).unwrap_or_default());
+        passed += usize::from(fuzz_check(&bytes));
+        for cut in 0..=bytes.len() {
+            fuzz_scan(&bytes[..cut]);
+            fuzz_records(&bytes[cut..]);
+            fuzz_check(&bytes[..cut]);
+        }
+    }
+    // Damage must neither be harmless nor hide what lies behind it.
+    assert!((INPUTS / 10..INPUTS * 9 / 10).contains(&passed), "{passed} passed");
+}
