@@ -95,13 +95,13 @@ impl ImageBuilder {
     }
 
     /// The new image, and what there is to say about its settings.
-    pub fn finish(mut self) -> (Image, Vec<Event>) {
-        let events = self.resolve_configs();
+    pub fn finish(mut self) -> (Image, Option<Event>) {
+        let event = self.resolve_configs();
         for (id, topic) in &self.draft.topics_by_id {
             debug_assert_eq!(*id, topic.id);
             self.draft.topics.insert(topic.name.clone(), topic.clone());
         }
-        (self.draft, events)
+        (self.draft, event)
     }
 
     fn add_topic(&mut self, record: TopicRecord) {
@@ -256,7 +256,7 @@ impl ImageBuilder {
         }
     }
 
-    fn resolve_configs(&mut self) -> Vec<Event> {
+    fn resolve_configs(&mut self) -> Option<Event> {
         let ids: Vec<Uuid> = match &self.reconfigured {
             Reconfigured::All => self.ids.values().copied().collect(),
             Reconfigured::Topics(names) => {
@@ -267,21 +267,43 @@ impl ImageBuilder {
         let broker = configs.get(&ConfigResource::broker(self.draft.node_id));
         let all_brokers = configs.get(&ConfigResource::broker_default());
         let fallback = &self.topic_defaults;
-        let mut events = Vec::new();
+        let mut refusals = Refusals::default();
         for id in ids {
             let Some(shared) = self.draft.topics_by_id.get_mut(&id) else { continue };
             let topic = configs.get(&ConfigResource::topic(&shared.name));
             let (config, refused) = Layers { topic, broker, all_brokers, fallback }.resolve();
-            if !refused.is_empty() {
-                let text =
-                    format!("topic {}: impossible settings: {}", shared.name, refused.join(", "));
-                events.push(Event::Notice { severity: Severity::Warning, text });
-            }
+            refusals.add(&shared.name, &refused);
             if shared.config != config {
                 Arc::make_mut(shared).config = config;
             }
         }
-        events
+        refusals.event()
+    }
+}
+
+/// Topics with settings that nothing can have: told of once, since one setting of the broker may
+/// concern every topic.
+#[derive(Debug, Default)]
+struct Refusals {
+    first: Option<String>,
+    topics: usize,
+}
+
+impl Refusals {
+    fn add(&mut self, topic: &str, refused: &[String]) {
+        if refused.is_empty() {
+            return;
+        }
+        self.topics += 1;
+        self.first.get_or_insert_with(|| format!("topic {topic}: {}", refused.join(", ")));
+    }
+
+    fn event(self) -> Option<Event> {
+        let mut text = format!("impossible settings are passed over: {}", self.first?);
+        if self.topics > 1 {
+            text = format!("{text}, and so in {} more", self.topics - 1);
+        }
+        Some(Event::Notice { severity: Severity::Warning, text })
     }
 }
 
@@ -319,3 +341,6 @@ fn replace(nodes: &mut Vec<i32>, change: Option<Vec<i32>>) {
         *nodes = change;
     }
 }
+
+#[cfg(test)]
+mod tests;

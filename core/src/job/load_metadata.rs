@@ -153,13 +153,16 @@ impl LoadMetadata {
         match mem::replace(&mut self.state, State::Finished) {
             State::Listing => match entries(result) {
                 Ok(entries) => self.begin(&entries),
-                Err(error) => self.close(None, failed(error.into())),
+                Err(error) => {
+                    let outcome = JobOutcome::MetadataFailed(error.into());
+                    self.close(None, JobResult { events: Vec::new(), outcome });
+                }
             },
             State::Reading(load, file) => match last_read(result) {
                 Ok(data) => self.read(load, file, data),
                 Err(error) => {
                     let file = file.file().clone();
-                    self.close(Some(file), failed(error.into()));
+                    self.close(Some(file), load.fail(error.into()));
                 }
             },
             // Nothing was written: a failed close changes nothing.
@@ -182,7 +185,9 @@ impl LoadMetadata {
                 Found::Batch { position, bytes } => match load.batch(position, &bytes) {
                     Ok(Flow::Continue) => continue,
                     Ok(Flow::Leave) => {}
-                    Err(failure) => return self.close(Some(file.file().clone()), failed(failure)),
+                    Err(failure) => {
+                        return self.close(Some(file.file().clone()), load.fail(failure));
+                    }
                 },
                 Found::Missing { bytes } => {
                     self.emit(vec![file.read(bytes)]);
@@ -192,7 +197,7 @@ impl LoadMetadata {
                 Found::End => load.file_ended(),
                 Found::Invalid { position, fault } => {
                     if let Err(failure) = load.file_invalid(position, fault) {
-                        return self.close(Some(file.file().clone()), failed(failure));
+                        return self.close(Some(file.file().clone()), load.fail(failure));
                     }
                 }
             }
@@ -204,16 +209,8 @@ impl LoadMetadata {
     fn next_file(&mut self, mut load: Box<Load>, before: Option<FileRef>) {
         let source = match load.next_file() {
             Ok(Some(source)) => source,
-            Ok(None) => {
-                let result = match load.finish() {
-                    Ok((loaded, events)) => {
-                        JobResult { events, outcome: JobOutcome::MetadataLoaded(Box::new(loaded)) }
-                    }
-                    Err(failure) => failed(failure),
-                };
-                return self.close(before, result);
-            }
-            Err(failure) => return self.close(before, failed(failure)),
+            Ok(None) => return self.close(before, load.finish()),
+            Err(failure) => return self.close(before, load.fail(failure)),
         };
         let file = FileRef { id: self.numbering.file(), path: source.path };
         let file = BatchFile::new(file, source.length, self.piece_bytes, self.batch_bytes_max);
@@ -237,10 +234,6 @@ impl LoadMetadata {
         self.awaited = Some(id);
         self.next = Some((id, Effect::Operations(operations)));
     }
-}
-
-fn failed(failure: MetadataFailure) -> JobResult {
-    JobResult { events: Vec::new(), outcome: JobOutcome::MetadataFailed(failure) }
 }
 
 /// A directory that is missing has no entries.

@@ -1,5 +1,6 @@
 //! What is loaded, file by file: the newest usable snapshot, and the log from its end on.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -17,6 +18,7 @@ use crate::config::TopicConfig;
 use crate::effect::Path;
 use crate::event::Event;
 use crate::job::batch_file::FileFault;
+use crate::job::{JobOutcome, JobResult};
 use crate::records::ControlRecord;
 
 /// A load under way. Ask for a file, hand its batches in, say how it ended, and again.
@@ -217,10 +219,10 @@ impl Load {
     }
 
     /// The result, when [`next_file`](Self::next_file) has no more.
-    pub(super) fn finish(mut self) -> Result<(LoadedMetadata, Vec<Event>), MetadataFailure> {
-        if let Some(refused) = self.refused.filter(|refused| refused.end_offset > self.end_offset) {
+    pub(super) fn finish(mut self) -> JobResult {
+        if let Some(refused) = self.refused.take_if(|it| it.end_offset > self.end_offset) {
             let Refused { path, reason, .. } = refused;
-            return Err(MetadataFailure::Snapshot { file: path, reason });
+            return self.fail(MetadataFailure::Snapshot { file: path, reason });
         }
         let (image, said) = self.replay.finish();
         self.events.extend(said);
@@ -230,7 +232,13 @@ impl Load {
             last_epoch: self.last_epoch,
             append_at: self.append_at.filter(|_| self.log_end == self.end_offset),
         };
-        Ok((loaded, self.events))
+        let outcome = JobOutcome::MetadataLoaded(Box::new(loaded));
+        JobResult { events: self.events, outcome }
+    }
+
+    /// The result when it cannot go on, with what there was to say before.
+    pub(super) fn fail(self, failure: MetadataFailure) -> JobResult {
+        JobResult { events: self.events, outcome: JobOutcome::MetadataFailed(failure) }
     }
 
     /// Drops what the snapshot gave, and goes on with an older one, or with the log alone.

@@ -1,0 +1,264 @@
+use std::string::ToString;
+use std::vec;
+
+use super::*;
+use crate::records::{
+    AccessControlEntryRecord, ClearElrRecord, ClientQuotaRecord, DelegationTokenRecord,
+    FenceBrokerRecord, NoOpRecord, ProducerIdsRecord, RegisterControllerRecord,
+    RemoveAccessControlEntryRecord, RemoveDelegationTokenRecord, RemoveTopicRecord,
+    RemoveUserScramCredentialRecord, UnfenceBrokerRecord, UnregisterBrokerRecord,
+    UnregisterControllerRecord, UserScramCredentialRecord, ZkMigrationStateRecord,
+};
+
+const NODE: i32 = 1;
+
+fn id(number: u8) -> Uuid {
+    Uuid([number; 16])
+}
+
+fn topic(name: &str, number: u8) -> MetadataRecord {
+    TopicRecord { name: name.to_string(), topic_id: id(number) }.into()
+}
+
+fn partition(number: u8) -> MetadataRecord {
+    PartitionRecord {
+        partition_id: 0,
+        topic_id: id(number),
+        replicas: vec![1, 2],
+        isr: vec![1, 2],
+        leader: 1,
+        leader_epoch: 5,
+        partition_epoch: 9,
+        directories: vec![id(50), id(51)],
+        eligible_leader_replicas: Some(vec![2]),
+        last_known_elr: Some(vec![2]),
+        ..PartitionRecord::default()
+    }
+    .into()
+}
+
+fn change(number: u8) -> PartitionChangeRecord {
+    PartitionChangeRecord { partition_id: 0, topic_id: id(number), ..Default::default() }
+}
+
+fn config(resource: ConfigResource, name: &str, value: Option<&str>) -> MetadataRecord {
+    ConfigRecord {
+        resource_type: resource.resource_type,
+        resource_name: resource.name,
+        name: name.to_string(),
+        value: value.map(ToString::to_string),
+    }
+    .into()
+}
+
+fn built(
+    base: &Image,
+    records: impl IntoIterator<Item = MetadataRecord>,
+) -> (Image, Option<Event>) {
+    let mut builder = ImageBuilder::new(base.clone(), TopicConfig::default());
+    for record in records {
+        builder.apply(record).unwrap();
+    }
+    builder.finish()
+}
+
+fn build(base: &Image, records: impl IntoIterator<Item = MetadataRecord>) -> Image {
+    let (image, event) = built(base, records);
+    assert_eq!(event, None);
+    image
+}
+
+fn two_topics() -> Image {
+    let base = Image { node_id: NODE, ..Image::default() };
+    build(&base, [topic("a", 1), partition(1), topic("b", 2), partition(2)])
+}
+
+fn is_shared(one: &Image, other: &Image, name: &str) -> bool {
+    Arc::ptr_eq(&one.topics[name], &other.topics[name])
+}
+
+#[test]
+fn topics_that_do_not_change_are_shared() {
+    let before = two_topics();
+    let after = build(&before, [change(2).into()]);
+    assert!(is_shared(&before, &after, "a"));
+    assert!(!is_shared(&before, &after, "b"));
+    assert!(Arc::ptr_eq(&after.topics["b"], &after.topics_by_id[&id(2)]));
+    assert_eq!(before.topics["b"].partitions[&0].partition_epoch, 9);
+}
+
+#[test]
+fn every_change_raises_the_partitions_epoch_and_a_leader_its_own() {
+    let epochs = |record: PartitionChangeRecord| {
+        let image = build(&two_topics(), [record.into()]);
+        let partition = image.topics["a"].partitions[&0].clone();
+        (partition.leader, partition.leader_epoch, partition.partition_epoch)
+    };
+    assert_eq!(epochs(PartitionChangeRecord { isr: Some(vec![1]), ..change(1) }), (1, 5, 10));
+    assert_eq!(epochs(PartitionChangeRecord { leader: 1, ..change(1) }), (1, 6, 10));
+    assert_eq!(epochs(PartitionChangeRecord { leader: -1, ..change(1) }), (-1, 6, 10));
+}
+
+#[test]
+fn change_replaces_what_it_names() {
+    let record = PartitionChangeRecord {
+        isr: Some(vec![]),
+        replicas: Some(vec![1]),
+        removing_replicas: Some(vec![2]),
+        adding_replicas: Some(vec![3]),
+        eligible_leader_replicas: Some(vec![1]),
+        leader_recovery_state: 1,
+        ..change(1)
+    };
+    let image = build(&two_topics(), [record.into()]);
+    let partition = &image.topics["a"].partitions[&0];
+    assert!(partition.isr.is_empty() && partition.directories.is_empty());
+    assert_eq!((partition.replicas.as_slice(), partition.elr.as_slice()), (&[1][..], &[1][..]));
+    assert_eq!((partition.removing.as_slice(), partition.adding.as_slice()), (&[2][..], &[3][..]));
+    assert_eq!(
+        (partition.last_known_elr.as_slice(), partition.leader_recovery_state),
+        (&[2][..], 1)
+    );
+}
+
+#[test]
+fn eligible_leaders_are_cleared_for_one_topic_or_all() {
+    let before = two_topics();
+    let clear = |name: &str| ClearElrRecord { topic_name: name.to_string() }.into();
+    let one = build(&before, [clear("a"), clear("unknown")]);
+    assert!(one.topics["a"].partitions[&0].elr.is_empty());
+    assert!(is_shared(&before, &one, "b"));
+    let all = build(&one, [clear("")]);
+    assert!(all.topics["b"].partitions[&0].last_known_elr.is_empty());
+    assert!(is_shared(&one, &all, "a"), "there was nothing to clear");
+}
+
+#[test]
+fn removed_topic_takes_its_settings_along() {
+    let setting = config(ConfigResource::topic("a"), "cleanup.policy", Some("compact"));
+    let before = build(&two_topics(), [setting]);
+    assert!(before.topics["a"].config.compacted);
+    let again = build(&before, [RemoveTopicRecord { topic_id: id(1) }.into(), topic("a", 3)]);
+    assert!(again.configs.is_empty() && !again.topics["a"].config.compacted);
+    assert_eq!((again.topics["a"].id, again.topics_by_id.len()), (id(3), 2));
+    assert!(again.topics["a"].partitions.is_empty());
+}
+
+#[test]
+fn record_that_fits_nothing_changes_nothing() {
+    let before = two_topics();
+    let mut builder = ImageBuilder::new(before.clone(), TopicConfig::default());
+    let unknown = Err(ApplyError::NoSuchTopic(id(9)));
+    assert_eq!(builder.apply(partition(9)), unknown);
+    assert_eq!(builder.apply(change(9).into()), unknown);
+    assert_eq!(builder.apply(RemoveTopicRecord { topic_id: id(9) }.into()), unknown);
+    let missing = PartitionChangeRecord { partition_id: 7, ..change(1) };
+    let error = builder.apply(missing.into()).unwrap_err();
+    assert_eq!(error.to_string(), "topic a has no partition 7");
+    assert_eq!(builder.finish(), (before, None));
+}
+
+#[test]
+fn settings_of_brokers_reach_the_topics_that_have_none() {
+    let own = config(ConfigResource::topic("a"), "segment.bytes", Some("2000000"));
+    let all = config(ConfigResource::broker_default(), "log.segment.bytes", Some("3000000"));
+    let here = config(ConfigResource::broker(NODE), "log.segment.bytes", Some("4000000"));
+    let other = config(ConfigResource::broker(2), "log.segment.bytes", Some("5000000"));
+    let bytes = |image: &Image, name: &str| image.topics[name].config.segment_bytes;
+
+    let image = build(&two_topics(), [own.clone(), all]);
+    assert_eq!((bytes(&image, "a"), bytes(&image, "b")), (2_000_000, 3_000_000));
+    let changed = build(&image, [here, other]);
+    assert_eq!((bytes(&changed, "a"), bytes(&changed, "b")), (2_000_000, 4_000_000));
+    assert!(is_shared(&image, &changed, "a"));
+
+    let gone = config(ConfigResource::topic("a"), "segment.bytes", None);
+    let changed = build(&changed, [gone]);
+    assert_eq!(bytes(&changed, "a"), 4_000_000);
+    assert!(!changed.configs.contains_key(&ConfigResource::topic("a")));
+    // In a snapshot a topic's settings may stand before it.
+    let fresh = build(&Image::default(), [own, topic("a", 1)]);
+    assert_eq!(bytes(&fresh, "a"), 2_000_000);
+}
+
+#[test]
+fn impossible_settings_are_told_of_once() {
+    let bad = config(ConfigResource::broker_default(), "log.cleanup.policy", Some("burn"));
+    let (image, event) = built(&two_topics(), [bad]);
+    assert_eq!(image.topics["a"].config, TopicConfig::default());
+    let text = event.unwrap().to_string();
+    assert!(text.contains("topic a: log.cleanup.policy=burn"), "{text}");
+    assert!(text.ends_with("and so in 1 more"), "{text}");
+}
+
+#[test]
+fn features_are_levels_above_zero() {
+    let feature = |level| FeatureLevelRecord { name: "f".into(), feature_level: level }.into();
+    let image = build(&Image::default(), [feature(2)]);
+    assert_eq!(image.features["f"], 2);
+    assert!(build(&image, [feature(0)]).features.is_empty());
+}
+
+#[test]
+fn registration_is_this_nodes_last_one() {
+    let register = |broker_id, number| RegisterBrokerRecord {
+        broker_id,
+        incarnation_id: id(number),
+        broker_epoch: i64::from(number),
+        ..RegisterBrokerRecord::default()
+    };
+    let base = two_topics();
+    let image = build(&base, [register(NODE, 7).into(), register(2, 8).into()]);
+    let registration = image.registration.unwrap();
+    assert_eq!((registration.broker_epoch, registration.incarnation_id), (7, id(7)));
+    assert!(registration.fenced && !registration.in_controlled_shutdown);
+
+    let change = |broker_id, fenced, in_controlled_shutdown| BrokerRegistrationChangeRecord {
+        broker_id,
+        fenced,
+        in_controlled_shutdown,
+        ..BrokerRegistrationChangeRecord::default()
+    };
+    let state = |image: &Image| {
+        image.registration.map(|now| (now.fenced, now.in_controlled_shutdown)).unwrap()
+    };
+    let image = build(&image, [change(NODE, -1, 0).into(), change(2, 1, 1).into()]);
+    assert_eq!(state(&image), (false, false));
+    let image = build(&image, [change(NODE, 0, 1).into()]);
+    assert_eq!(state(&image), (false, true));
+    let image = build(&image, [change(NODE, 1, 0).into()]);
+    assert_eq!(state(&image), (true, true));
+
+    let image = build(&image, [UnfenceBrokerRecord { id: NODE, epoch: 7 }.into()]);
+    assert_eq!(state(&image), (false, true));
+    let image = build(&image, [FenceBrokerRecord { id: NODE, epoch: 7 }.into()]);
+    assert_eq!(state(&image), (true, true));
+    let gone = |broker_id| UnregisterBrokerRecord { broker_id, broker_epoch: 7 }.into();
+    assert!(build(&image, [gone(2)]).registration.is_some());
+    assert_eq!(build(&image, [gone(NODE)]).registration, None);
+}
+
+#[test]
+fn producer_ids_go_on_behind_the_last_block() {
+    let block = ProducerIdsRecord { next_producer_id: 3000, ..ProducerIdsRecord::default() };
+    assert_eq!(build(&two_topics(), [block.into()]).next_producer_id, 3000);
+}
+
+#[test]
+fn records_whose_content_nobody_uses_change_nothing() {
+    let before = two_topics();
+    let records: [MetadataRecord; 11] = [
+        AccessControlEntryRecord::default().into(),
+        RemoveAccessControlEntryRecord::default().into(),
+        ClientQuotaRecord::default().into(),
+        DelegationTokenRecord::default().into(),
+        RemoveDelegationTokenRecord::default().into(),
+        UserScramCredentialRecord::default().into(),
+        RemoveUserScramCredentialRecord::default().into(),
+        RegisterControllerRecord::default().into(),
+        UnregisterControllerRecord::default().into(),
+        ZkMigrationStateRecord::default().into(),
+        NoOpRecord::default().into(),
+    ];
+    assert_eq!(build(&before, records), before);
+}
