@@ -21,7 +21,8 @@ pub struct Image {
     pub brokers: BTreeMap<i32, Broker>,
     /// Offset of the last metadata record in this image; -1 for none.
     pub metadata_offset: i64,
-    /// Finalized feature levels (`FeatureLevelRecord`), by name, level 0 left out. `metadata.version` is among them.
+    /// Finalized feature levels (`FeatureLevelRecord`), by name, level 0 left out.
+    /// `metadata.version` is among them.
     pub features: BTreeMap<String, i16>,
     /// `kraft.version`, from the quorum's control record; 0 before there was one.
     pub kraft_version: i16,

@@ -50,7 +50,8 @@ enum Reconfigured {
 }
 
 impl ImageBuilder {
-    /// Starts from `base`; `topic_defaults` is what the broker's static configuration gives to topics.
+    /// Starts from `base`; `topic_defaults` is what the broker's static configuration gives to
+    /// topics.
     pub fn new(base: Image, topic_defaults: TopicConfig) -> Self {
         let ids = base.topics.iter().map(|(name, topic)| (name.clone(), topic.id)).collect();
         Self {

@@ -12,8 +12,8 @@ use crate::broker::image::Image;
 use crate::error_code::ErrorCode;
 
 /// Answers with `error`, which the connection found, or with everything. The answer to
-/// UNSUPPORTED_VERSION names this API alone, and is to be encoded as version 0: all that a client of
-/// an unknown version is sure to read.
+/// UNSUPPORTED_VERSION names this API alone, and is to be encoded as version 0: all that a client
+/// of an unknown version is sure to read.
 pub fn answer(error: ErrorCode, version: i16, image: &Image) -> ApiVersionsResponse {
     let refused = ApiVersionsResponse { error_code: error, ..ApiVersionsResponse::default() };
     match error {

@@ -1,4 +1,5 @@
-//! DescribeTopicPartitions (key 75, KIP-966), as `DescribeTopicPartitionsRequestHandler` answers it.
+//! DescribeTopicPartitions (key 75, KIP-966), as `DescribeTopicPartitionsRequestHandler` answers
+//! it.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
@@ -14,8 +15,8 @@ use crate::broker::image::{Image, Topic};
 use crate::config::Limits;
 use crate::error_code::ErrorCode;
 
-/// Answers `request`, which came in by `listener`: topics by name, each once, from the cursor on, up
-/// to the limit of partitions.
+/// Answers `request`, which came in by `listener`: topics by name, each once, from the cursor on,
+/// up to the limit of partitions.
 pub fn answer(
     request: &DescribeTopicPartitionsRequest,
     image: &Image,

@@ -59,8 +59,8 @@ enum Selection<'a> {
     Names(Vec<&'a str>),
 }
 
-/// Once there is an id, entries with names alone do not count. Versions 10 and 11 have the field for
-/// an id, and no ids.
+/// Once there is an id, entries with names alone do not count. Versions 10 and 11 have the field
+/// for an id, and no ids.
 fn select(request: &MetadataRequest, version: i16) -> Result<Selection<'_>, ErrorCode> {
     const IDS_SINCE: i16 = 12;
     let Some(asked) = request.topics.as_ref().filter(|asked| version > 0 || !asked.is_empty())

@@ -12,6 +12,6 @@ pub mod topic_name;
 /// bits of `AclOperation`): read, write, create, delete, alter, describe and both of configs.
 const TOPIC_OPERATIONS: i32 = 3576;
 
-/// The same for the cluster: create, cluster action, describe, alter, both of configs and idempotent
-/// write.
+/// The same for the cluster: create, cluster action, describe, alter, both of configs and
+/// idempotent write.
 const CLUSTER_OPERATIONS: i32 = 8096;

@@ -1,4 +1,4 @@
-//! A partition as an answer shows it, with the rules that Metadata and DescribeTopicPartitions share.
+//! A partition as an answer shows it: the rules that Metadata and DescribeTopicPartitions share.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;

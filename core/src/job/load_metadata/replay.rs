@@ -84,7 +84,8 @@ impl Replay {
         Ok(())
     }
 
-    /// Everything below `end_offset` has been applied: a snapshot's records have offsets of their own.
+    /// Everything below `end_offset` has been applied. A snapshot's records have offsets of their
+    /// own, which say nothing.
     pub(super) fn end_snapshot(&mut self, end_offset: i64) {
         self.builder.advance_to(end_offset.saturating_sub(1));
     }
