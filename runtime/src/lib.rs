@@ -5,28 +5,41 @@
 
 #![forbid(unsafe_code)]
 
+mod bind;
 mod budget;
 mod clock;
 pub mod compression;
+mod descriptors;
 mod disk;
 mod files;
 mod handles;
+mod launch;
+mod lifecycle;
 mod lock_file;
 mod machine;
 mod mailbox;
 mod node;
+mod outgoing;
 mod queue;
 mod recorder;
+mod session;
 mod sync;
 mod timer;
+mod transport;
 mod workers;
 
+pub use bind::Bound;
 pub use budget::{Budget, Share};
 pub use clock::{Clock, SystemClock, wait_until};
+pub use descriptors::fit_descriptors;
 pub use disk::Disk;
 pub use files::Files;
+pub use launch::{Launched, Options, StartError, launch};
+pub use lifecycle::{Lifecycle, Stage, Stopper};
 pub use machine::{Input, Machine};
 pub use mailbox::{Mail, Mailbox, Wake};
 pub use node::{Node, Observer, Parts, Place};
 pub use recorder::Recorder;
+pub use session::{Interest, Next, Readiness, Session};
+pub use transport::{Follow, Socket, Transport};
 pub use workers::{PanicAlarm, Threads};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use klamm_core::batch::Compression;
 use klamm_core::broker::image::Image;
 use klamm_core::config::Limits;
 use klamm_core::effect::Effect;
@@ -17,6 +18,7 @@ use crate::disk::{Disk, WatchedDisk};
 use crate::machine::{Input, Machine};
 use crate::mailbox::{Mail, Mailbox};
 use crate::recorder::Recorder;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{MachineLockMark, Mutex, RwLock, assert_machine_unlocked};
 use crate::timer::Timer;
 use crate::workers::{SyncWork, Task, Workers};
@@ -48,6 +50,8 @@ pub struct Parts {
     pub observer: Arc<dyn Observer>,
     /// Who watches its disk and its answers.
     pub recorder: Option<Arc<dyn Recorder>>,
+    /// What decompresses batches.
+    pub compression: Arc<dyn Compression>,
     /// Its limits.
     pub limits: Limits,
 }
@@ -67,14 +71,24 @@ pub enum Place<'a> {
 pub struct Node<M> {
     machine: Mutex<Held<M>>,
     image: RwLock<Arc<Image>>,
-    mailboxes: RwLock<HashMap<ConnectionId, Arc<Mailbox>>>,
+    registry: RwLock<Registry>,
+    connections: AtomicU64,
     budget: Arc<Budget>,
     pub(crate) timer: Timer,
     pub(crate) workers: Workers,
     pub(crate) disk: WatchedDisk,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
+    compression: Arc<dyn Compression>,
     limits: Limits,
+}
+
+/// The connections that are there.
+#[derive(Default)]
+struct Registry {
+    mailboxes: HashMap<ConnectionId, Arc<Mailbox>>,
+    /// Who comes now is told at once that it is too late.
+    stopped: bool,
 }
 
 /// The machine, and what was last published of it.
@@ -94,13 +108,15 @@ impl<M: Machine> Node<M> {
         Arc::new(Self {
             machine: Mutex::new(held),
             image: RwLock::new(image),
-            mailboxes: RwLock::new(HashMap::new()),
+            registry: RwLock::new(Registry::default()),
+            connections: AtomicU64::new(0),
             budget: Arc::new(Budget::new(parts.limits.request_budget_bytes)),
             timer: Timer::new(),
             workers: Workers::new(parts.limits.sync_workers),
             disk: WatchedDisk { disk: parts.disk, recorder: parts.recorder },
             clock: parts.clock,
             observer: parts.observer,
+            compression: parts.compression,
             limits: parts.limits,
         })
     }
@@ -141,6 +157,11 @@ impl<M: Machine> Node<M> {
         &self.limits
     }
 
+    /// What decompresses batches.
+    pub fn compression(&self) -> &Arc<dyn Compression> {
+        &self.compression
+    }
+
     /// The disk itself.
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk.disk
@@ -156,24 +177,32 @@ impl<M: Machine> Node<M> {
         self.budget.held()
     }
 
+    /// An id for a connection; never given twice.
+    pub fn next_connection_id(&self) -> ConnectionId {
+        ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Opens a mailbox for a connection, and its share of the request budget.
     pub fn register(&self, id: ConnectionId, mailbox: &Arc<Mailbox>) -> Share {
-        let mut mailboxes = self.mailboxes.write().expect("no thread panics in the registry");
-        mailboxes.insert(id, Arc::clone(mailbox));
+        let mut registry = self.registry.write().expect("no thread panics in the registry");
+        registry.mailboxes.insert(id, Arc::clone(mailbox));
+        if registry.stopped {
+            mailbox.send(Mail::Stop);
+        }
         self.budget.share(Arc::clone(mailbox))
     }
 
     /// What comes for the connection from here on is dropped.
     pub fn unregister(&self, id: ConnectionId) {
-        self.mailboxes.write().expect("no thread panics in the registry").remove(&id);
+        let mut registry = self.registry.write().expect("no thread panics in the registry");
+        registry.mailboxes.remove(&id);
     }
 
-    /// Sends [`Mail::Stop`] to all connections.
+    /// Sends [`Mail::Stop`] to all connections, and to those that are still to come.
     pub fn stop_connections(&self) {
-        let mailboxes = self.mailboxes.read().expect("no thread panics in the registry");
-        let all: Vec<_> = mailboxes.values().map(Arc::clone).collect();
-        drop(mailboxes);
-        for mailbox in all {
+        let mut registry = self.registry.write().expect("no thread panics in the registry");
+        registry.stopped = true;
+        for mailbox in registry.mailboxes.values() {
             mailbox.send(Mail::Stop);
         }
     }
@@ -293,8 +322,8 @@ impl<M: Machine> Node<M> {
             let _needs_no_wake = mailbox.put(mail);
             return;
         }
-        let mailboxes = self.mailboxes.read().expect("no thread panics in the registry");
-        if let Some(mailbox) = mailboxes.get(&to)
+        let registry = self.registry.read().expect("no thread panics in the registry");
+        if let Some(mailbox) = registry.mailboxes.get(&to)
             && mailbox.put(mail)
         {
             to_wake.push(Arc::clone(mailbox));

@@ -1,6 +1,6 @@
 //! A witness of what a running driver does to its disk and says to its peers.
 
-use klamm_core::effect::{IoError, Operation, OperationResult};
+use klamm_core::effect::{FileRef, IoError, Operation, OperationResult};
 use klamm_core::ids::{ConnectionId, EffectId};
 use klamm_core::request::Response;
 
@@ -28,6 +28,9 @@ pub trait Recorder: Send + Sync {
     /// only; what it does not take is told again.
     fn sending(&self, connection: ConnectionId, bytes: &[u8]);
 
-    /// The socket has taken so many bytes since the last call.
-    fn sent(&self, connection: ConnectionId, bytes: usize);
+    /// The same for bytes that leave from a file unread.
+    fn sending_range(&self, connection: ConnectionId, file: &FileRef, position: u64, length: u64);
+
+    /// The socket has taken so many bytes of what was told since the last call.
+    fn sent(&self, connection: ConnectionId, bytes: u64);
 }
