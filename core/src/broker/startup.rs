@@ -305,7 +305,7 @@ impl Broker {
         let synced = home.found.synced.as_ref();
         let synced_end = synced
             .filter(|checkpoint| checkpoint.valid_for(incarnation))
-            .map(|checkpoint| checkpoint.get(topic.id, index).unwrap_or(0));
+            .and_then(|checkpoint| checkpoint.get(topic.id, index));
         let context = LoadLogContext {
             path: home.path.join(&name),
             log_directory: directory,

@@ -25,8 +25,9 @@ pub struct LoadLogContext {
     pub exists: bool,
     /// The line of `recovery-point-offset-checkpoint`.
     pub recovery_point: Option<i64>,
-    /// The line of a `klamm-synced-checkpoint` that is valid for the last registration; 0 when the
-    /// checkpoint is valid and has no line, since the log then began after it; `None` without one.
+    /// The line of a `klamm-synced-checkpoint` that is valid for the last registration; `None` without
+    /// a line. It is taken at its word: above it every offset must be there, or the rest is cut off. So
+    /// a 0 must stand for a log that had nothing, never for one of which nothing is known.
     pub synced_end: Option<i64>,
     /// The line of `log-start-offset-checkpoint`.
     pub log_start: Option<i64>,
