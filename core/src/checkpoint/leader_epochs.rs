@@ -48,7 +48,7 @@ impl LeaderEpochs {
             if epoch < 0 || start_offset < 0 || !rises {
                 return None;
             }
-            epochs.entries.push(EpochStart { epoch, start_offset });
+            epochs.assign(epoch, start_offset);
             Some(())
         })?;
         Ok(epochs)
@@ -74,18 +74,21 @@ impl LeaderEpochs {
     }
 
     /// Notes that a batch of `epoch` begins at `offset`; true when it is the first of its epoch.
-    /// An epoch below the latest, and none (-1), change nothing.
+    /// An epoch below the latest, and none (-1), change nothing; epochs that would have no record
+    /// before it go.
     pub fn assign(&mut self, epoch: i32, offset: i64) -> bool {
         if epoch < 0 || self.latest().is_some_and(|latest| latest >= epoch) {
             return false;
         }
+        self.truncate_from_end(offset);
         self.entries.push(EpochStart { epoch, start_offset: offset });
         true
     }
 
     /// Forgets the epochs that begin at or above `end`: none of their records are there.
     pub fn truncate_from_end(&mut self, end: i64) {
-        self.entries.retain(|entry| entry.start_offset < end);
+        let below = self.entries.partition_point(|entry| entry.start_offset < end);
+        self.entries.truncate(below);
     }
 
     /// Forgets the epochs that end at or below `start`; the one that is left there begins at `start`.
@@ -120,9 +123,16 @@ mod tests {
 
     #[test]
     fn formatted_epochs_read_back() {
-        let written = epochs(&[(0, 0), (7, 0), (9, 100)]);
+        let written = epochs(&[(0, 0), (7, 20), (9, 100)]);
         assert_eq!(LeaderEpochs::parse(written.format().as_bytes()), Ok(written));
         assert_eq!(LeaderEpochs::parse(b""), Ok(LeaderEpochs::default()));
+    }
+
+    #[test]
+    fn epoch_without_a_record_is_forgotten() {
+        assert_eq!(epochs(&[(0, 0), (5, 7), (6, 7)]).format(), "0\n2\n0 0\n6 7\n");
+        let read = LeaderEpochs::parse(b"0\n3\n0 0\n5 7\n6 7\n");
+        assert_eq!(read, Ok(epochs(&[(0, 0), (6, 7)])));
     }
 
     #[test]

@@ -71,3 +71,60 @@ pub enum CheckpointError {
         value: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::rng::Rng;
+
+    /// What is read is written so that it reads back the same; nothing panics.
+    fn read_all(content: &[u8]) {
+        if let Ok(read) = OffsetCheckpoint::parse(content) {
+            assert_eq!(OffsetCheckpoint::parse(read.format().as_bytes()), Ok(read));
+        }
+        if let Ok(read) = LeaderEpochs::parse(content) {
+            assert_eq!(LeaderEpochs::parse(read.format().as_bytes()), Ok(read));
+        }
+        if let Ok(read) = PartitionMetadata::parse(content) {
+            assert_eq!(PartitionMetadata::parse(read.format().as_bytes()), Ok(read));
+        }
+        if let Ok(read) = MetaProperties::parse(content) {
+            assert_eq!(MetaProperties::parse(read.format().as_bytes()), Ok(read));
+        }
+        if let Ok(read) = SyncedCheckpoint::parse(content)
+            && !content.is_empty()
+        {
+            assert_eq!(SyncedCheckpoint::parse(read.format().as_bytes()), Ok(read));
+        }
+        let marker = CleanShutdown::parse(content);
+        assert_eq!(CleanShutdown::parse(marker.format().as_bytes()), marker);
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_panic() {
+        let files: [&[u8]; 6] = [
+            b"0\n2\na 0 6\nb 11 9223372036854775807\n",
+            b"0\n2\n1 0\n7 27\n",
+            b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ",
+            b"#c\nnode.id=1\ndirectory.id=AAAAAAAAAAAAAAAAAAAAAQ\nversion=1\ncluster.id=a\\=b\n",
+            b"0\nAAAAAAAAAAAAAAAAAAAAAA\n1\nAAAAAAAAAAAAAAAAAAAAAQ a 0 5\n",
+            b"{\"version\":0,\"brokerEpoch\":13}",
+        ];
+        let mut rng = Rng::from_seed([1; 32]);
+        for round in 0..6_000 {
+            let mut content: Vec<u8> = files[round % files.len()].to_vec();
+            for _ in 0..rng.below(4) {
+                let at = rng.below(content.len() as u64) as usize;
+                match rng.below(4) {
+                    0 => content[at] = rng.next_u64() as u8,
+                    1 => content[at] = b"0 \n=-\\9"[rng.below(7) as usize],
+                    2 => content.insert(at, b' '),
+                    _ => content.truncate(at + 1),
+                }
+            }
+            read_all(&content);
+        }
+    }
+}

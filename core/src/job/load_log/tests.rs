@@ -14,6 +14,7 @@ use crate::ids::{DirectoryIndex, JobId, Uuid};
 use crate::job::testing::Disk;
 use crate::job::{Job, JobOutcome};
 use crate::log::{FileSuffix, Level, Log, file_name};
+use crate::rng::Rng;
 
 const TOPIC_ID: Uuid = Uuid([7; 16]);
 const DIRECTORY: &str = "/data/t-0";
@@ -596,4 +597,50 @@ fn loaded_log_goes_on_where_it_ended() {
     assert!(log.handle_written(id, &mut effects));
     assert_eq!(disk.get(&log_path(6)), Some(batches(6..12).as_slice()));
     assert_eq!(ends(&load(&mut disk, context()).1), (0, 12));
+}
+
+#[test]
+fn any_directory_is_loaded_or_refused_and_loading_it_again_changes_nothing() {
+    let mut rng = Rng::from_seed([5; 32]);
+    let mut refused = 0;
+    for round in 0..400 {
+        let mut disk = directory();
+        disk.put(&log_path(10), batches(10..16));
+        let paths: Vec<String> = disk.files().keys().cloned().collect();
+        for _ in 0..=rng.below(3) {
+            let path = &paths[rng.below(paths.len() as u64) as usize];
+            let mut content = disk.get(path).unwrap_or_default().to_vec();
+            match rng.below(4) {
+                0 => content.truncate(rng.below(content.len() as u64 + 1) as usize),
+                1 => content.extend((0..rng.below(200)).map(|_| rng.next_u64() as u8)),
+                2 => content.extend(batches(0..4)),
+                _ if content.is_empty() => {}
+                _ => {
+                    let at = rng.below(content.len() as u64) as usize;
+                    content[at] = rng.next_u64() as u8;
+                }
+            }
+            disk.put(path, content);
+        }
+        let mut offset = || (rng.below(2) == 0).then(|| rng.below(18) as i64);
+        let (synced_end, recovery_point, log_start) = (offset(), offset(), offset());
+        let context = LoadLogContext { recovery_point, synced_end, log_start, ..context() };
+        let before = disk.files().clone();
+        match run(&mut disk, context.clone()).1 {
+            Err(failure) => {
+                assert_eq!((failure.error, disk.files()), (None, &before), "round {round}");
+                refused += 1;
+            }
+            Ok(log) => {
+                assert!(log.accepted_end() >= synced_end.unwrap_or(0), "round {round}");
+                assert!(log.accepted_end() >= log.log_start(), "round {round}");
+                let after = disk.files().clone();
+                let (_, again) = load(&mut disk, context);
+                assert_eq!((ends(&again), segments(&again)), (ends(&log), segments(&log)));
+                assert_eq!(again.epochs(), log.epochs(), "round {round}");
+                assert_eq!(*disk.files(), after, "round {round}");
+            }
+        }
+    }
+    assert!((50..350).contains(&refused), "{refused}");
 }
