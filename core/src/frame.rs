@@ -5,7 +5,7 @@ use alloc::string::String;
 use bytes::{BufMut, BytesMut};
 
 use crate::api::{Api, ApiKey};
-use crate::codec::{DecodeError, Field, Form, Message, Nullable, Reader, Writer};
+use crate::codec::{DecodeError, Field, Form, Message, Part, Reader, Writer, write_tag_count};
 
 /// Bytes of the size prefix.
 pub const SIZE_BYTES: usize = 4;
@@ -77,7 +77,7 @@ impl RequestHeader {
             return Err(HeaderError::UnsupportedVersion { name: api.name, version: api_version });
         }
         let correlation_id = reader.i32()?;
-        let client_id = String::decode_nullable(reader, CLIENT_ID)?;
+        let client_id = Field::decode(reader, CLASSIC)?;
         if api.request_header_version(api_version) >= 2 {
             reader.tagged_fields(|_, _| Ok(false))?;
         }
@@ -86,14 +86,13 @@ impl RequestHeader {
 
     /// Writes the header as a client does, in the version that the API's version asks for.
     pub fn write<W: Writer>(&self, writer: &mut W) {
-        self.api_key.0.encode(writer, CLIENT_ID);
-        self.api_version.encode(writer, CLIENT_ID);
-        self.correlation_id.encode(writer, CLIENT_ID);
-        String::encode_nullable(self.client_id.as_ref(), writer, CLIENT_ID);
-        let version =
-            self.api_key.api().map_or(1, |api| api.request_header_version(self.api_version));
-        if version >= 2 {
-            writer.unsigned_varint(0);
+        named(writer, "api_key", &self.api_key.0);
+        named(writer, "api_version", &self.api_version);
+        named(writer, "correlation_id", &self.correlation_id);
+        named(writer, "client_id", &self.client_id);
+        let api = self.api_key.api();
+        if api.is_some_and(|api| api.request_header_version(self.api_version) >= 2) {
+            write_tag_count(writer, 0);
         }
     }
 
@@ -140,10 +139,10 @@ pub fn write_response<M: Message>(output: &mut BytesMut, request: &RequestHeader
 /// Writes the header of the answer to `request`: the correlation id, and in version 1 no tagged
 /// fields.
 pub fn write_response_header<W: Writer>(writer: &mut W, request: &RequestHeader) {
-    writer.put(&request.correlation_id.to_be_bytes());
+    named(writer, "correlation_id", &request.correlation_id);
     let version = request.response_version();
     if request.api().is_some_and(|api| api.response_header_version(version) >= 1) {
-        writer.unsigned_varint(0);
+        write_tag_count(writer, 0);
     }
 }
 
@@ -160,8 +159,15 @@ pub fn read_response_header(
     Ok(correlation_id)
 }
 
-/// The client id keeps its classic form in all headers, so that every broker can read every header.
-const CLIENT_ID: Form = Form::new(0, false).nullable(true);
+/// The form of a header's fields. The client id keeps it in all versions, so that every broker can
+/// read every header.
+const CLASSIC: Form = Form::new(0, false).nullable(true);
+
+fn named<T: Field, W: Writer>(writer: &mut W, name: &'static str, value: &T) {
+    writer.begin(Part::Field(name));
+    value.encode(writer, CLASSIC);
+    writer.end();
+}
 
 fn write_frame(output: &mut BytesMut, content: impl FnOnce(&mut BytesMut)) {
     let start = output.len();

@@ -3,4 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod directory;
+pub mod dump;
 pub mod fuzz_batch;
+pub mod wire;
+
+pub use wire::snapshot;

@@ -1,5 +1,5 @@
-//! The `kafka-protocol` crate as an independent witness of the wire format: random messages of every
-//! API and version must be the same bytes and the same values there and here.
+//! The `kafka-protocol` crate as an independent witness of the wire format: random messages of
+//! every API and version must be the same bytes and the same values there and here.
 //!
 //! That crate trusts lengths from the wire, so it is fed valid bytes alone.
 
@@ -93,7 +93,8 @@ fn describe_topic_partitions_agrees() {
     compare::<ours::DescribeTopicPartitionsResponse, theirs::DescribeTopicPartitionsResponse>();
 }
 
-/// They take the version for the structures inside from the record itself, so it must be the true one.
+/// They take the version for the structures inside from the record itself, so it must be the true
+/// one.
 macro_rules! compare_control_records {
     ($($name:ident),*) => {$(
         compare_prepared::<records::$name, theirs::$name>(|record, version| {
