@@ -5,16 +5,32 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use bytes::Bytes;
 use klamm_core::batch::BatchBuilder;
 use klamm_core::checkpoint::{MetaProperties, MetaPropertiesVersion, PartitionMetadata};
 use klamm_core::ids::Uuid;
-use klamm_core::records::{FeatureLevelRecord, MetadataRecord, PartitionRecord, TopicRecord};
+use klamm_core::records::{
+    ConfigRecord, ControlRecord, FeatureLevelRecord, KRaftVersionRecord, MetadataRecord,
+    PartitionRecord, TopicRecord,
+};
 
 /// The node that the directory belongs to, `node.id`'s default.
 const NODE_ID: i32 = 1;
 
-/// `metadata.version` of Kafka 4.3.
-const METADATA_VERSION: i16 = 30;
+/// The features of a directory that Kafka 4.3 has formatted.
+const FEATURES: [(&str, i16); 6] = [
+    ("metadata.version", 30),
+    ("eligible.leader.replicas.version", 1),
+    ("group.version", 1),
+    ("share.version", 1),
+    ("streams.version", 1),
+    ("transaction.version", 2),
+];
+
+const KRAFT_VERSION: i16 = 1;
+
+/// `ConfigResource.Type.TOPIC`.
+const RESOURCE_TOPIC: i8 = 2;
 
 /// A topic to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,69 +39,125 @@ pub struct NewTopic {
     pub name: String,
     /// How many partitions.
     pub partitions: i32,
+    /// Its id; `None` for one that follows from its place.
+    pub id: Option<Uuid>,
+    /// Its own settings.
+    pub configs: Vec<(String, String)>,
 }
 
 impl NewTopic {
+    /// A topic without settings of its own.
+    pub fn new(name: &str, partitions: i32) -> Self {
+        Self { name: name.to_owned(), partitions, id: None, configs: Vec::new() }
+    }
+
     /// Reads `name:partitions`.
     pub fn parse(text: &str) -> Option<Self> {
         let (name, partitions) = text.rsplit_once(':')?;
         let partitions = partitions.parse().ok().filter(|count| *count > 0)?;
-        (!name.is_empty()).then(|| Self { name: name.to_owned(), partitions })
+        (!name.is_empty()).then(|| Self::new(name, partitions))
     }
 }
 
 /// Makes the log directory `path`, which must not be there, with these topics, all empty.
 pub fn make(path: &Path, topics: &[NewTopic]) -> io::Result<()> {
-    let metadata = path.join("__cluster_metadata-0");
     fs::create_dir_all(path.parent().unwrap_or(path))?;
     fs::create_dir(path)?;
-    fs::create_dir(&metadata)?;
-    let properties = MetaProperties {
-        version: MetaPropertiesVersion::V1,
-        cluster_id: Some(id(0xc1, 0).to_string()),
-        node_id: Some(NODE_ID),
-        directory_id: Some(directory_id()),
-    };
-    fs::write(path.join(MetaProperties::FILE), properties.format())?;
-    fs::write(metadata.join("00000000000000000000.log"), metadata_log(topics))?;
-    write_partition_metadata(&metadata, Uuid::METADATA_TOPIC)?;
-    for (at, topic) in topics.iter().enumerate() {
-        for partition in 0..topic.partitions {
-            let directory = path.join(format!("{}-{partition}", topic.name));
-            fs::create_dir(&directory)?;
-            write_partition_metadata(&directory, topic_id(at))?;
-        }
+    for (name, content) in files(&id(0xc1, 0).to_string(), topics) {
+        let file = path.join(name);
+        fs::create_dir_all(file.parent().unwrap_or(path))?;
+        fs::write(file, content)?;
     }
     Ok(())
 }
 
-fn write_partition_metadata(directory: &Path, topic_id: Uuid) -> io::Result<()> {
-    fs::write(directory.join(PartitionMetadata::FILE), PartitionMetadata { topic_id }.format())
+/// The files of such a directory, by their path in it.
+pub fn files(cluster_id: &str, topics: &[NewTopic]) -> Vec<(String, Vec<u8>)> {
+    let properties = MetaProperties {
+        version: MetaPropertiesVersion::V1,
+        cluster_id: Some(cluster_id.to_owned()),
+        node_id: Some(NODE_ID),
+        directory_id: Some(directory_id()),
+    };
+    let metadata = "__cluster_metadata-0";
+    let mut files = vec![
+        (MetaProperties::FILE.to_owned(), properties.format().into()),
+        (format!("{metadata}/00000000000000000000.log"), metadata_log(topics)),
+        partition_metadata(metadata, Uuid::METADATA_TOPIC),
+    ];
+    for (at, topic) in topics.iter().enumerate() {
+        let directories = (0..topic.partitions).map(|index| format!("{}-{index}", topic.name));
+        files.extend(directories.map(|name| partition_metadata(&name, topic_id(at, topic))));
+    }
+    files
 }
 
-/// One batch with the level, then one for each topic, from offset 0.
+fn partition_metadata(directory: &str, topic_id: Uuid) -> (String, Vec<u8>) {
+    let content = PartitionMetadata { topic_id }.format();
+    (format!("{directory}/{}", PartitionMetadata::FILE), content.into())
+}
+
+/// What Kafka writes at first, then one batch for each topic.
 fn metadata_log(topics: &[NewTopic]) -> Vec<u8> {
-    let level =
-        FeatureLevelRecord { name: "metadata.version".into(), feature_level: METADATA_VERSION };
-    let mut batches = vec![vec![level.into()]];
+    let mut log = Log::default();
+    log.append(
+        true,
+        [control(&ControlRecord::KRaftVersion(KRaftVersionRecord {
+            kraft_version: KRAFT_VERSION,
+            ..KRaftVersionRecord::default()
+        }))],
+    );
+    log.append(
+        false,
+        FEATURES.map(|(name, feature_level)| {
+            metadata(FeatureLevelRecord { name: name.into(), feature_level })
+        }),
+    );
     for (at, topic) in topics.iter().enumerate() {
-        let record = TopicRecord { name: topic.name.clone(), topic_id: topic_id(at) };
-        let mut batch: Vec<MetadataRecord> = vec![record.into()];
-        batch.extend((0..topic.partitions).map(|index| partition(topic_id(at), index).into()));
-        batches.push(batch);
+        let id = topic_id(at, topic);
+        let config = |(name, value): &(String, String)| ConfigRecord {
+            resource_type: RESOURCE_TOPIC,
+            resource_name: topic.name.clone(),
+            name: name.clone(),
+            value: Some(value.clone()),
+        };
+        let mut batch = vec![metadata(TopicRecord { name: topic.name.clone(), topic_id: id })];
+        batch.extend(topic.configs.iter().map(config).map(metadata));
+        batch.extend((0..topic.partitions).map(|index| metadata(partition(id, index))));
+        log.append(false, batch);
     }
-    let mut log = Vec::new();
-    let mut offset = 0;
-    for batch in batches {
-        let mut builder = BatchBuilder::new();
-        for record in &batch {
-            let value = record.encode(record.version_max());
-            builder.append(0, None, Some(&value));
+    log.bytes
+}
+
+type KeyAndValue = (Option<Bytes>, Bytes);
+
+fn metadata(record: impl Into<MetadataRecord>) -> KeyAndValue {
+    let record = record.into();
+    (None, record.encode(record.version_max()))
+}
+
+fn control(record: &ControlRecord) -> KeyAndValue {
+    let (key, value) = record.encode();
+    (Some(key), value)
+}
+
+#[derive(Default)]
+struct Log {
+    bytes: Vec<u8>,
+    end_offset: i64,
+}
+
+impl Log {
+    fn append(&mut self, is_control: bool, records: impl IntoIterator<Item = KeyAndValue>) {
+        let builder = BatchBuilder::new();
+        let mut builder = if is_control { builder.control() } else { builder };
+        for (key, value) in records {
+            builder.append(0, key.as_deref(), Some(&value));
         }
-        log.extend(builder.encode(offset, 1));
-        offset += batch.len() as i64;
+        let offset = self.end_offset;
+        self.end_offset += i64::from(builder.record_count());
+        self.bytes.extend(builder.encode(offset, 1));
     }
-    log
 }
 
 fn partition(topic_id: Uuid, index: i32) -> PartitionRecord {
@@ -106,8 +178,8 @@ fn directory_id() -> Uuid {
     id(0xd1, 0)
 }
 
-fn topic_id(at: usize) -> Uuid {
-    id(0x70, at)
+fn topic_id(at: usize, topic: &NewTopic) -> Uuid {
+    topic.id.unwrap_or_else(|| id(0x70, at))
 }
 
 /// An id in the form of a random UUID that is the same in every directory.

@@ -5,6 +5,8 @@
 pub mod directory;
 pub mod dump;
 pub mod fuzz_batch;
+pub mod node;
+pub mod recorded;
 pub mod wire;
 
 pub use wire::snapshot;

@@ -1,0 +1,143 @@
+//! Exchanges recorded with Apache Kafka 4.3.1, and the broker on which they can be replayed.
+//!
+//! `conformance/exchanges.jsonl` holds one a line, in the order in which they were sent to one fresh
+//! broker: the bytes sent, what came back (`none`: nothing), whether the connection was open
+//! afterwards, and the ranges of the answer that differ from run to run (position and length).
+//! Topics are there from the start, with the settings and ids of that run.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use klamm_core::config::{Config, Durability, Limits, Listener, TopicConfig};
+use klamm_core::effect::Path;
+use klamm_core::ids::Uuid;
+use klamm_runtime::compression::Codecs;
+use klamm_sim::disk::Disk;
+use serde_json::Value;
+
+use crate::directory::{self, NewTopic};
+use crate::node::Node;
+
+const EXCHANGES: &str = include_str!("../conformance/exchanges.jsonl");
+
+/// The broker's clock in the recorded run, as far as timestamps of records were measured by it.
+const WALL_MS: i64 = 1_795_344_501_606;
+
+/// All exchanges, in their order.
+///
+/// # Panics
+/// When the file is not what it should be.
+pub fn exchanges() -> impl Iterator<Item = Exchange> {
+    EXCHANGES.lines().map(Exchange::parse)
+}
+
+/// One recorded exchange.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Its name.
+    pub name: String,
+    /// What was sent.
+    pub request: Vec<u8>,
+    /// What came back; `None` when the connection closed without a byte.
+    pub response: Option<Vec<u8>>,
+    /// Whether the connection was open afterwards, where that was looked at.
+    pub is_open: Option<bool>,
+    /// Ranges of the response that differ from run to run.
+    pub varies: Vec<Range<usize>>,
+}
+
+impl Exchange {
+    fn parse(line: &str) -> Self {
+        let fields: Value = serde_json::from_str(line).expect("an exchange a line");
+        let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
+        let varies = fields["varies"].as_array().into_iter().flatten().map(|range| {
+            let number = |at: usize| range[at].as_u64().expect("a position or a length") as usize;
+            number(0)..number(0) + number(1)
+        });
+        Self {
+            name: text("case"),
+            request: bytes_of(&text("request")),
+            response: match &*text("response") {
+                "closed" => None,
+                "none" => Some(Vec::new()),
+                hex => Some(bytes_of(hex)),
+            },
+            is_open: match &*text("then") {
+                "open" => Some(true),
+                "closed" => Some(false),
+                _ => None,
+            },
+            varies: varies.collect(),
+        }
+    }
+}
+
+/// The topics of the recorded run.
+pub fn topics() -> Vec<NewTopic> {
+    let configured = |name: &str, key: &str, value: &str| NewTopic {
+        configs: vec![(key.to_owned(), value.to_owned())],
+        ..NewTopic::new(name, 1)
+    };
+    let known = |name: &str, partitions, id: u128| NewTopic {
+        id: Some(Uuid(id.to_be_bytes())),
+        ..NewTopic::new(name, partitions)
+    };
+    vec![
+        known("p", 1, 0xa95a_75ac_da4d_4994_986f_88ca_b44d_792c),
+        known("p2", 2, 0x45df_8042_dd54_44df_bc6b_042d_96ce_5fcd),
+        configured("p-lat", "message.timestamp.type", "LogAppendTime"),
+        configured("p-compact", "cleanup.policy", "compact"),
+        configured("p-gzip", "compression.type", "gzip"),
+        configured("p-small", "max.message.bytes", "200"),
+        configured("p-before", "message.timestamp.before.max.ms", "1000"),
+        configured("p-minisr", "min.insync.replicas", "2"),
+        known("f", 1, 0x3c43_c5ca_96da_4f4b_abd2_f8f9_6dfb_9eba),
+        NewTopic::new("fempty", 1),
+        NewTopic::new("f2", 2),
+        NewTopic::new("lo", 1),
+        NewTopic::new("loempty", 1),
+        known("d8", 8, 0x006b_cbe2_94a1_4ce6_b348_2a78_dee3_3ad1),
+        known("idem", 1, 0xf4c6_d076_2f5a_4c8f_b8fb_660f_65f9_5813),
+        NewTopic::new("txn", 1),
+        configured("__consumer_offsets", "cleanup.policy", "compact"),
+    ]
+}
+
+/// A broker with these topics, all empty.
+pub fn node(topics: &[NewTopic]) -> Node {
+    let log_dir = Path::new("/log");
+    let mut disk = Disk::new();
+    for (name, content) in directory::files("MkU3OEVBNTcwNTJENDM2Qg", topics) {
+        disk.put(&log_dir.join(&name), &content);
+    }
+    let listener =
+        Listener { name: "PLAINTEXT".to_owned(), host: "127.0.0.1".to_owned(), port: 19092 };
+    let config = Config {
+        node_id: 1,
+        listeners: vec![listener.clone()],
+        advertised: vec![listener],
+        log_dirs: vec![log_dir],
+        durability: Durability::Durable,
+        topic_defaults: TopicConfig::default(),
+        limits: Limits::default(),
+    };
+    Node::start(config, disk, Arc::new(Codecs::default()), WALL_MS)
+}
+
+/// Cuts whole frames, without their sizes.
+pub fn frames(mut bytes: &[u8]) -> Vec<Bytes> {
+    let mut frames = Vec::new();
+    while let Some((size, rest)) = bytes.split_first_chunk()
+        && let Some((frame, rest)) = rest.split_at_checked(i32::from_be_bytes(*size) as usize)
+    {
+        frames.push(Bytes::copy_from_slice(frame));
+        bytes = rest;
+    }
+    frames
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).expect("hex digits") as u8;
+    hex.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+}

@@ -1,0 +1,236 @@
+//! The broker's answers beside those of Apache Kafka 4.3.1.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use klamm_core::api::ApiKey;
+use klamm_core::api::api_versions::ApiVersionsResponse;
+use klamm_core::api::metadata::MetadataResponse;
+use klamm_core::api::produce::ProduceResponse;
+use klamm_core::codec::{Message, Reader};
+use klamm_core::frame::read_response_header;
+use klamm_tests::node::Node;
+use klamm_tests::recorded::{self, Exchange, exchanges, frames, topics};
+
+/// The last exchange before topics were created.
+const LAST_ON_EMPTY_BROKER: &str = "describe-topic-partitions.empty-broker.all";
+
+/// Cases that answer otherwise, on purpose or because a part of the broker is not there yet. One that
+/// comes to agree is to be struck. Beside these the list of APIs is this broker's own.
+const OPEN: &[(&str, &[&str])] = &[
+    ("Kafka never answers null records, a fault of 4.3.1", &["produce.v11.null-records"]),
+    ("automatic creation of topics", &["metadata.after-auto-create.v12"]),
+    ("Fetch", &["pipeline.long-poll-first", "pipeline.half-closed-during-long-poll"]),
+    ("DeleteRecords", &["produce.v11.log-start-4"]),
+    (
+        "topics of LogAppendTime",
+        &[
+            "produce.v3.log-append-time",
+            "produce.v11.log-append-time",
+            "produce.v11.log-append-time.client-sets-attribute",
+        ],
+    ),
+    (
+        "compression by the broker",
+        &["produce.v11.gzip-topic", "produce.v11.gzip-topic.base-offset-5"],
+    ),
+    (
+        "idempotent producers",
+        &[
+            "produce.idempotent.seq-0.again",
+            "produce.idempotent.seq-1",
+            "produce.idempotent.seq-3.gap",
+            "produce.idempotent.seq-2.three-records",
+            "produce.idempotent.seq-2.part-of-a-batch",
+            "produce.idempotent.seq-2.three-records.again",
+            "produce.idempotent.seq-5",
+            "produce.idempotent.seq-6",
+            "produce.idempotent.seq-7",
+            "produce.idempotent.seq-8",
+            "produce.idempotent.seq-9",
+            "produce.idempotent.seq-0.out-of-window",
+            "produce.idempotent.seq-5.oldest-in-window",
+            "produce.idempotent.seq-2.out-of-window",
+            "produce.idempotent.epoch-1.seq-5",
+            "produce.idempotent.epoch-1.seq-0",
+            "produce.idempotent.epoch-0.after-epoch-1",
+            "produce.idempotent.unknown-producer.seq-7",
+            "produce.idempotent.unknown-producer.epoch-3",
+            "produce.idempotent.wrap.max-int",
+            "produce.idempotent.wrap.then-0",
+            "produce.idempotent.wrap.inside-a-batch",
+            "produce.idempotent.wrap.inside-a-batch.next",
+            "produce.idempotent.producer-id.epoch-minus-1",
+            "produce.idempotent.v7.gap",
+            "produce.idempotent.v13.gap",
+        ],
+    ),
+    (
+        "transactions",
+        &[
+            "produce.v11.transactional.partition-not-added",
+            "produce.v11.transactional.other-transactional-id",
+            "produce.v10.transactional.partition-not-added",
+            "produce.v11.transactional",
+            "produce.v11.plain-after-transactional",
+            "produce.v11.non-transactional-batch-in-open-transaction",
+            "produce.v12.transactional.not-added-is-added-implicitly",
+            "produce.v12.transactional.old-epoch",
+            "produce.v12.transactional-id.null-partition-list-of-plain-batch",
+        ],
+    ),
+];
+
+#[test]
+fn answers_are_kafkas() {
+    let mut node = recorded::node(&[]);
+    let open: BTreeMap<&str, &str> = OPEN
+        .iter()
+        .flat_map(|(reason, names)| names.iter().map(move |name| (*name, *reason)))
+        .collect();
+    let (mut wrong, mut names) = (Vec::new(), BTreeSet::new());
+    for exchange in exchanges() {
+        let name = exchange.name.clone();
+        let difference = Case(exchange).replay(&mut node).err();
+        match (difference, open.get(&*name)) {
+            (Some(difference), None) => wrong.push(format!("{name}: {difference}")),
+            (None, Some(reason)) => {
+                wrong.push(format!("{name} agrees now: strike it from {reason:?}"));
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        if name == LAST_ON_EMPTY_BROKER {
+            node = recorded::node(&topics());
+        }
+        assert!(names.insert(name), "a name twice");
+    }
+    assert!(wrong.is_empty(), "{} of {}\n{}", wrong.len(), names.len(), wrong.join("\n"));
+    assert_eq!((names.len(), open.len()), (377, 45), "each is compared or listed");
+    for name in open.keys() {
+        assert!(names.contains(*name), "{name} is listed, and no exchange");
+    }
+}
+
+#[test]
+fn advertised_versions_are_among_kafkas() {
+    let case = exchanges().find(|case| case.name == "api-versions.v4");
+    let case = case.expect("an exchange of that name");
+    let mut node = recorded::node(&[]);
+    let ours = node.connect().send(&mut node, &case.request);
+    let [ours, kafkas] = [&ours, &case.response.expect("an answer")].map(|answer| {
+        let frame = &frames(answer)[0];
+        let (_, answer): (_, ApiVersionsResponse) = read(frame, ApiKey::API_VERSIONS, 4).unwrap();
+        answer.api_keys
+    });
+    assert!(!ours.is_empty() && kafkas.len() == 75);
+    for api in ours {
+        assert!(kafkas.contains(&api), "{api:?}");
+    }
+}
+
+/// One exchange, held against what Kafka answered.
+#[derive(Debug)]
+struct Case(Exchange);
+
+impl Case {
+    /// Sends the request; says how the answer differs.
+    fn replay(&self, node: &mut Node) -> Result<(), String> {
+        let mut client = node.connect();
+        let mut answer = Vec::new();
+        let piece = if self.0.name.contains("byte-by-byte") { 1 } else { self.0.request.len() };
+        for piece in self.0.request.chunks(piece) {
+            answer.extend(client.send(node, piece));
+        }
+        if self.0.name.contains("half-closed") {
+            answer.extend(client.end(node));
+        }
+        let (is_closed, error) = (client.is_closed(), client.error().cloned());
+        client.close(node);
+        let must_be_closed = self.0.response.is_none() || self.0.is_open == Some(false);
+        if must_be_closed != is_closed {
+            return Err(format!("closed: Kafka {must_be_closed}, here {is_closed} ({error:?})"));
+        }
+        self.compare(self.0.response.as_deref().unwrap_or_default(), &answer)
+    }
+
+    fn compare(&self, kafkas: &[u8], ours: &[u8]) -> Result<(), String> {
+        if self.masked(kafkas) == self.masked(ours) {
+            return Ok(());
+        }
+        let (kafkas, ours) = (self.decode(kafkas), self.decode(ours));
+        if kafkas == ours {
+            return Ok(());
+        }
+        Err(format!("\n  Kafka {kafkas:?}\n  here  {ours:?}"))
+    }
+
+    fn masked(&self, answer: &[u8]) -> Vec<u8> {
+        let mut answer = answer.to_vec();
+        for range in &self.0.varies {
+            if let Some(bytes) = answer.get_mut(range.clone()) {
+                bytes.fill(0);
+            }
+        }
+        answer
+    }
+
+    /// The answers, frame by frame, with what has no order sorted.
+    fn decode(&self, answer: &[u8]) -> Vec<Answer> {
+        let mut requests = frames(&self.0.request);
+        frames(answer).iter().map(|frame| Answer::decode(frame, &mut requests)).collect()
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Answer {
+    Produce(i32, ProduceResponse),
+    Metadata(i32, MetadataResponse),
+    ApiVersions(i32, ApiVersionsResponse),
+    Other(Bytes),
+}
+
+impl Answer {
+    /// Decodes `frame` as the answer to the first request of its correlation id.
+    fn decode(frame: &Bytes, requests: &mut Vec<Bytes>) -> Self {
+        let asked = requests.iter().position(|request| request.get(4..8) == frame.get(..4));
+        let Some(request) = asked.map(|at| requests.remove(at)) else {
+            return Self::Other(frame.clone());
+        };
+        let field = |at: usize| i16::from_be_bytes([request[at], request[at + 1]]);
+        let (key, version) = (ApiKey(field(0)), field(2));
+        match key {
+            ApiKey::PRODUCE => read(frame, key, version).map(|(id, answer)| sorted(id, answer)),
+            ApiKey::METADATA => read(frame, key, version).map(|(id, mut answer)| {
+                let answer: &mut MetadataResponse = &mut answer;
+                answer.topics.sort_by(|a, b| (&a.name, a.topic_id).cmp(&(&b.name, b.topic_id)));
+                Self::Metadata(id, answer.clone())
+            }),
+            ApiKey::API_VERSIONS => read(frame, key, version).map(|(id, answer)| {
+                // The list of APIs is that of this broker, and the epoch that of its own metadata.
+                let answer = ApiVersionsResponse {
+                    api_keys: Vec::new(),
+                    finalized_features_epoch: 0,
+                    ..answer
+                };
+                Self::ApiVersions(id, answer)
+            }),
+            _ => None,
+        }
+        .unwrap_or_else(|| Self::Other(frame.clone()))
+    }
+}
+
+fn sorted(correlation_id: i32, mut answer: ProduceResponse) -> Answer {
+    answer.responses.sort_by(|a, b| (&a.name, a.topic_id).cmp(&(&b.name, b.topic_id)));
+    for topic in &mut answer.responses {
+        topic.partition_responses.sort_by_key(|partition| partition.index);
+    }
+    Answer::Produce(correlation_id, answer)
+}
+
+fn read<M: Message>(frame: &Bytes, key: ApiKey, version: i16) -> Option<(i32, M)> {
+    let mut reader = Reader::new(frame);
+    let correlation_id = read_response_header(&mut reader, key.api()?, version).ok()?;
+    let message = M::read(&mut reader, version).ok()?;
+    (reader.remaining() == 0).then_some((correlation_id, message))
+}
