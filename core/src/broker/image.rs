@@ -57,6 +57,13 @@ impl Default for Image {
     }
 }
 
+impl Image {
+    /// The incarnation of this node's last registration; [`Uuid::ZERO`] while there is none.
+    pub fn incarnation_id(&self) -> Uuid {
+        self.registration.map_or(Uuid::ZERO, |last| last.incarnation_id)
+    }
+}
+
 /// A broker as clients see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broker {

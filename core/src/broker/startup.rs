@@ -279,7 +279,7 @@ impl Broker {
         let image = Arc::clone(&self.image);
         for topic in image.topics.values() {
             for (index, partition) in &topic.partitions {
-                if partition.replicas.contains(&node_id) {
+                if partition.leader_here(node_id) == node_id {
                     self.load_partition(topic, *index, partition);
                 }
             }
@@ -301,7 +301,7 @@ impl Broker {
             }
         };
         let home = &self.directories[usize::from(directory.0)];
-        let incarnation = self.image.registration.map_or(Uuid::ZERO, |last| last.incarnation_id);
+        let incarnation = self.image.incarnation_id();
         let synced = home.found.synced.as_ref();
         let synced_end = synced
             .filter(|checkpoint| checkpoint.valid_for(incarnation))

@@ -8,7 +8,7 @@ use crate::checkpoint::{SyncedCheckpoint, replace_file};
 use crate::config::Durability;
 use crate::effect::{Completion, Effect, IoError, SyncSet};
 use crate::event::Event;
-use crate::ids::{DirectoryIndex, EffectId, LogId, Uuid};
+use crate::ids::{DirectoryIndex, EffectId, LogId};
 use crate::log::Level;
 
 use super::Output;
@@ -155,9 +155,18 @@ impl Broker {
         self.finish_startup();
     }
 
+    /// A partition that could not be loaded keeps its line: without it the next start would take its
+    /// damage for a torn tail, and cut what was synced.
     fn synced_checkpoint(&self, index: DirectoryIndex) -> SyncedCheckpoint {
-        let incarnation = self.image.registration.map_or(Uuid::ZERO, |last| last.incarnation_id);
+        let incarnation = self.image.incarnation_id();
         let mut checkpoint = SyncedCheckpoint::new(incarnation, None);
+        let found = &self.directories[usize::from(index.0)].found;
+        let known = found.synced.iter().filter(|known| known.valid_for(incarnation));
+        for (topic_id, partition, end) in known.flat_map(SyncedCheckpoint::iter) {
+            if self.partitions.contains_key(&(topic_id, partition)) {
+                checkpoint.insert(topic_id, &end.topic, partition, end.offset);
+            }
+        }
         for live in self.logs.values().filter(|live| live.log.log_directory() == index) {
             let end = live.log.end(Level::Synced);
             checkpoint.insert(live.topic_id, &live.topic, live.partition, end);

@@ -447,6 +447,32 @@ fn start_again_goes_on_behind_the_last_record() {
 }
 
 #[test]
+fn damage_is_damage_at_every_start() {
+    let mut world = World::ready(1);
+    world.produce(0, Acks::All, 1_000);
+    world.settle();
+    world.broker.handle_shutdown(world.now);
+    world.drain();
+    world.settle();
+    let file = "/data/t-0/00000000000000000000.log";
+    let mut damaged = world.disk.get(file).expect("it was written").to_vec();
+    *damaged.last_mut().expect("it holds a batch") ^= 1;
+    world.disk.put(file, damaged.clone());
+    for start in 1..=3 {
+        world = World::on(world.disk, config(&["/data"]), image(1));
+        world.settle();
+        world.pass(Millis(Limits::default().synced_checkpoint_interval_ms));
+        world.settle();
+        assert!(world.ready);
+        let [Event::PartitionOffline { reason, .. }] = &world.events[..] else {
+            panic!("start {start}: {:?}", world.events)
+        };
+        assert!(reason.contains(file), "start {start}: {reason}");
+        assert_eq!(world.disk.get(file), Some(&damaged[..]), "start {start}");
+    }
+}
+
+#[test]
 fn checkpoint_follows_the_synced_end_and_only_when_it_moved() {
     let mut world = World::ready(1);
     world.produce(0, Acks::All, 1_000);
