@@ -136,6 +136,12 @@ pub const KEYS: &[Key] = &[
                         socket.request.max.bytes. -1 or 0: the built-in limit.",
     },
     Key {
+        name: "max.request.partition.size.limit",
+        value_type: ValueType::Integer { min: 1, max: i32::MAX as i64 },
+        default: Some("2000"),
+        documentation: "Partitions in one answer to DescribeTopicPartitions.",
+    },
+    Key {
         name: "message.max.bytes",
         value_type: ValueType::Integer { min: 0, max: i32::MAX as i64 },
         default: Some("1048588"),

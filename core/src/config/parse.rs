@@ -158,6 +158,7 @@ fn topic_defaults(values: &Values) -> TopicConfig {
 fn limits(values: &Values) -> Result<Limits, ConfigError> {
     let mut limits = Limits {
         frame_bytes_max: values.integer("socket.request.max.bytes") as u32,
+        describe_partitions_max: values.integer("max.request.partition.size.limit") as i32,
         ..Limits::default()
     };
     let budget = values.integer("queued.max.request.bytes");

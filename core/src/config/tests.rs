@@ -159,6 +159,7 @@ fn topic_defaults_and_limits_come_from_their_keys() {
         ("log.segment.bytes", "1048576"),
         ("socket.request.max.bytes", "1000"),
         ("queued.max.request.bytes", "1000"),
+        ("max.request.partition.size.limit", "9"),
         ("klamm.durability", "page-cache"),
     ])
     .expect("all allowed")
@@ -176,5 +177,6 @@ fn topic_defaults_and_limits_come_from_their_keys() {
         }
     );
     assert_eq!((config.limits.frame_bytes_max, config.limits.request_budget_bytes), (1000, 1000));
+    assert_eq!(config.limits.describe_partitions_max, 9);
     assert_eq!(config.durability, Durability::PageCache);
 }
