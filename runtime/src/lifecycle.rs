@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use klamm_core::Exit;
+use klamm_core::broker::image::Image;
 use klamm_core::event::Event;
 
 use crate::machine::{Input, Machine};
@@ -71,10 +72,10 @@ impl Observer for Lifecycle {
         self.observer.event(event);
     }
 
-    fn ready(&self) {
+    fn ready(&self, image: &Image) {
         self.state().ready = true;
         self.waker.wake();
-        self.observer.ready();
+        self.observer.ready(image);
     }
 
     fn stopped(&self, exit: Exit) {

@@ -31,8 +31,10 @@ pub trait Observer: Send + Sync {
         let _ = event;
     }
 
-    /// Start-up is done: accept connections.
-    fn ready(&self) {}
+    /// Start-up is done: accept connections. `image` is what is served.
+    fn ready(&self, image: &Image) {
+        let _ = image;
+    }
 
     /// The machine has ended, or a thread has panicked: connections end, then the threads.
     fn stopped(&self, exit: Exit) {
@@ -287,7 +289,7 @@ impl<M: Machine> Node<M> {
                 Output::Effect(id, effect) => quick.push((id, effect)),
                 Output::Job(id, job) => tasks.push(Task::Job(id, job)),
                 Output::Event(event) => self.observer.event(&event),
-                Output::Ready => self.observer.ready(),
+                Output::Ready => self.observer.ready(&self.image()),
                 Output::Stopped(exit) => self.observer.stopped(exit),
             }
         }
