@@ -1,2 +1,41 @@
-//! Placeholder.
-fn main() {}
+//! The server: command line, `server.properties`, logging, signals. Everything else is a library.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod logging;
+mod properties;
+mod serve;
+mod signals;
+
+use std::env;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use arguments::Command;
+
+fn main() -> ExitCode {
+    let begun = Instant::now();
+    match run(begun) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("klamm: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The error is one line for a person.
+fn run(begun: Instant) -> Result<(), String> {
+    match arguments::read(env::args_os().skip(1).collect())? {
+        Command::Help => print!("{}", arguments::help()),
+        Command::Version => println!("klamm {}", env!("CARGO_PKG_VERSION")),
+        Command::Serve { properties: file, driver } => {
+            logging::start()?;
+            let (settings, source) =
+                properties::read(file.as_deref()).map_err(|error| error.to_string())?;
+            serve::serve(settings, &source, driver, begun)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! A data directory as a tester of Kafka clones makes it: only what is needed, by hand.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::encode::{Batch, Bytes};
+
+/// The directory id that `meta.properties` names: 10000000-0000-4000-8000-000000000001.
+const DIRECTORY_ID: [u8; 16] = [0x10, 0, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 1];
+
+/// A topic of the directory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: &'static str,
+    /// The last byte of its id.
+    pub(crate) id: u8,
+    pub(crate) partitions: i32,
+}
+
+impl Topic {
+    pub(crate) fn id_bytes(&self) -> [u8; 16] {
+        [0, 0, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, self.id]
+    }
+
+    /// The id in base64, padded. The bits before the last three bytes are those of
+    /// `00000000-0000-4000-8000`.
+    fn id_text(&self) -> String {
+        const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let last = [ALPHABET[usize::from(self.id >> 2)], ALPHABET[usize::from(self.id & 3) << 4]];
+        format!("AAAAAAAAQACAAAAAAAAA{}{}==", char::from(last[0]), char::from(last[1]))
+    }
+}
+
+/// A temporary directory with `server.properties` and a log directory; removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    /// Writes everything. The listeners are on `port`; 0 lets the server find a free one.
+    pub(crate) fn new(topics: &[Topic]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name =
+            format!("klamm-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let directory = Self { root: std::env::temp_dir().join(name) };
+        let metadata = directory.logs().join("__cluster_metadata-0");
+        fs::create_dir_all(&metadata).expect("a directory can be made");
+        fs::write(directory.properties(), directory.properties_text()).expect("written");
+        fs::write(
+            directory.logs().join("meta.properties"),
+            "#\n#Tue Oct 08 21:07:54 UTC 2024\nnode.id=1\nversion=1\n\
+             directory.id=EAAAAAAAQACAAAAAAAAAAQ\ncluster.id=IAAAAAAAQACAAAAAAAAAAQ\n",
+        )
+        .expect("written");
+        fs::write(metadata.join("00000000000000000000.log"), metadata_log(topics))
+            .expect("written");
+        fs::write(
+            metadata.join("partition.metadata"),
+            "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ==",
+        )
+        .expect("written");
+        for topic in topics {
+            for partition in 0..topic.partitions {
+                let path = directory.logs().join(format!("{}-{partition}", topic.name));
+                fs::create_dir(&path).expect("made");
+                let text = format!("version: 0\ntopic_id: {}", topic.id_text());
+                fs::write(path.join("partition.metadata"), text).expect("written");
+            }
+        }
+        directory
+    }
+
+    /// `server.properties`.
+    pub(crate) fn properties(&self) -> PathBuf {
+        self.root.join("server.properties")
+    }
+
+    /// The log directory.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("kraft-combined-logs")
+    }
+
+    /// The first segment of a partition.
+    pub(crate) fn segment(&self, topic: &str, partition: i32) -> PathBuf {
+        self.logs().join(format!("{topic}-{partition}")).join("00000000000000000000.log")
+    }
+
+    /// The bytes of that segment; none when the file is not there yet.
+    pub(crate) fn segment_bytes(&self, topic: &str, partition: i32) -> Vec<u8> {
+        fs::read(self.segment(topic, partition)).unwrap_or_default()
+    }
+
+    fn properties_text(&self) -> String {
+        format!(
+            "process.roles=broker,controller\n\
+             node.id=1\n\
+             controller.quorum.voters=1@localhost:9093\n\
+             listeners=PLAINTEXT://:0,CONTROLLER://:9093\n\
+             inter.broker.listener.name=PLAINTEXT\n\
+             advertised.listeners=PLAINTEXT://localhost:0\n\
+             controller.listener.names=CONTROLLER\n\
+             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,\
+             SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL\n\
+             num.network.threads=3\n\
+             num.io.threads=8\n\
+             socket.send.buffer.bytes=102400\n\
+             socket.receive.buffer.bytes=102400\n\
+             socket.request.max.bytes=104857600\n\
+             log.dirs={}\n\
+             num.partitions=1\n\
+             num.recovery.threads.per.data.dir=1\n\
+             offsets.topic.replication.factor=1\n\
+             transaction.state.log.replication.factor=1\n\
+             transaction.state.log.min.isr=1\n\
+             log.retention.hours=168\n\
+             log.segment.bytes=1073741824\n\
+             log.retention.check.interval.ms=300000\n",
+            Path::display(&self.logs())
+        )
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let removed = fs::remove_dir_all(&self.root);
+        if !std::thread::panicking() {
+            removed.expect("nobody uses the directory any more");
+        }
+    }
+}
+
+/// `FeatureLevelRecord` in a batch at offset 1, then a batch for each topic.
+fn metadata_log(topics: &[Topic]) -> Vec<u8> {
+    let level = Bytes::new().raw(&[1, 12, 0]).compact_string("metadata.version").i16(20).no_tags();
+    let mut offset = 1;
+    let mut log = Batch::new().base_offset(offset).leader_epoch(1).value(&level.0).encode();
+    for topic in topics {
+        offset += 1;
+        let record = Bytes::new()
+            .raw(&[1, 2, 0])
+            .compact_string(topic.name)
+            .raw(&topic.id_bytes())
+            .no_tags();
+        let mut batch = Batch::new().base_offset(offset).leader_epoch(1).value(&record.0);
+        for partition in 0..topic.partitions {
+            offset += 1;
+            batch = batch.value(&partition_record(topic, partition).0);
+        }
+        log.extend(batch.encode());
+    }
+    log
+}
+
+/// `PartitionRecord` version 1: on node 1 alone, leader epoch 0.
+fn partition_record(topic: &Topic, partition: i32) -> Bytes {
+    Bytes::new()
+        .raw(&[1, 3, 1])
+        .i32(partition)
+        .raw(&topic.id_bytes())
+        .compact_i32s(&[1])
+        .compact_i32s(&[1])
+        .compact_i32s(&[])
+        .compact_i32s(&[])
+        .i32(1)
+        .i32(0)
+        .i32(0)
+        .compact_array(1)
+        .raw(&DIRECTORY_ID)
+        .no_tags()
+}

@@ -1,0 +1,116 @@
+//! The server as a process.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Far beyond what a start or an end takes: two cores may be shared with other tests.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running server; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    lines: Receiver<String>,
+    /// Its lines on standard error so far.
+    pub(crate) log: Vec<String>,
+    /// Where it listens.
+    pub(crate) port: u16,
+}
+
+impl Server {
+    /// Starts the binary and waits until it says where it listens.
+    pub(crate) fn start(properties: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_klamm"))
+            .arg(properties)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let stderr = child.stderr.take().expect("piped");
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut server = Self { child, lines, log: Vec::new(), port: 0 };
+        server.port = server.wait_for_port();
+        server
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = Pid::from_child(&self.child);
+        kill_process(id, signal).expect("the process is there");
+    }
+
+    /// Kills it as a crash would, and waits until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> (ExitStatus, Vec<String>) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                // The pipe has ended with the process: the rest of the lines comes without a wait.
+                while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+                    self.log.push(line);
+                }
+                return (status, std::mem::take(&mut self.log));
+            }
+            assert!(Instant::now() < deadline, "the server does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The start line names the listeners, with the ports that the system gave.
+    fn wait_for_port(&mut self) -> u16 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    let port = port_of(&line);
+                    self.log.push(line);
+                    if let Some(port) = port {
+                        return port;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("no start line: {:?}", self.log),
+                Err(RecvTimeoutError::Disconnected) => panic!("it ended: {:?}", self.log),
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail when it has ended already, which is what is wanted here.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the binary with these arguments until it ends by itself.
+pub(crate) fn run_to_end(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_klamm"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary starts")
+}
+
+fn port_of(line: &str) -> Option<u16> {
+    let (_, listeners) = line.split_once("PLAINTEXT://")?;
+    let end = listeners.find([',', ' ']).unwrap_or(listeners.len());
+    listeners[..end].rsplit(':').next()?.parse().ok()
+}
