@@ -1,0 +1,124 @@
+//! Every answer that says no, field by field, in `snapshots/`. The requests are those that Apache
+//! Kafka was asked too; `conformance.rs` holds the same answers against its own.
+
+use std::collections::BTreeMap;
+
+use klamm_tests::node::Node;
+use klamm_tests::recorded::{Exchange, exchanges, node, topics};
+use klamm_tests::snapshot;
+
+#[test]
+fn api_versions_that_are_refused() {
+    snapshot_each(&[
+        ("api-versions.v5.unsupported", "unsupported"),
+        ("api-versions.v-1.unsupported", "unsupported"),
+        ("api-versions.v3.name.space-in-name", "invalid_name"),
+        ("api-versions.v4.name.space-in-name", "invalid_name"),
+    ]);
+}
+
+#[test]
+fn metadata_of_what_is_not_there() {
+    snapshot_each(&[
+        ("metadata.unknown.auto-create.v0", "unknown_topic"),
+        ("metadata.unknown.auto-create.v1", "unknown_topic"),
+        ("metadata.unknown.no-auto-create.v4", "unknown_topic"),
+        ("metadata.unknown.no-auto-create.v9", "unknown_topic"),
+        ("metadata.unknown.no-auto-create.v12", "unknown_topic"),
+        ("metadata.unknown.no-auto-create.v13", "unknown_topic"),
+        ("metadata.invalid-name.slash.v0", "invalid_name"),
+        ("metadata.invalid-name.slash.v1", "invalid_name"),
+        ("metadata.invalid-name.slash.v12", "invalid_name"),
+        ("metadata.invalid-name.empty.v12", "empty_name"),
+        ("metadata.internal.absent.v12", "absent_internal_topic"),
+        ("metadata.by-id.unknown.v12", "unknown_id"),
+        ("metadata.by-id.unknown.v13", "unknown_id"),
+        ("metadata.by-id.known.v10-too-old", "id_in_an_old_version"),
+        ("metadata.by-id.known.v11-too-old", "id_in_an_old_version"),
+        ("metadata.by-id.zero-id-null-name.v12", "neither_id_nor_name"),
+        ("metadata.authorized-operations.v8", "unknown_topic_with_operations"),
+    ]);
+}
+
+#[test]
+fn descriptions_of_what_is_not_there() {
+    snapshot_each(&[
+        ("describe-topic-partitions.unknown", "unknown_topic"),
+        ("describe-topic-partitions.invalid-name", "invalid_name"),
+        ("describe-topic-partitions.empty-name", "empty_name"),
+        ("describe-topic-partitions.cursor-negative", "negative_cursor"),
+        ("describe-topic-partitions.cursor-topic-not-in-list", "cursor_outside_the_list"),
+        ("describe-topic-partitions.cursor-on-unknown-topic-in-list", "cursor_on_unknown_topic"),
+    ]);
+}
+
+#[test]
+fn produces_that_are_refused_before_the_batch_is_looked_at() {
+    snapshot_each(&[
+        ("produce.v3.unknown-topic", "unknown_topic"),
+        ("produce.v7.unknown-topic", "unknown_topic"),
+        ("produce.v8.unknown-topic", "unknown_topic"),
+        ("produce.v9.unknown-topic", "unknown_topic"),
+        ("produce.v11.unknown-topic", "unknown_topic"),
+        ("produce.v12.unknown-topic", "unknown_topic"),
+        ("produce.v13.unknown-id", "unknown_id"),
+        ("produce.v13.unknown-partition", "unknown_partition"),
+        ("produce.v11.two-batches", "two_batches"),
+        ("produce.v11.empty-records", "empty_records"),
+        ("produce.v11.null-records", "null_records"),
+        ("produce.v11.magic-1", "old_format"),
+        ("produce.v3.zstd.garbage", "zstd_in_an_old_version"),
+        ("produce.v3.acks-2", "acks_2"),
+        ("produce.v8.acks-2", "acks_2"),
+        ("produce.v13.acks-2", "acks_2"),
+        ("produce.v11.internal-topic", "internal_topic"),
+        ("produce.v11.log-append-time", "topic_of_log_append_time"),
+        ("produce.v11.gzip-topic", "topic_of_another_codec"),
+        ("produce.v11.magic-3.fails-the-whole-request", "magic_3"),
+        ("produce.v11.batch-length-10", "batch_length_10"),
+        (
+            "produce.v11.transactional-without-transactional-id.fails-the-whole-request",
+            "transactional_batch_without_id",
+        ),
+    ]);
+}
+
+#[test]
+fn batches_that_are_refused() {
+    snapshot_each(&[
+        ("produce.v3.wrong-crc", "wrong_crc"),
+        ("produce.v8.wrong-crc", "wrong_crc"),
+        ("produce.v13.wrong-crc", "wrong_crc"),
+        ("produce.v7.base-offset-5", "base_offset_5"),
+        ("produce.v11.base-offset-5", "base_offset_5"),
+        ("produce.v11.count-2-of-1", "count_beyond_offsets"),
+        ("produce.v11.control-batch", "control_batch"),
+        ("produce.v11.producer-id.sequence-minus-1", "producer_without_sequence"),
+        ("produce.v11.gzip.garbage", "not_compressed"),
+        ("produce.v11.codec-5", "unknown_codec"),
+        ("produce.v11.record.headers-1000", "headers_beyond_the_record"),
+        ("produce.v7.too-large-for-topic", "too_large"),
+        ("produce.v11.too-large-for-topic", "too_large"),
+        ("produce.v7.timestamp.plus-2-h", "timestamp_ahead"),
+        ("produce.v11.timestamp.plus-2-h", "timestamp_ahead"),
+        ("produce.v13.timestamp.plus-2-h", "timestamp_ahead"),
+        ("produce.v7.compact.no-key", "no_key"),
+        ("produce.v11.compact.some-keys", "no_key"),
+        ("produce.v13.several-topics", "some_of_several_topics"),
+    ]);
+}
+
+/// Takes exchanges by name, and the name of their snapshot behind API and version.
+fn snapshot_each(cases: &[(&str, &str)]) {
+    let recorded: BTreeMap<String, Exchange> =
+        exchanges().map(|exchange| (exchange.name.clone(), exchange)).collect();
+    let mut node: Node = node(&topics());
+    for (name, case) in cases {
+        let request = &recorded.get(*name).expect("an exchange of that name").request;
+        let mut client = node.connect();
+        let answer = client.send(&mut node, request);
+        client.close(&mut node);
+        assert!(!answer.is_empty(), "{name} is answered");
+        snapshot(case, request, &answer);
+    }
+}
