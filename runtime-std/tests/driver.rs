@@ -1,16 +1,23 @@
 //! The driver with the real broker, over real sockets and a real directory.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may fail like the test itself")]
+
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use klamm_core::Exit;
 use klamm_core::config::{Config, Durability, Limits, Listener, TopicConfig};
-use klamm_core::effect::Path;
-use klamm_std::{Handle, Options, Server};
+use klamm_core::effect::{FileRef, IoError, Operation, OperationResult, Path};
+use klamm_core::ids::{ConnectionId, EffectId};
+use klamm_core::request::Response;
+use klamm_runtime::Recorder;
+use klamm_std::{Handle, Options, Server, StartError};
 
 #[test]
 fn api_versions_is_answered_pipelined_and_half_closed() {
@@ -28,8 +35,166 @@ fn api_versions_is_answered_pipelined_and_half_closed() {
     }
     let mut rest = Vec::new();
     assert_eq!(stream.read_to_end(&mut rest).unwrap(), 0, "closed after the last answer");
+    stop(handle);
+}
+
+#[test]
+fn port_zero_becomes_a_number_and_a_taken_port_is_known_at_once() {
+    let (dir, other) = (TempDir::new(), TempDir::new());
+    let handle = start(&dir);
+    let (name, address) = handle.addresses()[0].clone();
+    assert_eq!(name, "PLAINTEXT");
+    assert_ne!(address.port(), 0);
+
+    let mut config = other.config();
+    config.listeners[0].port = address.port();
+    let Err(StartError::Bind { port, error, .. }) = Server::start(config, Options::default())
+    else {
+        panic!("the port is taken");
+    };
+    assert_eq!((port, error.kind()), (address.port(), ErrorKind::AddrInUse));
+    stop(handle);
+}
+
+#[test]
+fn many_connections_are_served_at_once() {
+    let dir = TempDir::new();
+    let handle = start(&dir);
+    let mut streams: Vec<_> = (0..60).map(|_| connect(&handle)).collect();
+    for round in 0..5 {
+        for (stream, id) in streams.iter_mut().zip(round..) {
+            stream.write_all(&api_versions(id)).unwrap();
+        }
+        for (stream, id) in streams.iter_mut().zip(round..) {
+            assert_eq!(read_frame(stream).unwrap()[..4], id.to_be_bytes());
+        }
+    }
+    stop(handle);
+}
+
+#[test]
+fn a_request_in_single_bytes_is_answered() {
+    let dir = TempDir::new();
+    let handle = start(&dir);
+    let mut stream = connect(&handle);
+    for byte in api_versions(3) {
+        stream.write_all(&[byte]).unwrap();
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(read_frame(&mut stream).unwrap()[..4], 3_i32.to_be_bytes());
+    stop(handle);
+}
+
+#[test]
+fn a_bad_frame_closes_after_the_answers_before_it() {
+    let dir = TempDir::new();
+    let handle = start(&dir);
+    let mut stream = connect(&handle);
+    let mut bytes = api_versions(1);
+    bytes.extend_from_slice(&[0xff; 4]);
+    stream.write_all(&bytes).unwrap();
+    assert_eq!(read_frame(&mut stream).unwrap()[..4], 1_i32.to_be_bytes());
+    assert_eq!(stream.read(&mut [0; 9]).unwrap(), 0);
+    stop(handle);
+}
+
+#[test]
+fn shutdown_does_not_wait_for_a_peer_that_does_not_read() {
+    let dir = TempDir::new();
+    let handle = start(&dir);
+    let mut stream = connect(&handle);
+    stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let requests: Vec<u8> = (0..2_000).flat_map(api_versions).collect();
+    // Until the server takes no more, because its answers are not taken.
+    while stream.write_all(&requests).is_ok() {}
+    let asked = Instant::now();
+    handle.shutdown();
     handle.shutdown();
     assert_eq!(handle.wait(), Exit::Clean);
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn a_second_broker_in_the_same_directory_is_refused() {
+    let dir = TempDir::new();
+    let first = start(&dir);
+    let second = start(&dir);
+    let Exit::Failed(reason) = second.wait() else { panic!("the directory is locked") };
+    assert!(reason.contains(".lock"), "{reason}");
+    stop(first);
+    stop(start(&dir));
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_ends_the_server() {
+    let dir = TempDir::new();
+    let mut config = dir.config();
+    config.log_dirs = vec![Path::new("/dev/null")];
+    let handle = Server::start(config, Options::default()).unwrap();
+    let Exit::Failed(reason) = handle.wait() else { panic!("no log can be there") };
+    assert!(reason.contains("/dev/null"), "{reason}");
+}
+
+#[test]
+fn a_recorder_sees_operations_end_before_answers_leave() {
+    let dir = TempDir::new();
+    let tape = Arc::new(Tape::default());
+    let recorder = Some(Arc::clone(&tape) as Arc<dyn Recorder>);
+    let handle = Server::start(dir.config(), Options { recorder, ..Options::default() }).unwrap();
+    let mut stream = connect(&handle);
+    stream.write_all(&api_versions(5)).unwrap();
+    let frame = read_frame(&mut stream).unwrap();
+    drop(stream);
+    stop(handle);
+
+    let lines = tape.0.lock().unwrap().clone();
+    let at = |wanted: &str| lines.iter().position(|line| line.starts_with(wanted)).unwrap();
+    assert!(at("start Lock") < at("end Lock"));
+    assert!(at("end Lock") < at("answered 0"));
+    assert!(at("answered 0") < at("sending"));
+    let sent = at("sent");
+    assert!(at("sending") < sent);
+    assert_eq!(lines[sent], format!("sent {}", frame.len() + 4));
+}
+
+#[derive(Default)]
+struct Tape(Mutex<Vec<String>>);
+
+impl Tape {
+    fn note(&self, line: String) {
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+impl Recorder for Tape {
+    fn operation_started(&self, _: EffectId, operation: &Operation) {
+        self.note(format!("start {operation:?}"));
+    }
+
+    fn operation_ended(
+        &self,
+        _: EffectId,
+        operation: &Operation,
+        _: &Result<OperationResult, IoError>,
+    ) {
+        self.note(format!("end {operation:?}"));
+    }
+
+    fn answered(&self, _: ConnectionId, response: &Response) {
+        self.note(format!("answered {}", response.number.0));
+    }
+
+    fn sending(&self, _: ConnectionId, bytes: &[u8]) {
+        self.note(format!("sending {}", bytes.len()));
+    }
+
+    fn sending_range(&self, _: ConnectionId, file: &FileRef, position: u64, length: u64) {
+        self.note(format!("sending {file:?} {position} {length}"));
+    }
+
+    fn sent(&self, _: ConnectionId, bytes: u64) {
+        self.note(format!("sent {bytes}"));
+    }
 }
 
 /// A directory of its own for one test, removed with it.
@@ -66,6 +231,11 @@ impl Drop for TempDir {
 
 fn start(dir: &TempDir) -> Handle {
     Server::start(dir.config(), Options::default()).unwrap()
+}
+
+fn stop(handle: Handle) {
+    handle.shutdown();
+    assert_eq!(handle.wait(), Exit::Clean);
 }
 
 fn connect(handle: &Handle) -> TcpStream {

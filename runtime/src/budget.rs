@@ -137,3 +137,162 @@ impl Drop for Share {
         self.budget.release(self.held, self.asked.take());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shuttle::check_random;
+
+    use super::*;
+    use crate::sync::thread;
+    use crate::testing::Bell;
+
+    const SCHEDULES: usize = 500;
+
+    fn budget(total: usize) -> Arc<Budget> {
+        Arc::new(Budget::new(total))
+    }
+
+    fn connection(budget: &Arc<Budget>) -> (Share, Arc<Mailbox>, Bell) {
+        let bell = Bell::new();
+        let mailbox = Arc::new(Mailbox::new(bell.waker()));
+        (budget.share(Arc::clone(&mailbox)), mailbox, bell)
+    }
+
+    fn is_charged(mailbox: &Mailbox) -> bool {
+        mailbox.take().iter().any(|mail| matches!(mail, Mail::Charged))
+    }
+
+    /// Asks and waits for the grant.
+    fn get(share: &mut Share, bytes: usize, mailbox: &Mailbox, bell: &Bell) {
+        if share.ask(bytes) {
+            return;
+        }
+        while !is_charged(mailbox) {
+            bell.wait();
+        }
+        share.accept();
+    }
+
+    #[test]
+    fn grants_come_in_the_order_of_the_questions() {
+        check_random(
+            || {
+                let budget = budget(10);
+                let (mut holder, ..) = connection(&budget);
+                assert!(holder.ask(8));
+                let (mut large, large_mail, _) = connection(&budget);
+                let (mut small, small_mail, _) = connection(&budget);
+                assert!(!large.ask(5));
+                assert!(!small.ask(1), "it would fit, but the large one was first");
+                holder.give_back(1);
+                assert!(!is_charged(&large_mail) && !is_charged(&small_mail));
+                holder.give_back(2);
+                assert!(is_charged(&large_mail) && !is_charged(&small_mail));
+                large.accept();
+                drop(holder);
+                assert!(is_charged(&small_mail));
+                small.accept();
+                assert_eq!(budget.held(), 6);
+                drop((large, small));
+                assert_eq!(budget.held(), 0);
+            },
+            1,
+        );
+    }
+
+    #[test]
+    fn more_than_the_whole_budget_is_granted_alone() {
+        check_random(
+            || {
+                let budget = budget(10);
+                let (mut small, ..) = connection(&budget);
+                let (mut huge, huge_mail, _) = connection(&budget);
+                assert!(small.ask(1));
+                assert!(!huge.ask(50));
+                small.give_back(1);
+                assert!(is_charged(&huge_mail));
+                huge.accept();
+                assert!(!small.ask(1), "nothing beside it");
+                drop(huge);
+                small.accept();
+                assert_eq!(budget.held(), 1);
+            },
+            1,
+        );
+    }
+
+    #[test]
+    fn one_that_leaves_the_queue_lets_the_next_one_in() {
+        check_random(
+            || {
+                let budget = budget(10);
+                let (mut holder, ..) = connection(&budget);
+                let (mut large, ..) = connection(&budget);
+                let (mut small, small_mail, _) = connection(&budget);
+                assert!(holder.ask(5));
+                assert!(!large.ask(6));
+                assert!(!small.ask(5));
+                drop(large);
+                assert!(is_charged(&small_mail));
+                assert_eq!(budget.held(), 10);
+            },
+            1,
+        );
+    }
+
+    #[test]
+    fn shares_that_end_at_any_point_leak_nothing_and_block_nobody() {
+        check_random(
+            || {
+                let budget = budget(10);
+                let threads: Vec<_> = [6, 5, 30]
+                    .into_iter()
+                    .map(|bytes| {
+                        let budget = Arc::clone(&budget);
+                        thread::spawn(move || {
+                            let (mut share, mailbox, bell) = connection(&budget);
+                            get(&mut share, bytes, &mailbox, &bell);
+                            share.give_back(bytes / 2);
+                            share.give_back(bytes - bytes / 2);
+                            get(&mut share, 1, &mailbox, &bell);
+                        })
+                    })
+                    .collect();
+                // These go away with an open question, granted or not.
+                for bytes in [4, 40] {
+                    let (mut share, ..) = connection(&budget);
+                    let _granted_or_not = share.ask(bytes);
+                    thread::yield_now();
+                }
+                for thread in threads {
+                    thread.join().unwrap();
+                }
+                assert_eq!(budget.held(), 0);
+            },
+            SCHEDULES,
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "deadlock")]
+    fn a_lost_wake_up_is_found() {
+        struct Deaf;
+        impl crate::mailbox::Wake for Deaf {
+            fn wake(&self) {}
+        }
+        check_random(
+            || {
+                let budget = budget(1);
+                let (mut holder, ..) = connection(&budget);
+                assert!(holder.ask(1));
+                let bell = Bell::new();
+                let mailbox = Arc::new(Mailbox::new(Box::new(Deaf)));
+                let mut share = budget.share(Arc::clone(&mailbox));
+                let holding = thread::spawn(move || drop(holder));
+                get(&mut share, 1, &mailbox, &bell);
+                holding.join().unwrap();
+            },
+            SCHEDULES,
+        );
+    }
+}

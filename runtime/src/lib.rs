@@ -24,6 +24,8 @@ mod queue;
 mod recorder;
 mod session;
 mod sync;
+#[cfg(test)]
+mod testing;
 mod timer;
 mod transport;
 mod workers;

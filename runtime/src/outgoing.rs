@@ -247,3 +247,6 @@ fn is_the_files(error: &io::Error) -> bool {
         .iter()
         .any(|errno| code == Some(errno.raw_os_error()))
 }
+
+#[cfg(test)]
+mod tests;
