@@ -5,6 +5,7 @@
 pub mod directory;
 pub mod dump;
 pub mod fuzz_batch;
+pub mod fuzz_codec;
 pub mod node;
 pub mod recorded;
 pub mod wire;

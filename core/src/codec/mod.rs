@@ -1,4 +1,4 @@
-//! Kafka's wire format: primitive types in their classic and compact forms, and the [`message!`]
+//! Kafka's wire format: primitive types in their classic and compact forms, and the `message!`
 //! macro in which a definition reads like Kafka's own schema.
 //!
 //! A [`Message`] is decoded by a [`Reader`] over the frame that it came in: records and other byte
