@@ -58,23 +58,15 @@ fn judge_compressed(
     compression: &dyn Compression,
 ) -> Result<(), Fault> {
     let bytes_max = judge.rules.decompressed_bytes_max;
-    let fault_at_end = |fault| stream_fault(fault, bytes_max);
+    let fault_of = |fault| stream_fault(fault, bytes_max);
     let decompress = compression
         .decompress(codec, body.clone())
-        .map_err(|fault| fault_at_end(StreamFault::Compression(fault)))?;
+        .map_err(|fault| fault_of(StreamFault::Compression(fault)))?;
     let mut stream = RecordStream::new(decompress, bytes_max);
     for _ in 0..judge.header.record_count {
-        let record = stream.next_record().map_err(|fault| match fault {
-            // Only Java's gzip tells a cut stream from a broken one, and Kafka takes it for
-            // records that are missing; at the end of the records it does not.
-            StreamFault::Compression(CompressionError::UnexpectedEnd) if codec == Codec::Gzip => {
-                Fault::in_log(ErrorCode::INVALID_RECORD)
-            }
-            other => fault_at_end(other),
-        })?;
-        judge.hear(record);
+        judge.hear(stream.next_record().map_err(fault_of)?);
     }
-    stream.finish().map_err(fault_at_end)
+    stream.finish().map_err(fault_of)
 }
 
 fn plain_fault(fault: RecordFault) -> Fault {

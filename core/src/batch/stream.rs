@@ -73,7 +73,7 @@ impl RecordStream {
     }
 
     /// Makes sure that nothing follows the last record, and that the stream ends as it should.
-    pub(super) fn finish(mut self) -> Result<(), StreamFault> {
+    pub(super) fn finish(&mut self) -> Result<(), StreamFault> {
         if self.at < self.end || self.fill()? > 0 {
             return Err(RecordFault::BytesLeft.into());
         }

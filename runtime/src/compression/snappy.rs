@@ -5,11 +5,12 @@ use klamm_core::batch::{CompressionError, Decompress};
 
 use super::corrupt;
 
-/// snappy-java's header begins with this; its version and the least compatible one follow.
+/// snappy-java's header begins with this. Its version and the least compatible one follow, which
+/// snappy-java does not look at.
 const MAGIC: &[u8] = b"\x82SNAPPY\0";
 /// The header: magic and two big-endian `i32`s.
 const HEADER_BYTES: usize = 16;
-/// The versions that snappy-java has written since 2011, and reads.
+/// The version that snappy-java has written since 2011.
 const VERSION: i32 = 1;
 /// Blocks that snappy-java writes, before compression.
 const BLOCK_BYTES: usize = 32 << 10;
@@ -37,7 +38,7 @@ impl Unsnappy {
         if input.is_empty() {
             return Err(corrupt("an empty snappy stream"));
         }
-        let framing = if take_header(&mut input)? { Framing::Blocks } else { Framing::Raw };
+        let framing = if take_header(&mut input) { Framing::Blocks } else { Framing::Raw };
         Ok(Self { rest: input, framing, block: Vec::new(), at: 0, block_bytes_max })
     }
 
@@ -77,7 +78,7 @@ impl Unsnappy {
             if self.rest.len() < size_of::<i32>() {
                 return Ok(None);
             }
-            if take_header(&mut self.rest)? {
+            if take_header(&mut self.rest) {
                 continue;
             }
             let length = usize::try_from(self.rest.get_i32())
@@ -105,16 +106,12 @@ impl Decompress for Unsnappy {
 }
 
 /// Takes snappy-java's header off the front, if it is there.
-fn take_header(input: &mut Bytes) -> Result<bool, CompressionError> {
-    if input.len() < HEADER_BYTES || !input.starts_with(MAGIC) {
-        return Ok(false);
+fn take_header(input: &mut Bytes) -> bool {
+    let found = input.len() >= HEADER_BYTES && input.starts_with(MAGIC);
+    if found {
+        input.advance(HEADER_BYTES);
     }
-    input.advance(MAGIC.len());
-    if input.get_i32() < VERSION {
-        return Err(corrupt("snappy framing of an unknown version"));
-    }
-    input.advance(size_of::<i32>());
-    Ok(true)
+    found
 }
 
 pub(super) fn compress(input: &[u8]) -> Vec<u8> {

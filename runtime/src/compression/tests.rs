@@ -69,7 +69,7 @@ fn cut_streams_are_errors_wherever_they_are_cut() {
     for codec in CODECS {
         let compressed = compress(codec, &text(3_000));
         // Snappy's framing has no end mark: between blocks it ends well.
-        let from = if codec == Codec::Zstd { 1 } else { 0 };
+        let from = usize::from(codec == Codec::Zstd);
         for cut in from..compressed.len() {
             if codec == Codec::Snappy && (16..20).contains(&cut) {
                 assert_eq!(decompress(codec, &compressed[..cut]), Ok(vec![]));
@@ -126,6 +126,13 @@ fn zstd_frames_follow_each_other_and_skippable_ones_are_passed_over() {
     compressed.extend(compress(Codec::Zstd, b"two"));
     assert_eq!(decompress(Codec::Zstd, &compressed), Ok(b"one two".to_vec()));
     compressed.extend(b"zzzz");
+    assert!(matches!(decompress(Codec::Zstd, &compressed), Err(CompressionError::Corrupt(_))));
+}
+
+#[test]
+fn zstd_reserved_bit_is_refused() {
+    let mut compressed = compress(Codec::Zstd, b"records");
+    compressed[4] |= 0x08;
     assert!(matches!(decompress(Codec::Zstd, &compressed), Err(CompressionError::Corrupt(_))));
 }
 

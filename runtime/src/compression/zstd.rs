@@ -12,6 +12,11 @@ use super::corrupt;
 
 /// A block holds this much at the most.
 const BLOCK_BYTES_MAX: usize = 128 << 10;
+/// A frame's first bytes.
+const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Where a frame's descriptor stands, and its bit that must be 0 (RFC 8878, 3.1.1.1.1).
+const DESCRIPTOR_AT: usize = 4;
+const RESERVED_BIT: u8 = 0x08;
 /// The largest window that zstandard itself takes without being told to (2^27), and that its
 /// highest level asks for.
 const CLAIMED_WINDOW_BYTES_MAX: u64 = 128 << 20;
@@ -42,6 +47,12 @@ impl Unzstd {
             let start = self.input.position();
             if start >= self.input.get_ref().len() as u64 {
                 return Ok(None);
+            }
+            let frame = self.input.get_ref().get(start as usize..).unwrap_or_default();
+            let is_zstd = frame.starts_with(&MAGIC);
+            if is_zstd && frame.get(DESCRIPTOR_AT).is_some_and(|bits| bits & RESERVED_BIT != 0) {
+                // The decoder does not mind, zstandard itself does: no client could read it.
+                return Err(corrupt("a zstd frame with the reserved bit"));
             }
             let mut decoder = FrameDecoder::new();
             decoder.set_max_window_size(self.window_bytes_max as u64);
