@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use super::compression::{CompressionError, Decompress};
 use super::records::{RecordFault, RecordSource, read_fields, read_record_size};
 
-/// Decompressed bytes held at once. A decompressor's own window is larger; calls get rarer no more.
+/// Decompressed bytes held at once: small beside any decompressor's window, and few calls.
 const PIECE_BYTES: usize = 8 << 10;
 
 /// Goes over the records of a compressed body; of keys and values it keeps the length alone.
