@@ -11,12 +11,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use klamm_core::Exit;
+use klamm_core::broker::image::Image;
 use klamm_core::config::{Config, Durability, Limits, Listener, TopicConfig};
 use klamm_core::effect::{FileRef, IoError, Operation, OperationResult, Path};
 use klamm_core::ids::{ConnectionId, EffectId};
 use klamm_core::request::Response;
-use klamm_runtime::Recorder;
+use klamm_core::time::Now;
+use klamm_core::{Exit, Output};
+use klamm_runtime::{Input, Machine, Recorder};
 use klamm_std::{Handle, Options, Server, StartError};
 
 #[test]
@@ -96,6 +98,79 @@ fn a_bad_frame_closes_after_the_answers_before_it() {
     assert_eq!(read_frame(&mut stream).unwrap()[..4], 1_i32.to_be_bytes());
     assert_eq!(stream.read(&mut [0; 9]).unwrap(), 0);
     stop(handle);
+}
+
+#[test]
+fn answers_reach_a_peer_whose_last_bytes_are_not_read() {
+    let dir = TempDir::new();
+    let handle = start(&dir);
+    let mut stream = connect(&handle);
+    let mut bytes = api_versions(1);
+    bytes.extend_from_slice(&[0xff; 4]);
+    bytes.resize(4 << 20, 0xee);
+    stream.write_all(&bytes).unwrap();
+    thread::sleep(Duration::from_millis(50));
+    assert_eq!(read_frame(&mut stream).unwrap()[..4], 1_i32.to_be_bytes());
+    assert_eq!(stream.read(&mut [0; 9]).unwrap(), 0, "closed, not reset");
+    stop(handle);
+}
+
+#[test]
+fn connections_that_share_a_small_budget_are_all_served() {
+    let dir = TempDir::new();
+    let mut config = dir.config();
+    // Room for two requests, while sixteen are begun; some of their peers go away.
+    config.limits.request_budget_bytes = 25;
+    let handle = Server::start(config, Options::default()).unwrap();
+    let mut streams: Vec<_> = (0..16).map(|_| connect(&handle)).collect();
+    for stream in &mut streams {
+        stream.write_all(&api_versions(1)[..9]).unwrap();
+    }
+    let mut served = Vec::new();
+    for (n, mut stream) in streams.into_iter().enumerate() {
+        if n % 3 == 0 {
+            continue;
+        }
+        let request = api_versions(1);
+        stream.write_all(&[&request[9..], &request].concat()).unwrap();
+        served.push(thread::spawn(move || {
+            for _ in 0..2 {
+                assert_eq!(read_frame(&mut stream).unwrap()[..4], 1_i32.to_be_bytes());
+            }
+        }));
+    }
+    for thread in served {
+        thread.join().unwrap();
+    }
+    let mut last = connect(&handle);
+    last.write_all(&api_versions(2)).unwrap();
+    assert_eq!(read_frame(&mut last).unwrap()[..4], 2_i32.to_be_bytes());
+    stop(handle);
+}
+
+#[test]
+#[should_panic(expected = "the machine's own words")]
+fn a_panic_in_a_turn_reaches_who_waits() {
+    struct Faulty(Arc<Image>, Option<Output>);
+    impl Machine for Faulty {
+        fn handle(&mut self, _: Input, _: Now) {
+            panic!("the machine's own words");
+        }
+        fn poll_output(&mut self) -> Option<Output> {
+            self.1.take()
+        }
+        fn poll_timeout(&self) -> Option<klamm_core::time::Instant> {
+            None
+        }
+        fn image(&self) -> &Arc<Image> {
+            &self.0
+        }
+    }
+    let dir = TempDir::new();
+    let machine = |_, _, _| Faulty(Arc::default(), Some(Output::Ready));
+    let handle = Server::start_machine(dir.config(), Options::default(), machine).unwrap();
+    let _other = connect(&handle);
+    handle.wait();
 }
 
 #[test]

@@ -85,12 +85,15 @@ enum Ending {
     WhenSent,
     /// The same, but not later than this.
     By(Instant),
+    /// All is sent. What the peer still sends is read and dropped until it closes too, but not later
+    /// than this: closing a socket with unread bytes in it would take answers away from the peer.
+    Lingering(Instant),
     /// Now.
     Now,
 }
 
-/// Rounds of reading, turns and sending in one step: with a read of 64 KiB each, some hundred
-/// microseconds of work before others of the same executor have their turn.
+/// Rounds of reading, turns and sending in one step, each of one read: what others of the same
+/// executor wait for.
 const ROUNDS_MAX: usize = 8;
 
 impl<M: Machine> Session<M> {
@@ -137,7 +140,7 @@ impl<M: Machine> Session<M> {
         self.readiness.gone |= ready.gone;
         for _ in 0..ROUNDS_MAX {
             let moved = self.round(transport);
-            if self.is_over() {
+            if self.is_over(transport) {
                 return Next::End;
             }
             if !moved {
@@ -162,32 +165,46 @@ impl<M: Machine> Session<M> {
         moved |= self.receive(transport);
         moved |= self.take_turns();
         moved |= self.send(transport);
-        if let Ending::By(end) = self.ending
-            && end <= now.mono
-        {
+        if self.end().is_some_and(|end| end <= now.mono) {
             self.ending = Ending::Now;
         }
         moved
     }
 
-    fn is_over(&self) -> bool {
+    fn is_over(&mut self, transport: &mut impl Transport) -> bool {
         let is_sent = self.outgoing.is_empty();
         match self.ending {
             Ending::Now => true,
-            Ending::WhenSent | Ending::By(_) => is_sent,
-            Ending::None => is_sent && self.connection.is_finished(),
+            Ending::By(_) => is_sent,
+            Ending::Lingering(_) => self.reading == Reading::Ended,
+            Ending::WhenSent => is_sent && !self.linger(transport),
+            Ending::None => is_sent && self.connection.is_finished() && !self.linger(transport),
+        }
+    }
+
+    /// False when there is nothing to linger for.
+    fn linger(&mut self, transport: &mut impl Transport) -> bool {
+        if self.reading == Reading::Ended || self.readiness.gone || transport.finish().is_err() {
+            return false;
+        }
+        let wait = Millis(self.node.limits().shutdown_send_ms);
+        self.ending = Ending::Lingering(self.node.now().mono + wait);
+        true
+    }
+
+    /// When it is over at the latest.
+    fn end(&self) -> Option<Instant> {
+        match self.ending {
+            Ending::By(end) | Ending::Lingering(end) => Some(end),
+            Ending::None | Ending::WhenSent | Ending::Now => None,
         }
     }
 
     fn interest(&self) -> Interest {
-        let end = match self.ending {
-            Ending::By(end) => Some(end),
-            _ => None,
-        };
         Interest {
             read: self.may_read() > 0,
             write: !self.outgoing.is_empty(),
-            deadline: self.connection.poll_timeout().into_iter().chain(end).min(),
+            deadline: self.connection.poll_timeout().into_iter().chain(self.end()).min(),
         }
     }
 
@@ -215,10 +232,11 @@ impl<M: Machine> Session<M> {
 
     /// How much may be read now; 0 for nothing.
     fn may_read(&self) -> usize {
-        if self.reading == Reading::Ended || self.ending != Ending::None {
-            return 0;
+        match (self.reading, self.ending) {
+            (Reading::Open, Ending::None) => self.connection.wants_read(),
+            (Reading::Open, Ending::Lingering(_)) => self.node.limits().read_bytes as usize,
+            _ => 0,
         }
-        self.connection.wants_read()
     }
 
     fn receive(&mut self, transport: &mut impl Transport) -> bool {
@@ -243,6 +261,9 @@ impl<M: Machine> Session<M> {
                 return false;
             }
             Err(_) => self.ending = Ending::Now,
+        }
+        if matches!(self.ending, Ending::Lingering(_)) {
+            self.input.clear();
         }
         true
     }

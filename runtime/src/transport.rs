@@ -28,6 +28,9 @@ pub trait Transport {
     ///
     /// `ErrorKind::Unsupported`: this file cannot be sent so; read it and [`send`](Self::send).
     fn send_file(&mut self, file: &File, position: u64, length: usize) -> io::Result<usize>;
+
+    /// Tells the peer that nothing more will come.
+    fn finish(&mut self) -> io::Result<()>;
 }
 
 /// A connected, non-blocking stream socket.
@@ -72,6 +75,10 @@ impl<S: AsFd> Transport for Socket<S> {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     fn send_file(&mut self, _: &File, _: u64, _: usize) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(rustix::net::shutdown(&self.0, rustix::net::Shutdown::Write)?)
     }
 }
 

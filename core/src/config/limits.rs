@@ -77,7 +77,8 @@ pub struct Limits {
     /// Shorter file ranges are read and leave with their neighbours in one call; a sendfile costs
     /// about as much as copying this many bytes.
     pub sendfile_bytes_min: u64,
-    /// How long connections may go on sending when the broker has stopped.
+    /// How long connections may go on sending when the broker has stopped, and how long one that ends
+    /// by its peer's fault waits for the peer to take its last answers and close.
     pub shutdown_send_ms: u64,
     /// The pause after a failed accept: without descriptors the next one fails too.
     pub accept_pause_ms: u64,

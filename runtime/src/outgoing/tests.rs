@@ -43,6 +43,10 @@ impl Transport for Slow {
         self.calls.push(format!("file at {position}"));
         Ok(bytes.len())
     }
+
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 struct Setup {
