@@ -6,6 +6,7 @@ pub mod directory;
 pub mod dump;
 pub mod fuzz_batch;
 pub mod fuzz_codec;
+pub mod fuzz_frames;
 pub mod node;
 pub mod recorded;
 pub mod wire;

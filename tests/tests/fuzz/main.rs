@@ -1,6 +1,7 @@
 //! The fuzz bodies under fixed seeds. `KLAMM_FUZZ_INPUTS` draws more inputs than a plain run.
 
 mod codec;
+mod frames;
 
 /// How many inputs to draw, `usually` unless the environment says otherwise.
 fn inputs(usually: usize) -> usize {
