@@ -147,11 +147,11 @@ impl Broker {
     }
 
     pub(super) fn handle_checkpointed(&mut self, index: DirectoryIndex, result: Completion) {
+        self.directories[usize::from(index.0)].checkpoint_runs = false;
         if let Err(error) = result.into_result() {
             self.fail_directory(index, &error);
-            return;
         }
-        self.directories[usize::from(index.0)].checkpoint_runs = false;
+        // A directory that failed keeps the others waiting no longer.
         self.finish_startup();
     }
 
