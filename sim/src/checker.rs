@@ -5,8 +5,8 @@
 //! | durable mode | there | there |
 //! | page-cache mode | there | may be gone, unless the broker has stopped in good order since |
 //!
-//! A record that was sent and not answered, or answered with an error of storage or time, may be there,
-//! once. One that was refused is not there. Offsets have no gaps and are given once.
+//! A record that was sent and not answered, or answered with an error of storage or time, may be
+//! there, once. One that was refused is not there. Offsets have no gaps and are given once.
 
 use std::collections::BTreeMap;
 
@@ -114,7 +114,8 @@ enum State {
 /// UNKNOWN_SERVER_ERROR, NOT_ENOUGH_REPLICAS_AFTER_APPEND.
 const ERRORS_OF_UNKNOWN_END: [i16; 4] = [56, 7, -1, 20];
 
-/// Bytes at the front of each value that say which record it is.
+/// Bytes of a record's id, big-endian. A value is its id again and again, so that a wrong byte
+/// anywhere makes it nobody's.
 pub const RECORD_ID_BYTES: usize = 8;
 
 impl Checker {
@@ -174,8 +175,8 @@ impl Checker {
         }
     }
 
-    /// Compares what was promised with what lies on the disk. `in_service` says which logs the broker
-    /// serves: they must be readable to their ends.
+    /// Compares what was promised with what lies on the disk. `in_service` says which logs the
+    /// broker serves: they must be readable to their ends.
     pub fn check(
         &mut self,
         logs: &BTreeMap<TopicPartition, StoredLog>,
@@ -239,7 +240,9 @@ impl Checker {
 }
 
 fn record_id(value: &[u8]) -> RecordId {
-    value.first_chunk::<RECORD_ID_BYTES>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    let Some(id) = value.first_chunk::<RECORD_ID_BYTES>() else { return 0 };
+    let is_whole = value.chunks(RECORD_ID_BYTES).all(|part| id.starts_with(part));
+    if is_whole { u64::from_be_bytes(*id) } else { 0 }
 }
 
 #[cfg(test)]
@@ -274,6 +277,13 @@ mod tests {
         };
         let records = (0..).zip(records).map(stored).collect();
         BTreeMap::from([(target(), StoredLog { records, ..StoredLog::default() })])
+    }
+
+    #[test]
+    fn a_value_with_a_wrong_byte_is_nobodys() {
+        assert_eq!(super::record_id(&[0, 0, 0, 0, 0, 0, 0, 7, 0, 0]), 7);
+        assert_eq!(super::record_id(&[0, 0, 0, 0, 0, 0, 0, 7, 0, 1]), 0);
+        assert_eq!(super::record_id(&[0, 0]), 0);
     }
 
     fn judged(checker: &mut Checker, records: &[u64]) -> Vec<Broken> {

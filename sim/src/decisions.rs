@@ -1,8 +1,9 @@
 //! Every choice of a run, in one place: drawn from a seed, or read back from a script.
 //!
-//! Each purpose has a stream of its own, so that a new draw for one purpose leaves what a seed means
-//! for all others as it was. What was chosen is recorded; the record, without the generator, is enough
-//! to run the same run again, and an exhausted record answers 0, which is always the mildest choice.
+//! Each purpose has a stream of its own, so that a new draw for one purpose leaves what a seed
+//! means for all others as it was. What was chosen is recorded; the record, without the generator,
+//! is enough to run the same run again, and an exhausted record answers 0, which is always the
+//! mildest choice.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! What clients asked and were told, in the order of events: all that the checkers go by, beside the disk.
+//! What clients asked and were told, in the order of events: all that the checkers go by, beside
+//! the disk.
 
 use std::fmt;
 
@@ -47,7 +48,8 @@ pub enum Entry {
         /// Offset of the first.
         base_offset: i64,
     },
-    /// The broker says why not. They may be there all the same when `error` is one of storage or time.
+    /// The broker says why not. They may be there all the same when `error` is one of storage or
+    /// time.
     Error {
         /// The append.
         append: AppendId,

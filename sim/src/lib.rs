@@ -1,23 +1,33 @@
 //! Klamm's third driver: simulated network, disk and clock around the real machines.
 //!
-//! A run is a pure function of its [`Decisions`](decisions::Decisions): drawn from a seed, or read back
-//! from a script. The pieces, one concept a file:
+//! A run is a pure function of its [`Decisions`](decisions::Decisions): drawn from a seed, or read
+//! back from a script. The pieces, one concept a file:
 //!
 //! - [`queue`]: the one queue of events, ordered by (time, id); [`decisions`]: every choice;
 //!   [`digest`]: a run's fingerprint.
 //! - [`options`]: what a run is like; [`script`]: a run as text.
 //! - [`disk`]: what files do, and what crashes leave of them.
+//! - [`network`]: connections between clients and broker; [`client`]: the model client; [`setup`]:
+//!   what is there before the first start.
+//! - [`world`]: all of it around the real machines; [`layer`]: where a run may lie to them.
 //! - [`history`]: what clients asked and were told; [`reader`]: what lies on the disk; [`checker`]:
 //!   whether the two agree.
+//! - [`broken`]: brokers that break their promises, for the checkers to catch; [`enumerate`]: every
+//!   crash point of small histories.
 
-#![forbid(unsafe_code)]
-
+pub mod broken;
 pub mod checker;
+pub mod client;
 pub mod decisions;
 pub mod digest;
 pub mod disk;
+pub mod enumerate;
 pub mod history;
+pub mod layer;
+pub mod network;
 pub mod options;
 pub mod queue;
 pub mod reader;
 pub mod script;
+pub mod setup;
+pub mod world;

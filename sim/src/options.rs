@@ -1,4 +1,5 @@
-//! What a run is like: drawn from its seed, printed before anything happens, read back from a script.
+//! What a run is like: drawn from its seed, printed before anything happens, read back from a
+//! script.
 
 use std::fmt;
 use std::str::FromStr;
@@ -55,6 +56,8 @@ options! {
     partitions,
     /// Log directories.
     log_dirs,
+    /// 1: the partitions' directories are there at the first start; 0: the broker makes them.
+    partition_dirs,
     /// 1: `klamm.durability=page-cache`.
     page_cache,
     /// `segment.bytes` of the topics.
@@ -154,6 +157,7 @@ impl Options {
             topics: 1,
             partitions: 1,
             log_dirs: 1,
+            partition_dirs: 1,
             segment_bytes: 1 << 20,
             request_partitions_max: 1,
             batch_records_max: 2,
@@ -167,8 +171,8 @@ impl Options {
         }
     }
 
-    /// A run in which anything may go wrong: each kind of fault is off in about half of the runs, so
-    /// that none hides behind another.
+    /// A run in which anything may go wrong: each kind of fault is off in about half of the runs,
+    /// so that none hides behind another.
     pub fn draw(decisions: &mut Decisions) -> Self {
         let mut draw = |low, high| decisions.between(Purpose::Options, low, high);
         let mut options = Self {
@@ -178,6 +182,7 @@ impl Options {
             topics: draw(1, 3),
             partitions: draw(1, 3),
             log_dirs: draw(1, 2),
+            partition_dirs: draw(0, 1),
             page_cache: draw(0, 3) / 3,
             segment_bytes: 1 << draw(12, 20),
             request_partitions_max: draw(1, 3),
@@ -197,6 +202,9 @@ impl Options {
         };
         // Short pieces of long requests would be most of the run.
         options.piece_bytes_max = options.piece_bytes_max.max(options.value_bytes_max / 32);
+        // A batch must fit a segment.
+        let batch = options.batch_records_max * (options.value_bytes_max + 100);
+        options.segment_bytes = options.segment_bytes.max(2 * batch);
         if draw(0, 2) == 0 {
             options.write_fault_per_mille = draw(0, 1) * draw(0, 20);
             options.sync_fault_per_mille = draw(0, 1) * draw(0, 20);

@@ -1,5 +1,5 @@
-//! An independent reader of Kafka's log files (record batches of magic 2): it shares no code with the
-//! core, so that the two do not agree on a mistake.
+//! An independent reader of Kafka's log files (record batches of magic 2): it shares no code with
+//! the core, so that the two do not agree on a mistake.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,8 @@ pub struct StoredLog {
     pub fault: Option<String>,
 }
 
-/// Reads every partition below `log_dirs`, internal topics left out. The error names what is there twice.
+/// Reads every partition below `log_dirs`, internal topics left out. The error names what is there
+/// twice.
 pub fn read_logs(
     disk: &Disk,
     log_dirs: &[Path],

@@ -19,7 +19,10 @@ pub struct Script {
 impl Script {
     /// The script of a run that has been made.
     pub fn of(options: &Options, decisions: &Decisions) -> Self {
-        Self { options: options.clone(), choices: decisions.record().clone() }
+        let mut choices = decisions.record().clone();
+        // The options stand there themselves.
+        choices.remove(&Purpose::Options);
+        Self { options: options.clone(), choices }
     }
 
     /// The choices, to be made again.
@@ -46,7 +49,8 @@ impl Script {
         text
     }
 
-    /// Reads [`to_text`](Self::to_text) back; empty lines and those that begin with `#` are skipped.
+    /// Reads [`to_text`](Self::to_text) back; empty lines and those that begin with `#` are
+    /// skipped.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut script = Self { options: Options::default(), choices: BTreeMap::new() };
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {

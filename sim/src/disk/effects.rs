@@ -146,7 +146,8 @@ impl Disk {
         self.open.insert(id, effect);
     }
 
-    /// The operation that has started takes hold, or fails. An effect without operations is finished at once.
+    /// The operation that has started takes hold, or fails. An effect without operations is
+    /// finished at once.
     pub fn take_hold(&mut self, id: EffectId, wall_ms: i64, decisions: &mut Decisions) -> Progress {
         let mut effect = self.open.remove(&id).expect("only a submitted effect takes hold");
         if let Some(operation) = effect.operations.get(effect.next).cloned() {

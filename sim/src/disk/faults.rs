@@ -10,8 +10,8 @@ pub struct Faults {
     pub within: Option<Path>,
     /// A write fails, after some of its bytes were written.
     pub write_per_mille: u32,
-    /// A sync fails: some of what it covers is lost at the next power loss, reads back well until then,
-    /// and the next sync succeeds without writing it.
+    /// A sync fails: some of the content that it covers is lost at the next power loss, reads back
+    /// well until then, and the next sync succeeds without writing it.
     pub sync_per_mille: u32,
     /// A read, an open or a listing fails.
     pub read_per_mille: u32,

@@ -16,7 +16,8 @@ pub(super) struct File {
     durable: Vec<u8>,
     /// Length that survives; older or newer than the durable content.
     durable_length: u64,
-    /// Sectors whose cached content is not known to be durable, with the write that last touched them.
+    /// Sectors whose cached content is not known to be durable, with the write that last touched
+    /// them.
     dirty: BTreeMap<usize, u64>,
     /// The write that last touched the file, 0 when its length is clean.
     length_dirty: u64,
@@ -177,8 +178,8 @@ impl File {
         self.holes.clear();
     }
 
-    /// The power is gone: each sector that is not durable is kept, dropped or garbled, and the length
-    /// is the old one, the new one, or one between.
+    /// The power is gone: each sector that is not durable is kept, dropped or garbled, and the
+    /// length is the old one, the new one, or one between.
     pub(super) fn power_lost(&mut self, decisions: &mut Decisions) {
         let mut content = std::mem::take(&mut self.durable);
         for &sector in self.dirty.keys() {

@@ -1,24 +1,27 @@
-//! An in-memory disk that carries out every [`Operation`] step by step, and loses what a disk may lose.
+//! An in-memory disk that carries out every [`Operation`] step by step, and loses what a disk may
+//! lose.
 //!
 //! # The model
 //!
-//! - **Page cache and medium.** Reads see the page cache. Its content reaches the medium by sector of
-//!   [`SECTOR_BYTES`], when a sync covers it; a file's length does so on its own.
-//! - **A sync covers what was there when it began**: [`Operation::Sync`] one file's data and length,
-//!   [`Operation::SyncDirectory`] one directory's entries (not what lies in them), a
+//! - **Page cache and medium.** Reads see the page cache. Its content reaches the medium by sector
+//!   of [`SECTOR_BYTES`], when a sync covers it; a file's length does so on its own.
+//! - **A sync covers what was there when it began**: [`Operation::Sync`] one file's data and
+//!   length, [`Operation::SyncDirectory`] one directory's entries (not what lies in them), a
 //!   [`SyncSet`](klamm_core::effect::SyncSet) each of its members, in any order, from one moment or
 //!   from several.
-//! - **Steps.** An operation *starts*, then *takes hold*; the effect's completion is handed in later
-//!   still. The world decides when. What a read or a listing answers is what is there as it takes hold.
+//! - **Steps.** An operation *starts*, then *takes hold*; the effect's completion is handed in
+//!   later still. The world decides when. What a read or a listing answers is what is there as it
+//!   takes hold.
 //! - **Killed.** The process is gone at any point: the page cache stays, and an operation that had
 //!   started has happened or not, a write up to any byte. Locks and open files are forgotten.
 //! - **Power loss.** Beyond that, of what no sync covered: each sector is kept, dropped or garbled
-//!   (noise or zeros; a byte that is durable and was rewritten with its own value keeps it); a length is
-//!   the durable one, the last one, or one between, whatever became of the data; creates, renames and
-//!   unlinks are lost one by one.
-//! - **Faults** ([`Faults`]): failed operations, writes that fail half way, a full disk, bits flipped at
-//!   rest ([`Disk::flip`]), and failed syncs: what such a sync covered is partly lost, reads back well
-//!   until the power goes, and the next sync succeeds without writing it.
+//!   (noise or zeros; a byte that is durable and was rewritten with its own value keeps it); a
+//!   length is the durable one, the last one, or one between, whatever became of the data; creates,
+//!   renames and unlinks are lost one by one.
+//! - **Faults** ([`Faults`]): failed operations, writes that fail half way, a full disk, bits
+//!   flipped at rest ([`Disk::flip`]), and failed syncs: the content that such a sync covered is
+//!   partly lost, reads back well until the power goes, and the next sync succeeds without writing
+//!   it. Entries of a directory are not forgotten like that: the next sync covers them again.
 //! - **Rules.** What the machine must never do to a disk is found here, as a [`Violation`].
 
 mod effects;
@@ -133,7 +136,8 @@ impl Disk {
     /// The effect's answer; its operations are over.
     pub fn complete(&mut self, id: EffectId) -> Completion {
         let effect = self.open.remove(&id).expect("only a submitted effect completes");
-        // From here on the machine knows; a sync of the same directory that it asked for earlier is fine.
+        // From here on the machine knows; a sync of the same directory that it asked for earlier is
+        // fine.
         if let Some(path) = effect.failed_sync() {
             let of = |directory: &&Path| path.is_within(directory);
             let directory = self.log_directories.iter().find(of);
@@ -176,7 +180,8 @@ impl Disk {
         self.pins.retain(|_, count| *count > 0);
     }
 
-    /// Reads a range as it leaves for a client, and checks that it might; `None` when it is not there in full.
+    /// Reads a range as it leaves for a client, and checks that it might; `None` when it is not
+    /// there in full.
     pub fn serve(&mut self, range: &FileRange, level: ServedLevel) -> Option<Bytes> {
         let node = self.bind(&range.file)?;
         let file = self.tree.file(node)?;

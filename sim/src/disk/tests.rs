@@ -309,6 +309,21 @@ fn a_failed_sync_loses_its_sectors_though_they_read_well_and_the_next_sync_succe
 }
 
 #[test]
+fn a_failed_sync_of_a_directory_is_made_good_by_the_next() {
+    for seed in 0..50 {
+        let mut bench = Bench::new(seed);
+        bench.well(vec![write(&log(), 0, b"x"), Operation::Sync(log())]);
+        let sync = || vec![Operation::SyncDirectory(Path::new("/d"))];
+        bench.disk.set_faults(Faults { sync_per_mille: 1000, ..Faults::default() });
+        assert!(bench.run(sync()).into_result().is_err());
+        bench.disk.set_faults(Faults::default());
+        bench.well(sync());
+        bench.lose_power();
+        assert_eq!(bench.content("/d/0.log"), Some(&b"x"[..]));
+    }
+}
+
+#[test]
 fn a_failed_write_leaves_some_of_its_bytes_and_a_full_disk_what_fits() {
     let mut bench = Bench::new(1);
     bench.disk.set_faults(Faults { write_per_mille: 1000, ..Faults::default() });

@@ -75,9 +75,17 @@ impl Directory {
         self.settle(covered, || true);
     }
 
-    /// Each covered change is durable, or never will be.
+    /// Each covered change is durable, or waits for another sync: a file system keeps what it could
+    /// not write of its own structures, unlike what it could not write of a file's content.
     pub(super) fn sync_failed(&mut self, covered: u64, decisions: &mut Decisions) {
-        self.settle(covered, || decisions.below(Purpose::DiskFault, 2) == 0);
+        let changes = std::mem::take(&mut self.pending);
+        for (number, change) in changes {
+            if number < covered && decisions.below(Purpose::DiskFault, 2) == 0 {
+                change.apply(&mut self.durable);
+            } else {
+                self.pending.push_back((number, change));
+            }
+        }
     }
 
     fn settle(&mut self, covered: u64, mut reaches_disk: impl FnMut() -> bool) {

@@ -1,0 +1,137 @@
+//! Brokers that break a promise on purpose: the negative controls, which the checkers must catch.
+//!
+//! Each is an honest broker behind a layer that lies to it, or about it.
+
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use klamm_core::effect::{Completion, Effect, Operation, OperationResult};
+use klamm_core::ids::{ConnectionId, EffectId, JobId};
+use klamm_core::request::{Response, ResponseBody};
+
+use crate::layer::{Carry, Layer};
+use crate::reader::crc32c;
+
+/// Answers before the sync: every sync of logs is told as done, and none is.
+#[derive(Debug, Default)]
+pub struct AnswersBeforeSync;
+
+impl Layer for AnswersBeforeSync {
+    fn effect(&mut self, id: EffectId, effect: &mut Effect) -> Carry {
+        match effect {
+            Effect::Sync(_) if id.owner == JobId::BROKER => Carry::Never,
+            _ => Carry::Honestly,
+        }
+    }
+}
+
+/// Forgets the directories of new files: their content is synced, their names are not.
+#[derive(Debug, Default)]
+pub struct ForgetsDirectorySync;
+
+impl Layer for ForgetsDirectorySync {
+    fn effect(&mut self, _: EffectId, effect: &mut Effect) -> Carry {
+        if let Effect::Sync(set) = effect {
+            set.directories.clear();
+        }
+        Carry::Honestly
+    }
+}
+
+/// Moves a log's end past a hole: each third write of the broker is told as done long before it
+/// happens.
+#[derive(Debug, Default)]
+pub struct EndsPastHole {
+    writes: u64,
+}
+
+/// Longer than a sync takes, and an answer.
+const HOLE_MICROS: u64 = 500_000;
+
+impl Layer for EndsPastHole {
+    fn effect(&mut self, id: EffectId, effect: &mut Effect) -> Carry {
+        let Effect::Operations(operations) = effect else { return Carry::Honestly };
+        let writes_log = |operation: &Operation| match operation {
+            Operation::Write { file, .. } => file.path.name().strip_suffix(".log").is_some(),
+            _ => false,
+        };
+        if id.owner != JobId::BROKER || !operations.iter().all(writes_log) {
+            return Carry::Honestly;
+        }
+        self.writes += 1;
+        if self.writes.is_multiple_of(3) { Carry::Late(HOLE_MICROS) } else { Carry::Honestly }
+    }
+}
+
+/// Takes any CRC for good in recovery: what a job reads of a log has its checksums set right.
+#[derive(Debug, Default)]
+pub struct SkipsCrcInRecovery;
+
+impl Layer for SkipsCrcInRecovery {
+    fn completion(&mut self, id: EffectId, effect: &Effect, completion: &mut Completion) {
+        let (Effect::Operations(operations), Completion::Done(results)) = (effect, completion)
+        else {
+            return;
+        };
+        if id.owner == JobId::BROKER {
+            return;
+        }
+        for (operation, result) in operations.iter().zip(results) {
+            if let (Operation::Read { file, .. }, OperationResult::Read(bytes)) =
+                (operation, result)
+                && file.path.name().strip_suffix(".log").is_some()
+            {
+                *bytes = with_right_checksums(bytes);
+            }
+        }
+    }
+}
+
+/// Walks over whole batches as far as their lengths lead.
+fn with_right_checksums(bytes: &Bytes) -> Bytes {
+    let mut out = BytesMut::from(&bytes[..]);
+    let mut position = 0;
+    while let Some(head) = out.get(position..).and_then(|left| left.first_chunk::<17>()) {
+        let length = i32::from_be_bytes([head[8], head[9], head[10], head[11]]);
+        let end = position + 12 + length.max(0) as usize;
+        if length < 49 || end > out.len() || head[16] != 2 {
+            break;
+        }
+        let crc = crc32c(&out[position + 21..end]);
+        out[position + 17..position + 21].copy_from_slice(&crc.to_be_bytes());
+        position = end;
+    }
+    out.freeze()
+}
+
+/// Answers a request with what belongs to the one before: two answers of a connection that are out
+/// together change places.
+#[derive(Debug, Default)]
+pub struct ReordersAnswers {
+    held: BTreeMap<ConnectionId, Response>,
+    answers: u64,
+}
+
+impl Layer for ReordersAnswers {
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        if !matches!(response.body, ResponseBody::Produce(_)) {
+            return vec![(to, response)];
+        }
+        self.answers += 1;
+        match self.held.remove(&to) {
+            Some(mut held) => {
+                std::mem::swap(&mut held.body, &mut response.body);
+                vec![(to, held), (to, response)]
+            }
+            None if self.answers.is_multiple_of(3) => {
+                self.held.insert(to, response);
+                Vec::new()
+            }
+            None => vec![(to, response)],
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Where a run may lie to the machine or about it: what passes between machine and world goes
+//! through a layer, which may drop, delay or alter it. The honest one does nothing.
+
+use std::fmt::Debug;
+
+use klamm_core::effect::{Completion, Effect};
+use klamm_core::ids::{ConnectionId, EffectId};
+use klamm_core::request::Response;
+
+/// What becomes of an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carry {
+    /// It is carried out, and then its completion is handed in.
+    Honestly,
+    /// Its success is told at once; it is carried out so many microseconds later.
+    Late(u64),
+    /// Its success is told, and it is never carried out.
+    Never,
+}
+
+/// Stands between the machine and the world. Each default lets everything pass.
+pub trait Layer: Debug {
+    /// The broker or a job has emitted an effect.
+    fn effect(&mut self, id: EffectId, effect: &mut Effect) -> Carry {
+        let _ = (id, effect);
+        Carry::Honestly
+    }
+
+    /// An effect that was carried out is about to be told.
+    fn completion(&mut self, id: EffectId, effect: &Effect, completion: &mut Completion) {
+        let _ = (id, effect, completion);
+    }
+
+    /// The broker has answered; gives what is delivered now.
+    fn response(&mut self, to: ConnectionId, response: Response) -> Vec<(ConnectionId, Response)> {
+        vec![(to, response)]
+    }
+}
+
+/// Lets everything pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Honest;
+
+impl Layer for Honest {}

@@ -1,0 +1,146 @@
+//! `klamm-sim`: runs seeds and scripts, and tells how to repeat what fails.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use klamm_core::effect::Path;
+use klamm_sim::enumerate::{SMALL_HISTORIES, SmallHistory};
+use klamm_sim::script::Script;
+use klamm_sim::world::{Failure, Report, World};
+
+const USAGE: &str = "\
+klamm-sim: the whole broker on a simulated network, disk and clock
+
+    klamm-sim --seed N               one run, its options printed first
+    klamm-sim --seeds N [--from S]   N runs, from seed S on
+    klamm-sim --script FILE          a run that was written down
+    klamm-sim --crash-points         every crash point of the small histories
+
+    --trace          print each event
+    --save FILE      write a failed run down as a script
+";
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(what) => {
+            eprintln!("{what}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    // A panic of the machine is told with its seed, below.
+    match arguments.run() {
+        Ok(told) => {
+            println!("{told}");
+            ExitCode::SUCCESS
+        }
+        Err(told) => {
+            eprintln!("{told}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Arguments {
+    seed: Option<u64>,
+    seeds: Option<u64>,
+    from: u64,
+    script: Option<String>,
+    crash_points: bool,
+    trace: bool,
+    save: Option<String>,
+}
+
+impl Arguments {
+    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut parsed = Self::default();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or(format!("{word} needs a value"));
+            let number = |text: String| text.parse().map_err(|_| format!("{text}: no number"));
+            match word.as_str() {
+                "--seed" => parsed.seed = Some(number(value()?)?),
+                "--seeds" => parsed.seeds = Some(number(value()?)?),
+                "--from" => parsed.from = number(value()?)?,
+                "--script" => parsed.script = Some(value()?),
+                "--save" => parsed.save = Some(value()?),
+                "--crash-points" => parsed.crash_points = true,
+                "--trace" => parsed.trace = true,
+                _ => return Err(format!("{word} is not understood")),
+            }
+        }
+        Ok(parsed)
+    }
+
+    fn run(&self) -> Result<String, String> {
+        if let Some(file) = &self.script {
+            let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+            let script = Script::parse(&text).map_err(|error| format!("{file}: {error}"))?;
+            return self.one(World::from_script(&script), &format!("--script {file}"));
+        }
+        if self.crash_points {
+            return self.crash_points();
+        }
+        if let Some(count) = self.seeds {
+            return self.many(count);
+        }
+        let seed = self.seed.ok_or_else(|| USAGE.to_owned())?;
+        let world = World::from_seed(seed);
+        println!("SEED={seed}\n{}", world.options());
+        self.one(world, &format!("--seed {seed}"))
+    }
+
+    fn one(&self, world: World, again: &str) -> Result<String, String> {
+        let world = if self.trace { world.with_trace() } else { world };
+        match world.run() {
+            Ok(report) => Ok(format!("{report:?}")),
+            Err(failure) => Err(self.failed(&failure, again)),
+        }
+    }
+
+    fn many(&self, count: u64) -> Result<String, String> {
+        let (mut events, mut acknowledged, mut crashes) = (0, 0, 0);
+        for seed in self.from..self.from.saturating_add(count) {
+            let world = World::from_seed(seed);
+            let options = world.options().to_string();
+            let report: Report = world.run().map_err(|failure| {
+                format!(
+                    "SEED={seed}\n{options}{}",
+                    self.failed(&failure, &format!("--seed {seed}"))
+                )
+            })?;
+            events += report.events;
+            acknowledged += report.acknowledged;
+            crashes += report.crashes;
+        }
+        Ok(format!(
+            "{count} seeds from {}: {events} events, {acknowledged} acknowledged appends, \
+             {crashes} crashes",
+            self.from
+        ))
+    }
+
+    fn crash_points(&self) -> Result<String, String> {
+        let mut told = String::new();
+        for number in 0..SMALL_HISTORIES {
+            let tried = SmallHistory::new(number)
+                .and_then(|history| history.try_crash_points(0, 1))
+                .map_err(|failure| self.failed(&failure, "--crash-points"))?;
+            writeln!(told, "history {number}: {tried} crashes").expect("a string takes everything");
+        }
+        Ok(told)
+    }
+
+    fn failed(&self, failure: &Failure, again: &str) -> String {
+        let mut told = format!("FAILED {failure}\nto repeat: klamm-sim {again}");
+        if let Some(file) = &self.save {
+            let text = format!("# {failure}\n{}", failure.script.to_text());
+            match std::fs::write(file, text) {
+                Ok(()) => write!(told, "\nto repeat without the seed: klamm-sim --script {file}"),
+                Err(error) => write!(told, "\n{}: {error}", Path::new(file)),
+            }
+            .expect("a string takes everything");
+        }
+        told
+    }
+}

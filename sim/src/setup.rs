@@ -1,0 +1,146 @@
+//! Log directories with topics in them, as a broker would have left them after a clean stop long
+//! ago: what a run begins with as long as topics cannot be created over the wire.
+
+use klamm_core::batch::BatchBuilder;
+use klamm_core::checkpoint::{MetaProperties, MetaPropertiesVersion, PartitionMetadata};
+use klamm_core::config::{Config, Durability, Limits, Listener, TopicConfig};
+use klamm_core::effect::Path;
+use klamm_core::ids::Uuid;
+use klamm_core::records::{FeatureLevelRecord, MetadataRecord, PartitionRecord, TopicRecord};
+
+use crate::client::KnownTopic;
+use crate::options::Options;
+
+/// What is there before the first start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installation {
+    /// `log.dirs`.
+    pub log_dirs: Vec<Path>,
+    /// Topics, their partitions spread over the log directories.
+    pub topics: Vec<KnownTopic>,
+    /// Files and their content.
+    pub files: Vec<(Path, Vec<u8>)>,
+}
+
+const NODE_ID: i32 = 1;
+
+/// `metadata.version` of Kafka 4.3.
+const METADATA_VERSION: i16 = 30;
+
+impl Installation {
+    /// What `options` ask for.
+    pub fn new(options: &Options) -> Self {
+        let log_dirs: Vec<Path> =
+            (0..options.log_dirs.max(1)).map(|index| Path::new(&format!("/data{index}"))).collect();
+        let topic = |index: u64| KnownTopic {
+            name: format!("topic{index}"),
+            id: id(0x70, index),
+            partitions: options.partitions as i32,
+        };
+        let topics: Vec<KnownTopic> = (0..options.topics).map(topic).collect();
+        let mut files = Vec::new();
+        for (index, log_dir) in (0..).zip(&log_dirs) {
+            let properties = MetaProperties {
+                version: MetaPropertiesVersion::V1,
+                cluster_id: Some(id(0xc1, 0).to_string()),
+                node_id: Some(NODE_ID),
+                directory_id: Some(directory_id(index)),
+            };
+            files.push((log_dir.join(MetaProperties::FILE), properties.format().into_bytes()));
+        }
+        let metadata = log_dirs[0].join("__cluster_metadata-0");
+        let log = metadata_log(&topics, log_dirs.len() as u64);
+        files.push((metadata.join("00000000000000000000.log"), log));
+        files.push(partition_metadata(&metadata, Uuid::METADATA_TOPIC));
+        if options.partition_dirs == 1 {
+            for (topic, index) in partitions(&topics) {
+                let log_dir = &log_dirs[directory_of(index, log_dirs.len() as u64) as usize];
+                let directory = log_dir.join(&format!("{}-{index}", topic.name));
+                files.push(partition_metadata(&directory, topic.id));
+            }
+        }
+        Self { log_dirs, topics, files }
+    }
+
+    /// The broker's configuration on this installation.
+    pub fn config(&self, options: &Options) -> Config {
+        let listener =
+            Listener { name: "PLAINTEXT".to_owned(), host: "broker".to_owned(), port: 9092 };
+        Config {
+            node_id: NODE_ID,
+            listeners: vec![listener.clone()],
+            advertised: vec![listener],
+            log_dirs: self.log_dirs.clone(),
+            durability: match options.page_cache {
+                0 => Durability::Durable,
+                _ => Durability::PageCache,
+            },
+            topic_defaults: TopicConfig {
+                segment_bytes: options.segment_bytes as u32,
+                ..TopicConfig::default()
+            },
+            limits: Limits::default(),
+        }
+    }
+}
+
+fn partitions(topics: &[KnownTopic]) -> impl Iterator<Item = (&KnownTopic, i32)> {
+    topics.iter().flat_map(|topic| (0..topic.partitions).map(move |index| (topic, index)))
+}
+
+fn partition_metadata(directory: &Path, topic_id: Uuid) -> (Path, Vec<u8>) {
+    (directory.join(PartitionMetadata::FILE), PartitionMetadata { topic_id }.format().into_bytes())
+}
+
+/// One batch with the level, then one for each topic, from offset 0.
+fn metadata_log(topics: &[KnownTopic], log_dirs: u64) -> Vec<u8> {
+    let level =
+        FeatureLevelRecord { name: "metadata.version".into(), feature_level: METADATA_VERSION };
+    let mut batches: Vec<Vec<MetadataRecord>> = vec![vec![level.into()]];
+    for topic in topics {
+        let record = TopicRecord { name: topic.name.clone(), topic_id: topic.id };
+        let of_partition = |index| MetadataRecord::from(partition(topic.id, index, log_dirs));
+        let records = (0..topic.partitions).map(of_partition);
+        batches.push(std::iter::once(record.into()).chain(records).collect());
+    }
+    let mut log = Vec::new();
+    let mut offset = 0;
+    for batch in batches {
+        let mut builder = BatchBuilder::new();
+        for record in &batch {
+            builder.append(0, None, Some(&record.encode(record.version_max())));
+        }
+        log.extend(builder.encode(offset, 1));
+        offset += batch.len() as i64;
+    }
+    log
+}
+
+fn partition(topic_id: Uuid, index: i32, log_dirs: u64) -> PartitionRecord {
+    PartitionRecord {
+        partition_id: index,
+        topic_id,
+        replicas: vec![NODE_ID],
+        isr: vec![NODE_ID],
+        leader: NODE_ID,
+        leader_epoch: 0,
+        partition_epoch: 0,
+        directories: vec![directory_id(directory_of(index, log_dirs))],
+        ..PartitionRecord::default()
+    }
+}
+
+fn directory_of(partition: i32, log_dirs: u64) -> u64 {
+    partition as u64 % log_dirs
+}
+
+fn directory_id(index: u64) -> Uuid {
+    id(0xd1, index)
+}
+
+/// An id in the form of a random UUID that is the same in every run.
+fn id(kind: u8, number: u64) -> Uuid {
+    let mut bytes = [kind, 0, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 0];
+    bytes[12..].copy_from_slice(&(number as u32 + 1).to_be_bytes());
+    Uuid(bytes)
+}

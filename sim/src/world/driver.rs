@@ -1,0 +1,412 @@
+//! What happens inside the broker's process: the driver's part.
+
+use bytes::{BufMut, BytesMut};
+use klamm_core::effect::{Completion, Effect, IoError, IoErrorKind, Operation, OperationResult};
+use klamm_core::event::Event as CoreEvent;
+use klamm_core::ids::{ConnectionId, EffectId, JobId};
+use klamm_core::request::Response;
+use klamm_core::{Chunk, Connection, Job, Output, Peer};
+use klamm_runtime::Input;
+
+use super::World;
+use super::event::{Event, Inner};
+use super::process::Phase;
+use super::seat::Seat;
+use crate::decisions::Purpose;
+use crate::disk::{Progress, ServedLevel};
+use crate::history::Entry;
+use crate::layer::Carry;
+use crate::network::Direction;
+
+impl World {
+    pub(super) fn happen_inside(&mut self, inner: Inner) {
+        match inner {
+            Inner::Serve(id) => self.serve(id),
+            Inner::TurnOf(id) => self.turn_of(id),
+            Inner::Turn(input) => self.turn(Some(*input)),
+            Inner::Timer => {
+                if let Some(process) = &mut self.process {
+                    process.timer = None;
+                }
+                self.turn(Some(Input::Timeout));
+            }
+            Inner::ConnectionTimer(id) => self.connection_timer(id),
+            Inner::OperationStarts(id) => {
+                self.disk.start(id);
+                self.push_disk(Inner::OperationHolds(id));
+            }
+            Inner::OperationHolds(id) => {
+                let wall_ms = self.wall_ms();
+                match self.disk.take_hold(id, wall_ms, &mut self.decisions) {
+                    Progress::More => self.push_disk(Inner::OperationStarts(id)),
+                    Progress::Finished => self.push(Inner::Completes(id)),
+                }
+            }
+            Inner::Completes(id) => self.completes(id),
+            Inner::Told(id, completion) => self.told(id, *completion),
+            Inner::JobStep(id) => self.job_step(id),
+            Inner::Mail(id, response) => {
+                if let Some(seat) = self.seat(id) {
+                    seat.mail.push_back(*response);
+                    self.wake(id);
+                }
+            }
+            Inner::CloseMail(id) => {
+                if let Some(seat) = self.seat(id) {
+                    seat.closing = true;
+                    self.wake(id);
+                }
+            }
+            Inner::Leaves(id) => self.leaves(id),
+            Inner::Exit => self.exit(),
+        }
+    }
+
+    fn push(&mut self, inner: Inner) {
+        let delay = self.process_delay();
+        self.queue.push(delay, Event::Process(inner));
+    }
+
+    fn push_disk(&mut self, inner: Inner) {
+        let delay = self.decisions.between(Purpose::Delay, 0, self.current.disk_micros_max);
+        self.queue.push(delay, Event::Process(inner));
+    }
+
+    fn seat(&mut self, id: ConnectionId) -> Option<&mut Seat> {
+        self.process.as_mut()?.seats.get_mut(&id).filter(|seat| !seat.closed)
+    }
+
+    /// A client has connected.
+    pub(super) fn accept(&mut self, id: ConnectionId) {
+        let limits = self.config.limits.clone();
+        let compression = std::sync::Arc::clone(&self.compression);
+        let Some(process) = &mut self.process else { return };
+        let mut seat = Seat::new(Connection::new(id, limits, compression));
+        let listener = self.config.listeners[0].name.as_str().into();
+        let peer = Peer { listener, address: format!("client:{}", id.0) };
+        seat.inbox.push_back(Input::Connect(id, peer));
+        process.seats.insert(id, seat);
+        self.push(Inner::TurnOf(id));
+    }
+
+    /// A connection's loop is to go round.
+    pub(super) fn wake(&mut self, id: ConnectionId) {
+        if let Some(seat) = self.seat(id)
+            && !seat.awake
+        {
+            seat.awake = true;
+            self.push(Inner::Serve(id));
+        }
+    }
+
+    fn serve(&mut self, id: ConnectionId) {
+        let (now_micros, wall_ms) = (self.queue.now_micros(), self.wall_ms());
+        let Some(process) = &mut self.process else { return };
+        let now = process.now(now_micros, wall_ms);
+        let Some(seat) = process.seats.get_mut(&id).filter(|seat| !seat.closed) else { return };
+        seat.awake = false;
+        let round = seat.round(&process.image, now, &mut process.budget, &mut self.decisions);
+        let next_charged = process.budget.next();
+        let (deadline, timer) = (seat.connection.poll_timeout(), seat.timer.take());
+        let deadline = deadline.map(|at| process.micros_of(at));
+        if let Some(ticket) = timer {
+            self.queue.cancel(ticket);
+        }
+        if let Some(at) = deadline {
+            let ticket = self.queue.push_at(at, Event::Process(Inner::ConnectionTimer(id)));
+            if let Some(seat) = self.seat(id) {
+                seat.timer = Some(ticket);
+            }
+        }
+        for _ in 0..round.turns {
+            self.push(Inner::TurnOf(id));
+        }
+        if round.leaves {
+            self.push(Inner::Leaves(id));
+        }
+        if round.discharged
+            && let Some(next) = next_charged
+        {
+            self.wake(next);
+        }
+        if round.finished {
+            self.close_seat(id);
+        } else if round.again {
+            self.wake(id);
+        }
+    }
+
+    fn connection_timer(&mut self, id: ConnectionId) {
+        let (now_micros, wall_ms) = (self.queue.now_micros(), self.wall_ms());
+        let Some(process) = &mut self.process else { return };
+        let now = process.now(now_micros, wall_ms);
+        if let Some(seat) = process.seats.get_mut(&id).filter(|seat| !seat.closed) {
+            seat.timer = None;
+            seat.timeout(now);
+            self.wake(id);
+        }
+    }
+
+    /// The socket is closed, and the broker is told last.
+    pub(super) fn close_seat(&mut self, id: ConnectionId) {
+        let Some(process) = &mut self.process else { return };
+        let Some(seat) = process.seats.get_mut(&id).filter(|seat| !seat.closed) else { return };
+        seat.close(&mut process.budget);
+        let (timer, next_charged) = (seat.timer.take(), process.budget.next());
+        if let Some(ticket) = timer {
+            self.queue.cancel(ticket);
+        }
+        self.push(Inner::TurnOf(id));
+        if let Some(next) = next_charged {
+            self.wake(next);
+        }
+        let (now, conditions) = (self.queue.now_micros(), self.conditions());
+        let way = (id, Direction::Down);
+        if let Some(at) = self.network.end(way, now, &conditions, &mut self.decisions) {
+            self.queue.push_at(at, Event::Arrives(id, Direction::Down));
+        }
+    }
+
+    /// A turn with the next input of a connection.
+    fn turn_of(&mut self, id: ConnectionId) {
+        let Some(process) = &mut self.process else { return };
+        let Some(seat) = process.seats.get_mut(&id) else { return };
+        let input = seat.inbox.pop_front().expect("each turn of a connection has its input");
+        if matches!(input, Input::Disconnect(..)) {
+            process.seats.remove(&id);
+        }
+        self.turn(Some(input));
+    }
+
+    /// One lock hold: a mutation, then everything that it gave is dispatched.
+    pub(super) fn turn(&mut self, input: Option<Input>) {
+        let (now_micros, wall_ms) = (self.queue.now_micros(), self.wall_ms());
+        let Some(process) = &mut self.process else { return };
+        if matches!(process.phase, Phase::Ended(_)) {
+            return;
+        }
+        let now = process.now(now_micros, wall_ms);
+        let outputs = process.turn(input, now);
+        for output in outputs {
+            self.dispatch(output);
+        }
+        self.set_timer();
+    }
+
+    fn set_timer(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        let deadline = process.broker.poll_timeout();
+        if process.timer.map(|(at, _)| at) == deadline {
+            return;
+        }
+        if let Some((_, ticket)) = process.timer.take() {
+            self.queue.cancel(ticket);
+        }
+        if let Some(deadline) = deadline
+            && !matches!(process.phase, Phase::Ended(_))
+        {
+            let at = process.micros_of(deadline);
+            let late = self.decisions.between(Purpose::Delay, 0, self.current.process_micros_max);
+            let at = at.saturating_add(late).max(self.queue.now_micros());
+            let ticket = self.queue.push_at(at, Event::Process(Inner::Timer));
+            process.timer = Some((deadline, ticket));
+        }
+    }
+
+    fn dispatch(&mut self, output: Output) {
+        if self.trace && !matches!(output, Output::Job(..)) {
+            println!("                 -> {output:?}");
+        }
+        match output {
+            Output::Effect(id, effect) => self.submit(id, effect),
+            Output::Job(id, job) => {
+                if let Some(process) = &mut self.process {
+                    process.jobs.insert(id, job);
+                }
+                self.push(Inner::JobStep(id));
+            }
+            Output::Response(to, response) => {
+                for (to, response) in self.layer.response(to, response) {
+                    self.post(to, response);
+                }
+            }
+            Output::Close(id) => {
+                let due = self.seat(id).map_or(0, |seat| seat.mail_due_micros);
+                self.queue.push_at(due, Event::Process(Inner::CloseMail(id)));
+            }
+            Output::Event(event) => self.hear(&event),
+            Output::Ready => self.ready(),
+            Output::Stopped(exit) => self.stopped(exit),
+        }
+    }
+
+    /// A response goes to its mailbox.
+    fn post(&mut self, to: ConnectionId, response: Response) {
+        let at = self.queue.now_micros() + self.process_delay();
+        if let Some(seat) = self.seat(to) {
+            seat.mail_due_micros = seat.mail_due_micros.max(at);
+            self.queue.push_at(at, Event::Process(Inner::Mail(to, Box::new(response))));
+        }
+    }
+
+    fn hear(&mut self, event: &CoreEvent) {
+        match event {
+            CoreEvent::PartitionOffline { partition, .. } => self.offline.push(partition.clone()),
+            CoreEvent::DirectoryOffline { .. } => {
+                if let Some(process) = &mut self.process {
+                    process.disk_failed = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn ready(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.was_ready = true;
+            if process.phase == Phase::Starting {
+                process.phase = Phase::Ready;
+            }
+        }
+        self.failed_starts = 0;
+        self.disk.set_live();
+        self.record(Entry::Recovered);
+        self.check_disk();
+    }
+
+    fn stopped(&mut self, exit: klamm_core::Exit) {
+        if let Some(process) = &mut self.process {
+            let in_order =
+                exit == klamm_core::Exit::Clean && process.was_ready && !process.disk_failed;
+            let left_over = self.disk.open_effects().filter(|id| id.owner == JobId::BROKER).count();
+            process.phase = Phase::Ended(exit);
+            if in_order && left_over > 0 {
+                self.fail(format!("the broker stopped with {left_over} effects of its own out"));
+            }
+        }
+        // What is unsent may still leave, for a while.
+        let grace = self.decisions.between(Purpose::Delay, 1_000, 1_000_000);
+        self.queue.push(grace, Event::Process(Inner::Exit));
+    }
+
+    /// An effect goes to the disk.
+    fn submit(&mut self, id: EffectId, mut effect: Effect) {
+        let carry = self.layer.effect(id, &mut effect);
+        if carry != Carry::Honestly {
+            self.push(Inner::Told(id, Box::new(success(&effect))));
+        }
+        if carry == Carry::Never {
+            return;
+        }
+        self.disk.submit(id, effect.clone(), &mut self.decisions);
+        if let Some(process) = &mut self.process {
+            process.effects.insert(id, (effect, carry == Carry::Honestly));
+        }
+        match carry {
+            Carry::Late(micros) => {
+                self.queue.push(micros, Event::Process(Inner::OperationStarts(id)));
+            }
+            _ => self.push_disk(Inner::OperationStarts(id)),
+        }
+    }
+
+    fn completes(&mut self, id: EffectId) {
+        let mut completion = self.disk.complete(id);
+        let Some(process) = &mut self.process else { return };
+        let Some((effect, is_awaited)) = process.effects.remove(&id) else { return };
+        if let Completion::Failed { error, .. } = &completion {
+            process.disk_failed |= error.kind != IoErrorKind::NotFound;
+        }
+        if !is_awaited {
+            return;
+        }
+        self.layer.completion(id, &effect, &mut completion);
+        self.told(id, completion);
+    }
+
+    /// A completion is handed in: in a turn, or to the job that waits for it.
+    fn told(&mut self, id: EffectId, completion: Completion) {
+        if id.owner == JobId::BROKER {
+            self.turn(Some(Input::Completion(id, completion)));
+            return;
+        }
+        let Some(process) = &mut self.process else { return };
+        if let Some(job) = process.jobs.get_mut(&id.owner) {
+            job.handle_completion(id, completion);
+            self.push(Inner::JobStep(id.owner));
+        }
+    }
+
+    fn job_step(&mut self, id: JobId) {
+        let Some(job) = self.process.as_mut().and_then(|process| process.jobs.get_mut(&id)) else {
+            return;
+        };
+        let effects: Vec<_> = std::iter::from_fn(|| Job::poll_effect(job)).collect();
+        let done = job.poll_done();
+        for (effect_id, effect) in effects {
+            self.submit(effect_id, effect);
+        }
+        if let Some(result) = done {
+            if let Some(process) = &mut self.process {
+                process.jobs.remove(&id);
+            }
+            self.push(Inner::Turn(Box::new(Input::JobDone(id, result))));
+        }
+    }
+
+    /// What the connection had to send leaves the process; ranges are read as they leave.
+    fn leaves(&mut self, id: ConnectionId) {
+        let level = match self.current.page_cache {
+            0 => ServedLevel::Synced,
+            _ => ServedLevel::Written,
+        };
+        let Some(seat) = self.process.as_mut().and_then(|process| process.seats.get_mut(&id))
+        else {
+            return;
+        };
+        let chunks = std::mem::take(&mut seat.leaving);
+        let count = chunks.len();
+        let mut bytes = BytesMut::new();
+        for chunk in chunks {
+            match chunk {
+                Chunk::Bytes(piece) => bytes.put(piece),
+                Chunk::File(range) => match self.disk.serve(&range, level) {
+                    Some(piece) => bytes.put(piece),
+                    None => {
+                        let message = "the file ended before the range did";
+                        let error = IoError::new(&range.file.path, IoErrorKind::Other, message);
+                        self.push(Inner::Turn(Box::new(Input::RangeFailed(range, error))));
+                        self.close_seat(id);
+                        return;
+                    }
+                },
+            }
+        }
+        if let Some(seat) = self.seat(id) {
+            seat.connection.handle_transmitted(count);
+            self.wake(id);
+        }
+        let (now, conditions) = (self.queue.now_micros(), self.conditions());
+        let way = (id, Direction::Down);
+        let due = self.network.send(way, bytes.freeze(), now, &conditions, &mut self.decisions);
+        for at in due {
+            self.queue.push_at(at, Event::Arrives(id, Direction::Down));
+        }
+    }
+}
+
+/// The completion of an effect that went well.
+fn success(effect: &Effect) -> Completion {
+    let of_operation = |operation: &Operation| match operation {
+        Operation::Open(_) => OperationResult::Opened(0),
+        Operation::Read { .. } => OperationResult::Read(bytes::Bytes::new()),
+        Operation::List(_) => OperationResult::Listed(Vec::new()),
+        _ => OperationResult::Done,
+    };
+    match effect {
+        Effect::Sync(_) => Completion::Done(Vec::new()),
+        Effect::Operations(operations) => {
+            Completion::Done(operations.iter().map(of_operation).collect())
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What happens outside the broker's process: clients, network, and the ends of the process itself.
+
+use klamm_core::Exit;
+use klamm_core::ids::ConnectionId;
+use klamm_runtime::Input;
+
+use super::event::{Event, Inner};
+use super::process::{Phase, Process};
+use super::{FAILED_STARTS_MAX, RunPhase, World};
+use crate::client::{AfterSending, Client};
+use crate::decisions::Purpose;
+use crate::disk::{Crash, Faults};
+use crate::history::Entry;
+use crate::network::{Direction, Piece};
+
+impl World {
+    pub(super) fn happen(&mut self, event: Event) {
+        match event {
+            Event::Start => self.start(),
+            Event::ClientConnects(client) => self.client_connects(client),
+            Event::ClientSends(client) => self.client_sends(client),
+            Event::Arrives(id, direction) => self.arrives(id, direction),
+            Event::Process(inner) => self.happen_inside(inner),
+        }
+    }
+
+    fn start(&mut self) {
+        if self.process.is_some() {
+            return;
+        }
+        let mut seed = [0; 32];
+        for word in seed.as_chunks_mut::<8>().0 {
+            *word = self.decisions.below(Purpose::Broker, u64::MAX).to_le_bytes();
+        }
+        self.offline.clear();
+        let (now, wall_ms) = (self.queue.now_micros(), self.wall_ms());
+        self.process = Some(Process::start(self.config.clone(), seed, now, wall_ms));
+        self.turn(None);
+    }
+
+    /// The process is gone before its time.
+    pub(super) fn crash(&mut self, crash: Crash) {
+        self.crashes += 1;
+        self.end_process(crash);
+        self.record(Entry::Crashed(crash));
+    }
+
+    /// The process has ended by itself.
+    pub(super) fn exit(&mut self) {
+        let Some(process) = &self.process else { return };
+        let Phase::Ended(exit) = process.phase.clone() else { return };
+        let disk_failed = process.disk_failed;
+        let was_ready = process.was_ready;
+        let closing = matches!(self.phase, RunPhase::Closing { .. });
+        let left_over = process.left_over().filter(|_| closing);
+        self.end_process(Crash::Killed);
+        match exit {
+            // Stopped in its start, it has brought nothing into order.
+            Exit::Clean if disk_failed || !was_ready => {}
+            Exit::Clean => {
+                if let Some(left) = left_over {
+                    self.fail(format!("the broker has stopped in good order and leaves {left}"));
+                }
+                self.record(Entry::Stopped);
+                self.check_disk();
+                if closing {
+                    self.phase = RunPhase::Over;
+                }
+            }
+            Exit::Failed(_) if disk_failed => {
+                self.failed_starts += u32::from(!was_ready);
+                if self.failed_starts > FAILED_STARTS_MAX {
+                    self.disk.set_faults(Faults::default());
+                }
+            }
+            Exit::Failed(reason) => {
+                self.fail(format!("the broker stopped though no disk had failed: {reason}"));
+            }
+        }
+    }
+
+    /// What is in the process is lost; what has left it still arrives.
+    fn end_process(&mut self, crash: Crash) {
+        self.process = None;
+        self.queue.retain(|event| !matches!(event, Event::Process(_)));
+        let connections: Vec<ConnectionId> = self.network.connections().collect();
+        for id in connections {
+            while let Some(Piece::Bytes(bytes)) = self.network.arrive(id, Direction::Down) {
+                self.client_receives(id, &bytes);
+            }
+            self.disconnect_client(id);
+        }
+        self.disk.crash(crash, &mut self.decisions);
+        let pause = self.decisions.below(Purpose::Delay, 100_000);
+        self.queue.push(pause, Event::Start);
+    }
+
+    /// A person, or a system, asks the broker to stop.
+    pub(super) fn ask_to_stop(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        if matches!(process.phase, Phase::Starting | Phase::Ready) {
+            process.phase = Phase::Stopping;
+            let delay = self.process_delay();
+            let event = Inner::Turn(Box::new(Input::Shutdown));
+            self.queue.push(delay, Event::Process(event));
+        }
+    }
+
+    fn client_connects(&mut self, client: usize) {
+        if self.clients[client].connection().is_some() || self.clients[client].is_done() {
+            return;
+        }
+        if !self.is_ready() {
+            let pause = self.decisions.between(Purpose::Client, 1_000, 50_000);
+            self.queue.push(pause, Event::ClientConnects(client));
+            return;
+        }
+        let id = self.network.open(client);
+        self.clients[client].connected(id);
+        self.accept(id);
+        let delay = self.decisions.below(Purpose::Client, 1_000);
+        self.queue.push(delay, Event::ClientSends(client));
+    }
+
+    fn client_sends(&mut self, client: usize) {
+        let Some(id) = self.clients[client].connection() else {
+            self.queue.push(0, Event::ClientConnects(client));
+            return;
+        };
+        let sent = self.with_client(client, Client::send);
+        let Some((frame, after)) = sent else { return };
+        let (now, conditions) = (self.queue.now_micros(), self.conditions());
+        let way = (id, Direction::Up);
+        let decisions = &mut self.decisions;
+        let mut due = self.network.send(way, frame, now, &conditions, decisions);
+        if after == AfterSending::HalfClose {
+            due.extend(self.network.end(way, now, &conditions, decisions));
+        }
+        for at in due {
+            self.queue.push_at(at, Event::Arrives(id, Direction::Up));
+        }
+        let delay = self.decisions.below(Purpose::Client, 2_000);
+        self.queue.push(delay, Event::ClientSends(client));
+    }
+
+    fn arrives(&mut self, id: ConnectionId, direction: Direction) {
+        let Some(piece) = self.network.arrive(id, direction) else { return };
+        match (direction, piece) {
+            (_, Piece::Reset) => {
+                self.disconnect_client(id);
+                self.close_seat(id);
+            }
+            (Direction::Up, piece) => {
+                let seat = self.process.as_mut().and_then(|process| process.seats.get_mut(&id));
+                let Some(seat) = seat.filter(|seat| !seat.closed) else { return };
+                match piece {
+                    Piece::Bytes(bytes) => seat.socket.extend_from_slice(&bytes),
+                    _ => seat.socket_ended = true,
+                }
+                self.wake(id);
+            }
+            (Direction::Down, Piece::Bytes(bytes)) => self.client_receives(id, &bytes),
+            (Direction::Down, _) => self.disconnect_client(id),
+        }
+    }
+
+    fn client_receives(&mut self, id: ConnectionId, bytes: &[u8]) {
+        let Some(client) = self.network.client_of(id) else { return };
+        if self.clients[client].connection() != Some(id) {
+            return;
+        }
+        let seen = self.history.entries().len();
+        let result = self.with_client(client, |client, around| client.receive(bytes, around));
+        if let Err(bad) = result {
+            self.fail(format!("answer: {bad}"));
+        }
+        if let Some(first) = self.first_healthy {
+            let refused = |(_, entry): &&(u64, Entry)| match entry {
+                Entry::Error { append, .. } => *append >= first,
+                _ => false,
+            };
+            if let Some((_, entry)) = self.history.entries()[seen..].iter().find(refused) {
+                self.fail(format!("liveness: refused though nothing fails any more: {entry:?}"));
+            }
+        }
+        let delay = self.decisions.below(Purpose::Client, 1_000);
+        self.queue.push(delay, Event::ClientSends(client));
+    }
+
+    /// The connection is gone, as its client sees it.
+    fn disconnect_client(&mut self, id: ConnectionId) {
+        let client = self.network.client_of(id);
+        self.network.close(id);
+        let Some(client) = client.filter(|&client| self.clients[client].connection() == Some(id))
+        else {
+            return;
+        };
+        self.with_client(client, Client::disconnected);
+        let pause = self.decisions.between(Purpose::Client, 100, 20_000);
+        self.queue.push(pause, Event::ClientConnects(client));
+        // The broker finds out when it reads or writes next.
+        if let Some(seat) = self.process.as_mut().and_then(|process| process.seats.get_mut(&id)) {
+            seat.socket_ended = true;
+            self.wake(id);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Every crash point of the small histories, both kinds of crash.
+//!
+//! All thirteen thousand take most of a minute without optimization; here each history tries its
+//! share of the points, and `klamm-sim --crash-points` tries them all.
+
+use klamm_sim::enumerate::{SMALL_HISTORIES, SmallHistory};
+
+/// One point in so many, another one in each history.
+const STEP: usize = 8;
+
+#[test]
+fn no_crash_point_breaks_a_promise() {
+    let mut tried = 0;
+    for number in 0..SMALL_HISTORIES {
+        let outcome = SmallHistory::new(number)
+            .and_then(|history| history.try_crash_points(number % STEP as u64, STEP));
+        match outcome {
+            Ok(count) => tried += count,
+            Err(failure) => panic!("history {number}: {failure}\n{}", failure.script.to_text()),
+        }
+    }
+    assert!(tried > 500, "{tried} crashes");
+}

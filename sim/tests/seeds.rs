@@ -1,0 +1,71 @@
+//! A fixed set of runs, in which anything may go wrong and no promise may be broken.
+
+use klamm_sim::broken::ReordersAnswers;
+use klamm_sim::decisions::Decisions;
+use klamm_sim::options::Options;
+use klamm_sim::script::Script;
+use klamm_sim::world::World;
+
+#[test]
+fn no_promise_is_broken() {
+    for seed in 0..100 {
+        let world = World::from_seed(seed);
+        let options = world.options().clone();
+        if let Err(failure) = world.run() {
+            panic!("SEED={seed}\n{options}{failure}\nto repeat: klamm-sim --seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn what_was_found_once_stays_mended() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts");
+    let mut scripts = 0;
+    for entry in std::fs::read_dir(directory).expect("the scripts are kept there") {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("a text");
+        let script = Script::parse(&text).expect("a script");
+        if let Err(failure) = World::from_script(&script).run() {
+            panic!("{}: {failure}", path.display());
+        }
+        scripts += 1;
+    }
+    assert!(scripts > 0);
+}
+
+#[test]
+fn a_script_repeats_its_run() {
+    // A run that fails, for its script: no answer may come to a broker that keeps one back.
+    let options = Options { requests: 30, pipeline: 6, ..Options::calm() };
+    let run = |world: World| world.with_layer(Box::new(ReordersAnswers::default())).run();
+    let failure = run(World::new(options, Decisions::from_seed(3))).expect_err("it is broken");
+    let script = Script::parse(&failure.script.to_text()).expect("a script");
+    let again = run(World::from_script(&script)).expect_err("it is broken");
+    assert_eq!((again.events, again.message), (failure.events, failure.message));
+}
+
+#[test]
+fn one_seed_is_one_run() {
+    for seed in [1, 17, 42] {
+        let (one, other) = (World::from_seed(seed).run(), World::from_seed(seed).run());
+        assert_eq!(one.expect("it goes well"), other.expect("it goes well"));
+    }
+}
+
+#[test]
+fn a_run_goes_through_crashes_and_acknowledges_much() {
+    let (mut crashes, mut acknowledged) = (0, 0);
+    for seed in 0..20 {
+        let report = World::from_seed(seed).run().expect("it goes well");
+        crashes += report.crashes;
+        acknowledged += report.acknowledged;
+    }
+    assert!(crashes > 15 && acknowledged > 200, "{crashes} crashes, {acknowledged} appends");
+}
+
+#[test]
+fn a_calm_run_acknowledges_everything() {
+    let options = Options { requests: 20, clients: 2, ..Options::calm() };
+    let report = World::new(options, Decisions::from_seed(5)).run().expect("nothing fails");
+    assert_eq!(report.acknowledged, 44, "and two more of each client at the end");
+}
