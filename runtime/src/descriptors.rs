@@ -3,13 +3,13 @@
 use klamm_core::config::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are neither a log's file nor a connection's: listeners, pollers, standard streams,
-/// whatever an embedder has open.
+/// Descriptors that are neither a log's file nor a connection's: listeners, pollers, standard
+/// streams, whatever an embedder has open.
 const RESERVE: u64 = 64;
 
 /// Raises the process's soft limit of descriptors to the hard one, as far as it can, and lowers
-/// `limits` to what that allows: without this, a flood of connections would make opening a log's file
-/// fail, and take its directory offline.
+/// `limits` to what that allows: without this, a flood of connections would make opening a log's
+/// file fail, and take its directory offline.
 ///
 /// `per_connection` is how many descriptors a driver needs for a connection.
 pub fn fit_descriptors(limits: &mut Limits, per_connection: usize) {

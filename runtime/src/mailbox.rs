@@ -31,7 +31,8 @@ pub trait Wake: Send + Sync {
 /// bounded, and each request has one answer.
 ///
 /// The owner must take all mail between its own turns and its next wait. Then a wake-up is needed
-/// only by what finds the queue empty: who finds it filled can rely on the wake-up of the one before.
+/// only by what finds the queue empty: who finds it filled can rely on the wake-up of the one
+/// before, or on the owner, who fills it in its own turns.
 pub struct Mailbox {
     mail: Mutex<VecDeque<Mail>>,
     waker: Box<dyn Wake>,

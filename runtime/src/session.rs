@@ -19,8 +19,8 @@ use crate::transport::Transport;
 
 /// A connection, served by the one thread or task that owns it.
 ///
-/// Its owner calls [`step`](Self::step), waits for what that tells, and again. Dropping it tells the
-/// machine that the connection is gone, and gives back what it holds.
+/// Its owner calls [`step`](Self::step), waits for what that tells, and again. Dropping it tells
+/// the machine that the connection is gone, and gives back what it holds.
 pub struct Session<M: Machine> {
     node: Arc<Node<M>>,
     id: ConnectionId,
@@ -85,8 +85,9 @@ enum Ending {
     WhenSent,
     /// The same, but not later than this.
     By(Instant),
-    /// All is sent. What the peer still sends is read and dropped until it closes too, but not later
-    /// than this: closing a socket with unread bytes in it would take answers away from the peer.
+    /// All is sent. What the peer still sends is read and dropped until it closes too, but not
+    /// later than this: a socket that is closed with unread bytes in it is reset, and the peer
+    /// loses the answers that it has not taken.
     Lingering(Instant),
     /// Now.
     Now,
@@ -132,8 +133,8 @@ impl<M: Machine> Session<M> {
         &self.node
     }
 
-    /// Does everything that can be done without waiting, within bounds. `ready` is what the wait has
-    /// found.
+    /// Does everything that can be done without waiting, within bounds. `ready` is what the wait
+    /// has found.
     pub fn step(&mut self, transport: &mut impl Transport, ready: Readiness) -> Next {
         self.readiness.readable |= ready.readable;
         self.readiness.writable |= ready.writable;
@@ -309,6 +310,8 @@ impl<M: Machine> Session<M> {
         if self.share.is_waiting() {
             return false;
         }
+        // First, or it would stand in the queue behind what it holds itself.
+        self.give_back();
         let bytes = self.connection.wants_charge();
         if bytes == 0 || !self.share.ask(bytes) {
             return false;
