@@ -17,6 +17,10 @@ pub struct Limits {
     /// A frame up to this size gets its room at once; a longer one grows by doubling with what
     /// arrives, so that a length alone costs a peer nothing more than this.
     pub frame_eager_bytes: u32,
+    /// A frame up to this size is copied out of the input buffer: as a slice it would keep all of a read's
+    /// room alive until its answer, beyond its charge, and leave none for the next read. Copying a page or two
+    /// costs less than a new buffer.
+    pub frame_copied_bytes_max: u32,
     /// A frame that is begun must be whole within this time, or a stalled peer would hold its
     /// share of the request budget for ever.
     pub frame_timeout_ms: u64,
@@ -89,6 +93,7 @@ impl Default for Limits {
         Self {
             frame_bytes_max: 104_857_600,
             frame_eager_bytes: 1 << 20,
+            frame_copied_bytes_max: 8 << 10,
             frame_timeout_ms: 60_000,
             read_bytes: 64 << 10,
             requests_unanswered_max: 256,

@@ -33,6 +33,6 @@ pub enum ConnectionError {
     },
     /// A Produce with acks=0 failed, and closing is the only way to say so
     /// (`KafkaApis.handleProduceRequest`).
-    #[error("produce without acknowledgement failed with error {}", .0.0)]
+    #[error("produce without acknowledgement failed: {0}")]
     UnacknowledgedProduce(ErrorCode),
 }

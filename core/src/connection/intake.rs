@@ -14,6 +14,7 @@ use crate::time::{Instant, Millis, Now};
 pub(super) struct Intake {
     frame_bytes_max: u32,
     frame_eager_bytes: usize,
+    frame_copied_bytes_max: usize,
     frame_timeout_ms: u64,
     read_bytes: usize,
     state: State,
@@ -54,6 +55,7 @@ impl Intake {
         Self {
             frame_bytes_max: limits.frame_bytes_max,
             frame_eager_bytes: limits.frame_eager_bytes as usize,
+            frame_copied_bytes_max: limits.frame_copied_bytes_max as usize,
             frame_timeout_ms: limits.frame_timeout_ms,
             read_bytes: limits.read_bytes as usize,
             state: State::Open,
@@ -94,7 +96,13 @@ impl Intake {
             return;
         }
         input.advance(SIZE_BYTES);
-        self.whole = Some(input.split_to(size).freeze());
+        self.whole = Some(if size <= self.frame_copied_bytes_max {
+            let copy = Bytes::copy_from_slice(&input[..size]);
+            input.advance(size);
+            copy
+        } else {
+            input.split_to(size).freeze()
+        });
         self.head = Head::Unknown;
         self.deadline = None;
     }
@@ -281,6 +289,7 @@ pub(super) enum Begin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec;
     use std::vec::Vec;
 
     const AT_START: Now = Now { mono: Instant::ZERO, wall_ms: 0 };
@@ -334,14 +343,18 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_a_slice_of_the_input() {
-        let mut intake = Intake::new(&Limits::default());
-        let mut input = BytesMut::from(&frame(b"body")[..]);
-        let place = input.as_ptr() as usize + SIZE_BYTES;
-        intake.handle_bytes(&mut input, AT_START).unwrap();
-        intake.handle_charged();
-        intake.handle_bytes(&mut input, AT_START).unwrap();
-        assert_eq!(intake.take().unwrap().as_ptr() as usize, place);
+    fn a_frame_is_a_slice_of_the_input_unless_it_is_small() {
+        for (size, is_slice) in [(4, false), (8 << 10, false), ((8 << 10) + 1, true)] {
+            let mut intake = Intake::new(&Limits::default());
+            let mut input = BytesMut::from(&frame(&vec![7; size])[..]);
+            let place = input.as_ptr() as usize + SIZE_BYTES;
+            intake.handle_bytes(&mut input, AT_START).unwrap();
+            intake.handle_charged();
+            intake.handle_bytes(&mut input, AT_START).unwrap();
+            let frame = intake.take().unwrap();
+            assert_eq!(frame.as_ptr() as usize == place, is_slice, "{size} bytes");
+            assert_eq!(frame, vec![7; size]);
+        }
     }
 
     #[test]
