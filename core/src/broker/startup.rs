@@ -2,7 +2,7 @@
 //!
 //! Each log directory is locked and listed, then its small files are read; the metadata log is
 //! replayed by a job; one job a partition loads and recovers its log; the synced checkpoints are
-//! written; [`Output::Ready`](super::Output::Ready).
+//! written; [`Output::Ready`].
 
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, VecDeque};
