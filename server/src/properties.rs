@@ -1,9 +1,7 @@
 //! `server.properties`: Java's properties syntax, with the line of each entry for error messages.
 
-use std::error::Error as _;
 use std::fmt;
-use std::fs::File;
-use std::io::BufReader;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use java_properties::{LineContent, PropertiesIter};
@@ -71,12 +69,13 @@ struct Entry {
 }
 
 fn entries(file: &Path) -> Result<Vec<Entry>, PropertiesError> {
-    let input = File::open(file).map_err(|error| at(file, None, error.to_string()))?;
+    let text = fs::read(file).map_err(|error| at(file, None, error.to_string()))?;
     let mut entries = Vec::new();
-    for line in PropertiesIter::new(BufReader::new(input)) {
+    for line in PropertiesIter::new(without_comments(&text).as_slice()) {
         let line = line.map_err(|error| {
-            let cause = error.source().map_or(String::new(), |cause| format!(" ({cause})"));
-            at(file, error.line_number(), format!("not Java's properties syntax: {error}{cause}"))
+            let text = error.to_string();
+            let text = text.split(" (line_number").next().unwrap_or_default();
+            at(file, error.line_number(), format!("not Java's properties syntax: {text}"))
         })?;
         let number = line.line_number();
         if let LineContent::KVPair(key, value) = line.consume_content() {
@@ -84,6 +83,25 @@ fn entries(file: &Path) -> Result<Vec<Entry>, PropertiesError> {
         }
     }
     Ok(entries)
+}
+
+/// Empties the comments, where Java takes no backslash for an escape and the parser does.
+fn without_comments(text: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(text.len());
+    let mut is_continued = false;
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let content = line.trim_ascii_end();
+        if !is_continued && matches!(content.trim_ascii_start().first(), Some(b'#' | b'!')) {
+            kept.extend_from_slice(b"#\n");
+            continue;
+        }
+        kept.extend_from_slice(line);
+        let ending = line.strip_suffix(b"\n").unwrap_or(line);
+        let ending = ending.strip_suffix(b"\r").unwrap_or(ending);
+        let backslashes = ending.iter().rev().take_while(|byte| **byte == b'\\').count();
+        is_continued = backslashes % 2 == 1;
+    }
+    kept
 }
 
 fn at(file: &Path, line: Option<usize>, reason: String) -> PropertiesError {
@@ -125,6 +143,28 @@ mod tests {
         assert_eq!(settings.unknown, ["key x"]);
         let expected = format!("{}:4", file.0.display());
         assert_eq!(source.place_of("log.dirs").to_string(), expected);
+    }
+
+    #[test]
+    fn a_comment_holds_anything() {
+        let text = "# C:\\users \\\r\nlog.dirs=/a,\\\r\n#b\r\n  ! \\u12\nnode.id=7\n";
+        let file = Written::new("comment", text);
+        let (settings, source) = read(Some(&file.0)).expect("a good file");
+        let directories: Vec<_> = settings.config.log_dirs.iter().map(|d| d.as_str()).collect();
+        assert_eq!(directories, ["/a", "#b"]);
+        let expected = format!("{}:5", file.0.display());
+        assert_eq!(source.place_of("node.id").to_string(), expected);
+    }
+
+    #[test]
+    fn what_is_no_syntax_is_named_with_its_line() {
+        let file = Written::new("escape", "\n\nkey=\\u12\n");
+        let error = read(Some(&file.0)).expect_err("no whole escape").to_string();
+        let expected = format!(
+            "{}:3: not Java's properties syntax: Malformed \\uxxxx encoding: not enough digits.",
+            file.0.display()
+        );
+        assert_eq!(error, expected);
     }
 
     #[test]

@@ -77,6 +77,12 @@ impl Directory {
         self.root.join("server.properties")
     }
 
+    /// Adds a line to `server.properties`; it goes before an earlier one of the same key.
+    pub(crate) fn set(&self, key: &str, value: &str) {
+        let text = fs::read_to_string(self.properties()).expect("read");
+        fs::write(self.properties(), format!("{text}{key}={value}\n")).expect("written");
+    }
+
     /// The log directory.
     pub(crate) fn logs(&self) -> PathBuf {
         self.root.join("kraft-combined-logs")

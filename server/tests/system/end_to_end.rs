@@ -324,7 +324,7 @@ fn what_cannot_be_started_says_why_in_one_line() {
     let path = properties.to_str().expect("a plain path");
     let text = fs::read_to_string(&properties).expect("read");
 
-    fs::write(&properties, format!("{text}klamm.durability=maybe\n")).expect("written");
+    directory.set("klamm.durability", "maybe");
     let line = text.lines().count() + 1;
     assert_refused(
         &[path],
@@ -355,6 +355,18 @@ fn assert_refused(arguments: &[&str], reason: &str) {
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(last.contains(reason), "{reason:?} in {error:?}");
     assert!(error.lines().filter(|line| line.starts_with("klamm: ")).count() == 1, "{error}");
+}
+
+#[test]
+fn a_directory_has_one_server() {
+    let (directory, server) = started();
+    let properties = directory.properties();
+    let lock = directory.logs().join(".lock");
+    assert_refused(
+        &[properties.to_str().expect("a plain path")],
+        lock.to_str().expect("a plain path"),
+    );
+    assert_stops_cleanly(server, Signal::TERM);
 }
 
 #[test]

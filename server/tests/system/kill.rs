@@ -21,22 +21,33 @@ type Acknowledged = (i64, u64);
 
 #[test]
 fn no_acknowledged_record_is_lost_by_a_kill() {
+    kill_again_and_again(&Directory::new(&[TOPIC]));
+}
+
+/// What the operating system has is there after a kill, too.
+#[test]
+fn no_acknowledged_record_is_lost_by_a_kill_under_page_cache() {
+    let directory = Directory::new(&[TOPIC]);
+    directory.set("klamm.durability", "page-cache");
+    kill_again_and_again(&directory);
+}
+
+fn kill_again_and_again(directory: &Directory) {
     let kills = setting("KLAMM_KILLS", 3);
     let records = setting("KLAMM_KILL_RECORDS", 600);
-    let directory = Directory::new(&[TOPIC]);
     let mut writers: Vec<Writer> = (0..TOPIC.partitions).map(Writer::new).collect();
     for _ in 0..kills {
         let server = Server::start(&directory.properties());
-        check(&directory, &writers, Tail::Recovered);
+        check(directory, &writers, Tail::Recovered);
         write_until_killed(server, &mut writers, records.div_ceil(kills));
-        check(&directory, &writers, Tail::Torn);
+        check(directory, &writers, Tail::Torn);
     }
     let acknowledged: usize = writers.iter().map(|writer| writer.acknowledged.len()).sum();
     assert!(acknowledged >= records, "{acknowledged} of {records}");
     println!("{kills} kills, {acknowledged} acknowledged records, none lost");
 
     let server = Server::start(&directory.properties());
-    check(&directory, &writers, Tail::Recovered);
+    check(directory, &writers, Tail::Recovered);
     server.kill();
 }
 
