@@ -30,4 +30,5 @@ pub mod queue;
 pub mod reader;
 pub mod script;
 pub mod setup;
+pub mod trace;
 pub mod world;

@@ -30,8 +30,13 @@ const METADATA_VERSION: i16 = 30;
 impl Installation {
     /// What `options` ask for.
     pub fn new(options: &Options) -> Self {
-        let log_dirs: Vec<Path> =
-            (0..options.log_dirs.max(1)).map(|index| Path::new(&format!("/data{index}"))).collect();
+        Self::below(&Path::new("/"), options)
+    }
+
+    /// The same, its log directories below `root`.
+    pub fn below(root: &Path, options: &Options) -> Self {
+        let log_dir = |index| root.join(&format!("data{index}"));
+        let log_dirs: Vec<Path> = (0..options.log_dirs.max(1)).map(log_dir).collect();
         let topic = |index: u64| KnownTopic {
             name: format!("topic{index}"),
             id: id(0x70, index),
