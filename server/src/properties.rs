@@ -111,6 +111,7 @@ fn at(file: &Path, line: Option<usize>, reason: String) -> PropertiesError {
 #[cfg(test)]
 mod tests {
     use super::read;
+    use klamm_core::effect::Path;
     use std::fs;
     use std::path::PathBuf;
 
@@ -150,7 +151,7 @@ mod tests {
         let text = "# C:\\users \\\r\nlog.dirs=/a,\\\r\n#b\r\n  ! \\u12\nnode.id=7\n";
         let file = Written::new("comment", text);
         let (settings, source) = read(Some(&file.0)).expect("a good file");
-        let directories: Vec<_> = settings.config.log_dirs.iter().map(|d| d.as_str()).collect();
+        let directories: Vec<_> = settings.config.log_dirs.iter().map(Path::as_str).collect();
         assert_eq!(directories, ["/a", "#b"]);
         let expected = format!("{}:5", file.0.display());
         assert_eq!(source.place_of("node.id").to_string(), expected);
