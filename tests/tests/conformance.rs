@@ -8,7 +8,7 @@ use klamm_core::api::api_versions::ApiVersionsResponse;
 use klamm_core::api::metadata::MetadataResponse;
 use klamm_core::api::produce::ProduceResponse;
 use klamm_core::codec::{Message, Reader};
-use klamm_core::frame::read_response_header;
+use klamm_core::frame::{SIZE_BYTES, read_response_header};
 use klamm_tests::node::Node;
 use klamm_tests::recorded::{self, Exchange, exchanges, frames, topics};
 
@@ -112,6 +112,32 @@ fn answers_are_kafkas() {
 }
 
 #[test]
+fn a_change_of_any_byte_is_noticed() {
+    for exchange in exchanges() {
+        // The list of APIs is not compared, so its bytes are free.
+        let is_api_versions =
+            |frame: &Bytes| frame.starts_with(&ApiKey::API_VERSIONS.0.to_be_bytes());
+        let Some(answer) = exchange.response.clone() else { continue };
+        if frames(&exchange.request).iter().any(is_api_versions) {
+            continue;
+        }
+        let case = Case(exchange);
+        assert!(case.compare(&answer, &[&answer[..], &[0]].concat()).is_err());
+        for at in 0..answer.len() {
+            let mut changed = answer.clone();
+            changed[at] ^= 0x01;
+            let varies = case.0.varies.iter().any(|range| range.contains(&at));
+            assert_eq!(
+                case.compare(&answer, &changed).is_ok(),
+                varies,
+                "{} byte {at}",
+                case.0.name
+            );
+        }
+    }
+}
+
+#[test]
 fn advertised_versions_are_among_kafkas() {
     let case = exchanges().find(|case| case.name == "api-versions.v4");
     let case = case.expect("an exchange of that name");
@@ -176,8 +202,11 @@ impl Case {
 
     /// The answers, frame by frame, with what has no order sorted.
     fn decode(&self, answer: &[u8]) -> Vec<Answer> {
-        let mut requests = frames(&self.0.request);
-        frames(answer).iter().map(|frame| Answer::decode(frame, &mut requests)).collect()
+        let (frames, mut requests) = (frames(answer), frames(&self.0.request));
+        if frames.iter().map(|frame| SIZE_BYTES + frame.len()).sum::<usize>() != answer.len() {
+            return vec![Answer::Other(Bytes::copy_from_slice(answer))];
+        }
+        frames.iter().map(|frame| Answer::decode(frame, &mut requests)).collect()
     }
 }
 
@@ -228,9 +257,13 @@ fn sorted(correlation_id: i32, mut answer: ProduceResponse) -> Answer {
     Answer::Produce(correlation_id, answer)
 }
 
+/// Only what would be written byte for byte as it stands is read.
 fn read<M: Message>(frame: &Bytes, key: ApiKey, version: i16) -> Option<(i32, M)> {
     let mut reader = Reader::new(frame);
     let correlation_id = read_response_header(&mut reader, key.api()?, version).ok()?;
+    let body = &frame[frame.len() - reader.remaining()..];
     let message = M::read(&mut reader, version).ok()?;
-    (reader.remaining() == 0).then_some((correlation_id, message))
+    let mut written = Vec::new();
+    message.write(&mut written, version);
+    (written == body).then_some((correlation_id, message))
 }

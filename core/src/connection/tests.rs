@@ -56,6 +56,7 @@ fn image() -> Image {
         topic("p", 1, 1, plain()),
         topic("p2", 2, 2, plain()),
         topic("small", 3, 1, TopicConfig { message_bytes_max: 100, ..plain() }),
+        topic("keyed", 6, 2, TopicConfig { compacted: true, ..plain() }),
         topic("later", 4, 1, TopicConfig { log_append_time: true, ..plain() }),
         topic("__consumer_offsets", 5, 1, plain()),
     ] {
@@ -245,7 +246,15 @@ fn exchange(
     body: &ProduceRequest,
     outcome: impl Fn(usize) -> AppendOutcome,
 ) -> (ProduceCommand, ProduceResponse) {
-    let mut rig = Rig::new();
+    exchange_on(&mut Rig::new(), version, body, outcome)
+}
+
+fn exchange_on(
+    rig: &mut Rig,
+    version: i16,
+    body: &ProduceRequest,
+    outcome: impl Fn(usize) -> AppendOutcome,
+) -> (ProduceCommand, ProduceResponse) {
     let requests = rig.receive(&frame(ApiKey::PRODUCE, version, 1, body));
     assert_eq!((requests.len(), rig.errors.len()), (1, 0));
     rig.answer_with(&requests[0], outcome);
@@ -679,6 +688,22 @@ fn a_topic_that_is_not_served_yet_is_never_answered_with_success() {
     let (command, response) = exchange(11, &body, outcome_of);
     assert!(command.partitions[0].batch.is_none());
     assert_eq!(errors(&response), [("later", vec![(0, 56)])]);
+}
+
+#[test]
+fn record_errors_are_bounded_over_the_whole_request() {
+    let mut builder = BatchBuilder::new();
+    for _ in 0..5 {
+        builder.append(1_700_000_000_000, None, Some(b"without a key"));
+    }
+    let records = Bytes::from(builder.encode(0, -1));
+    let body = request(-1, vec![data("keyed", &[(0, records.clone()), (1, records)])]);
+    let mut rig = Rig::with(Limits { record_errors_max: 7, ..Limits::default() });
+    let (_, response) = exchange_on(&mut rig, 11, &body, outcome_of);
+    let partitions = &response.responses[0].partition_responses;
+    let listed: Vec<_> =
+        partitions.iter().map(|p| (p.error_code.0, p.record_errors.len())).collect();
+    assert_eq!(listed, [(87, 5), (87, 2)]);
 }
 
 #[test]
