@@ -71,7 +71,8 @@ pub struct PartitionAppend {
     pub topic_id: Uuid,
     /// Partition index.
     pub partition: i32,
-    /// The checked batch; `None` when the connection refused it and only wants the log's start for the answer.
+    /// The checked batch; `None` when the connection refused it, and wants to know whether the partition is
+    /// there, and where its log starts.
     pub batch: Option<CheckedBatch>,
 }
 

@@ -153,13 +153,12 @@ impl Intake {
         }
     }
 
+    /// What has arrived and was not looked at yet is looked at by the next `handle_bytes`.
     pub(super) fn handle_end_of_input(&mut self) {
-        if self.state != State::Open {
-            return;
+        if self.state == State::Open {
+            self.state = State::Ended;
+            self.deadline = None;
         }
-        self.state = State::Ended;
-        self.deadline = None;
-        self.drop_unfinished();
     }
 
     /// Drops all that is not taken yet; what comes later is dropped too.
@@ -474,9 +473,24 @@ mod tests {
         intake.handle_charged();
         intake.handle_bytes(&mut input, AT_START).unwrap();
         intake.handle_end_of_input();
+        intake.handle_bytes(&mut input, AT_START).unwrap();
         assert_eq!(intake.take_discharge(), 10);
         assert!(intake.is_exhausted());
         assert_eq!(intake.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_frame_whose_last_bytes_come_with_the_end_is_whole() {
+        let mut intake = Intake::new(&Limits::default());
+        let bytes = frame(b"whole");
+        let mut input = BytesMut::from(&bytes[..6]);
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        intake.handle_charged();
+        input.extend_from_slice(&bytes[6..]);
+        intake.handle_end_of_input();
+        intake.handle_bytes(&mut input, AT_START).unwrap();
+        assert_eq!(intake.take().unwrap(), b"whole"[..]);
+        assert!(intake.is_exhausted());
     }
 
     #[test]

@@ -87,7 +87,8 @@ impl Connection {
         self.intake.handle_bytes(input, now)
     }
 
-    /// The peer will send no more. What it has sent whole is still answered.
+    /// The peer will send no more. What it has sent whole is still answered; what is unfinished is dropped by the next
+    /// [`handle_bytes`](Self::handle_bytes).
     pub fn handle_end_of_input(&mut self) {
         self.intake.handle_end_of_input();
     }

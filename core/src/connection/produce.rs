@@ -47,7 +47,8 @@ struct TopicPlan {
 enum Verdict {
     /// The broker need not see it.
     Refused(Fault),
-    /// The broker adds where the log starts; its outcome has this index.
+    /// The broker may still find the partition gone or offline, which comes first, and adds where the log
+    /// starts; its outcome has this index.
     RefusedInLog(Fault, usize),
     /// The broker decides; its outcome has this index.
     Passed(usize),
@@ -128,7 +129,9 @@ impl Verdict {
         match self {
             Self::Refused(fault) => refused(index, fault, NOT_LOOKED_AT),
             Self::RefusedInLog(fault, at) if outcome(at).error == ErrorCode::NONE => {
-                refused(index, fault, outcome(at).log_start_offset)
+                let start = outcome(at).log_start_offset;
+                let start = if fault.knows_log_start { start } else { NOT_LOOKED_AT };
+                refused(index, fault, start)
             }
             Self::NotServed(at) if outcome(at).error == ErrorCode::NONE => {
                 decided(index, AppendOutcome { error: NOT_SERVED, ..outcome(at) })
@@ -274,10 +277,7 @@ impl Checks<'_> {
             Ok(batch) => Verdict::Passed(self.append(topic, index, Some(batch))),
             Err(fault) => {
                 self.record_errors_left -= fault.record_errors.len().min(self.record_errors_left);
-                if fault.knows_log_start {
-                    return Verdict::RefusedInLog(fault, self.append(topic, index, None));
-                }
-                Verdict::Refused(fault)
+                Verdict::RefusedInLog(fault, self.append(topic, index, None))
             }
         }
     }

@@ -595,7 +595,8 @@ fn the_order_of_checks_is_kafkas() {
         let body = request(acks, vec![data(name, &[(index, records)])]);
         let (command, response) = exchange(11, &body, outcome_of);
         assert_eq!(errors(&response), [(name, vec![(index, expected)])], "acks {acks}");
-        assert_eq!(command.partitions.len(), usize::from(expected == 0));
+        let batches = command.partitions.iter().filter(|append| append.batch.is_some()).count();
+        assert_eq!(batches, usize::from(expected == 0));
     }
 }
 
@@ -631,6 +632,16 @@ fn a_refusal_in_the_log_names_the_logs_start() {
     let gone = |_| failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     let (_, response) = exchange(11, &body, gone);
     assert_eq!(errors(&response), [("p2", vec![(0, 3), (1, 3)])], "the broker has the last word");
+}
+
+#[test]
+fn an_offline_partition_is_said_before_a_damaged_batch() {
+    let body = request(-1, vec![data("p", &[(0, damaged())])]);
+    let (_, response) = exchange(11, &body, |_| failed(ErrorCode::KAFKA_STORAGE_ERROR));
+    assert_eq!(errors(&response), [("p", vec![(0, 56)])]);
+    let (_, response) = exchange(11, &body, outcome_of);
+    assert_eq!(errors(&response), [("p", vec![(0, 2)])]);
+    assert_eq!(response.responses[0].partition_responses[0].log_start_offset, -1);
 }
 
 #[test]
