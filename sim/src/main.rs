@@ -1,5 +1,7 @@
 //! `klamm-sim`: runs seeds and scripts, and tells how to repeat what fails.
 
+#![forbid(unsafe_code)]
+
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
