@@ -15,6 +15,8 @@
 //! - [`broken`]: brokers that break their promises, for the checkers to catch; [`enumerate`]: every
 //!   crash point of small histories.
 
+#![forbid(unsafe_code)]
+
 pub mod broken;
 pub mod checker;
 pub mod client;
