@@ -16,6 +16,7 @@
 //!   crash point of small histories.
 
 #![forbid(unsafe_code)]
+#![forbid(unsafe_code)]
 
 pub mod broken;
 pub mod checker;
