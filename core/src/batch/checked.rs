@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::header::BatchHeader;
+use super::header::{BatchHeader, TimestampType};
 
 /// What a log needs to know of a batch to give it its offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct BatchInfo {
     pub last_offset_delta: i32,
     /// The largest timestamp of its records, milliseconds since the epoch; -1 for none.
     pub max_timestamp_ms: i64,
+    /// The broker's time, when that stands for the time of every record; else -1.
+    pub log_append_time_ms: i64,
     /// Producer id; -1 for none.
     pub producer_id: i64,
     /// Producer epoch; -1 for none.
@@ -38,10 +40,15 @@ pub struct CheckedBatch {
 impl CheckedBatch {
     /// For those who have checked, or built, what they pass.
     pub(super) fn new(header: &BatchHeader, records: Bytes) -> Self {
+        let log_append_time_ms = match header.attributes.timestamp_type() {
+            TimestampType::CreateTime => -1,
+            TimestampType::LogAppendTime => header.max_timestamp_ms,
+        };
         let info = BatchInfo {
             record_count: header.record_count,
             last_offset_delta: header.last_offset_delta,
             max_timestamp_ms: header.max_timestamp_ms,
+            log_append_time_ms,
             producer_id: header.producer_id,
             producer_epoch: header.producer_epoch,
             base_sequence: header.base_sequence,

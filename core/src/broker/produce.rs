@@ -163,13 +163,14 @@ impl Broker {
         if batch.info().size > topic.config.segment_bytes {
             return (AppendOutcome::refused(ErrorCode::RECORD_LIST_TOO_LARGE), None);
         }
+        let log_append_time_ms = batch.info().log_append_time_ms;
         let mut effects = core::mem::take(&mut self.log_effects);
         let appended = live.log.append(batch, leader_epoch, &mut self.numbering, &mut effects);
         self.emit_log_effects(log_id, effects);
         let outcome = AppendOutcome {
             error: ErrorCode::NONE,
             base_offset: appended.base_offset,
-            log_append_time_ms: -1,
+            log_append_time_ms,
             log_start_offset,
         };
         (outcome, Some((log_id, appended.last_offset)))

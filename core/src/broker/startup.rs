@@ -428,9 +428,6 @@ impl Broker {
 /// What a topic asks for that this version cannot give: its partitions stay offline rather than
 /// hold records that are not what was asked for.
 fn refusal(topic: &Topic) -> Option<String> {
-    if topic.config.log_append_time {
-        return Some("message.timestamp.type=LogAppendTime is not supported yet".to_owned());
-    }
     let codec = topic.config.recompress.as_ref()?;
     Some(format!("compression.type={codec} is not supported yet"))
 }

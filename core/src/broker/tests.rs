@@ -532,7 +532,7 @@ fn missing_partition_of_a_directory_that_is_not_here_stays_offline() {
 fn topic_whose_batches_would_have_to_be_rewritten_is_refused_at_start() {
     let mut rewriting = image(1);
     let mut topic = Topic::clone(&rewriting.topics_by_id[&TOPIC]);
-    topic.config.log_append_time = true;
+    topic.config.recompress = Some("gzip".to_string());
     let topic = Arc::new(topic);
     rewriting.topics_by_id.insert(TOPIC, Arc::clone(&topic));
     rewriting.topics.insert(Arc::from("t"), topic);
@@ -541,7 +541,18 @@ fn topic_whose_batches_would_have_to_be_rewritten_is_refused_at_start() {
     let [Event::PartitionOffline { reason, .. }] = &world.events[..] else {
         panic!("{:?}", world.events)
     };
-    assert!(reason.contains("LogAppendTime"), "{reason}");
+    assert!(reason.contains("gzip"), "{reason}");
+}
+
+#[test]
+fn append_time_of_a_batch_stands_in_its_answer() {
+    let mut world = World::ready(1);
+    let mut stamped = BatchBuilder::new().log_append_time(5_000);
+    stamped.append(1_000, None, Some(b"value"));
+    world.produce_all(vec![(0, Some(stamped.build()))], Acks::All, 1_000);
+    world.settle();
+    let answer = AppendOutcome { log_append_time_ms: 5_000, ..accepted(0) };
+    assert_eq!(world.answers, [(0, vec![answer])]);
 }
 
 #[test]

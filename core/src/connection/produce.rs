@@ -257,7 +257,7 @@ impl Checks<'_> {
         if is_internal(&topic.name) && !self.may_write_internal {
             return Verdict::Refused(bare(ErrorCode::INVALID_TOPIC_EXCEPTION));
         }
-        if topic.config.log_append_time || topic.config.recompress.is_some() {
+        if topic.config.recompress.is_some() {
             return Verdict::NotServed(self.append(topic, index, None));
         }
         self.batch(topic, index, records)

@@ -57,7 +57,7 @@ fn image() -> Image {
         topic("p2", 2, 2, plain()),
         topic("small", 3, 1, TopicConfig { message_bytes_max: 100, ..plain() }),
         topic("keyed", 6, 2, TopicConfig { compacted: true, ..plain() }),
-        topic("later", 4, 1, TopicConfig { log_append_time: true, ..plain() }),
+        topic("later", 4, 1, TopicConfig { recompress: Some("gzip".to_string()), ..plain() }),
         topic("__consumer_offsets", 5, 1, plain()),
     ] {
         image.topics_by_id.insert(topic.id, topic.clone());
