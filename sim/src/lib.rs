@@ -12,6 +12,7 @@
 //! - [`world`]: all of it around the real machines; [`layer`]: where a run may lie to them.
 //! - [`history`]: what clients asked and were told; [`reader`]: what lies on the disk; [`checker`]:
 //!   whether the two agree.
+//! - [`marks`]: what has happened in a run, so that nothing is tested by runs in which nothing happens.
 //! - [`broken`]: brokers that break their promises, for the checkers to catch; [`enumerate`]: every
 //!   crash point of small histories.
 
@@ -27,6 +28,7 @@ pub mod disk;
 pub mod enumerate;
 pub mod history;
 pub mod layer;
+pub mod marks;
 pub mod network;
 pub mod options;
 pub mod queue;

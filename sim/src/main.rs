@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use klamm_core::effect::Path;
 use klamm_sim::enumerate::{SMALL_HISTORIES, SmallHistory};
+use klamm_sim::marks::Marks;
 use klamm_sim::script::Script;
 use klamm_sim::world::{Failure, Report, World};
 
@@ -95,13 +96,14 @@ impl Arguments {
     fn one(&self, world: World, again: &str) -> Result<String, String> {
         let world = if self.trace { world.with_trace() } else { world };
         match world.run() {
-            Ok(report) => Ok(format!("{report:?}")),
+            Ok(report) => Ok(told(&report)),
             Err(failure) => Err(self.failed(&failure, again)),
         }
     }
 
     fn many(&self, count: u64) -> Result<String, String> {
         let (mut events, mut acknowledged, mut crashes) = (0, 0, 0);
+        let mut marks = Marks::default();
         for seed in self.from..self.from.saturating_add(count) {
             let world = World::from_seed(seed);
             let options = world.options().to_string();
@@ -113,11 +115,12 @@ impl Arguments {
             })?;
             events += report.events;
             acknowledged += report.acknowledged;
+            marks.add(&report.marks);
             crashes += report.crashes;
         }
         Ok(format!(
             "{count} seeds from {}: {events} events, {acknowledged} acknowledged appends, \
-             {crashes} crashes",
+             {crashes} crashes\n{marks}",
             self.from
         ))
     }
@@ -145,4 +148,12 @@ impl Arguments {
         }
         told
     }
+}
+
+fn told(report: &Report) -> String {
+    let Report { digest, events, acknowledged, crashes, micros, marks, .. } = report;
+    format!(
+        "{events} events in {micros} us, {acknowledged} acknowledged appends, {crashes} crashes, \
+         digest {digest:016x}\n{marks}"
+    )
 }

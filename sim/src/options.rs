@@ -62,6 +62,16 @@ options! {
     page_cache,
     /// `segment.bytes` of the topics.
     segment_bytes,
+    /// What a job reads at once; 0 for the broker's own limit, as in all of these.
+    job_piece_bytes,
+    /// Jobs at once.
+    jobs_max,
+    /// Milliseconds between two synced checkpoints.
+    checkpoint_interval_ms,
+    /// Request bytes that all connections together may hold.
+    request_budget_bytes,
+    /// Longest frame that gets its room at once.
+    frame_eager_bytes,
     /// Most partitions in one request.
     request_partitions_max,
     /// Most records in one batch.
@@ -202,15 +212,22 @@ impl Options {
         };
         // Short pieces of long requests would be most of the run.
         options.piece_bytes_max = options.piece_bytes_max.max(options.value_bytes_max / 32);
+        if draw(0, 1) == 0 {
+            options.job_piece_bytes = draw(0, 1) << draw(10, 16);
+            options.jobs_max = draw(0, 2);
+            options.checkpoint_interval_ms = draw(0, 1) << draw(0, 10);
+            options.request_budget_bytes = draw(0, 1) << draw(8, 16);
+            options.frame_eager_bytes = draw(0, 1) << draw(5, 12);
+        }
         // A batch must fit a segment.
         let batch = options.batch_records_max * (options.value_bytes_max + 100);
         options.segment_bytes = options.segment_bytes.max(2 * batch);
         if draw(0, 2) == 0 {
-            options.write_fault_per_mille = draw(0, 1) * draw(0, 20);
-            options.sync_fault_per_mille = draw(0, 1) * draw(0, 20);
+            options.write_fault_per_mille = draw(0, 1) * draw(0, 40);
+            options.sync_fault_per_mille = draw(0, 1) * draw(0, 80);
             options.read_fault_per_mille = draw(0, 1) * draw(0, 10);
             options.entry_fault_per_mille = draw(0, 1) * draw(0, 20);
-            options.capacity_bytes = draw(0, 4) / 4 * draw(20_000, 500_000);
+            options.capacity_bytes = draw(0, 2) / 2 * (4_000 << draw(0, 6));
             options.faulty_dir = draw(0, options.log_dirs);
         }
         let mut at_event = 0;

@@ -84,8 +84,25 @@ impl Installation {
                 segment_bytes: options.segment_bytes as u32,
                 ..TopicConfig::default()
             },
-            limits: Limits::default(),
+            limits: limits(options),
         }
+    }
+}
+
+fn limits(options: &Options) -> Limits {
+    let default = Limits::default();
+    let or = |option: u64, own: u64| if option == 0 { own } else { option };
+    Limits {
+        job_piece_bytes: or(options.job_piece_bytes, default.job_piece_bytes.into()) as u32,
+        jobs_max: or(options.jobs_max, default.jobs_max as u64) as usize,
+        synced_checkpoint_interval_ms: or(
+            options.checkpoint_interval_ms,
+            default.synced_checkpoint_interval_ms,
+        ),
+        request_budget_bytes: or(options.request_budget_bytes, default.request_budget_bytes as u64)
+            as usize,
+        frame_eager_bytes: or(options.frame_eager_bytes, default.frame_eager_bytes.into()) as u32,
+        ..default
     }
 }
 

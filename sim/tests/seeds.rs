@@ -2,18 +2,47 @@
 
 use klamm_sim::broken::ReordersAnswers;
 use klamm_sim::decisions::Decisions;
+use klamm_sim::marks::Marks;
 use klamm_sim::options::Options;
 use klamm_sim::script::Script;
 use klamm_sim::world::World;
 
+/// What must happen somewhere in the fixed set, or it tests less than it seems to.
+const MARKS: [&str; 17] = [
+    "connection reset",
+    "directory offline",
+    "disk full",
+    "half-closed",
+    "killed in service",
+    "killed in shutdown",
+    "killed in start-up",
+    "operation failed",
+    "power loss in service",
+    "power loss in shutdown",
+    "power loss in start-up",
+    "request budget spent",
+    "segment rolled",
+    "stopped by a failed disk",
+    "stopped in good order",
+    "sync failed",
+    "torn tail cut",
+];
+
 #[test]
 fn no_promise_is_broken() {
+    let mut marks = Marks::default();
     for seed in 0..100 {
         let world = World::from_seed(seed);
         let options = world.options().clone();
-        if let Err(failure) = world.run() {
-            panic!("SEED={seed}\n{options}{failure}\nto repeat: klamm-sim --seed {seed}");
+        match world.run() {
+            Ok(report) => marks.add(&report.marks),
+            Err(failure) => {
+                panic!("SEED={seed}\n{options}{failure}\nto repeat: klamm-sim --seed {seed}")
+            }
         }
+    }
+    for name in MARKS {
+        assert!(marks.count(name) > 0, "nowhere: {name}\n{marks}");
     }
 }
 
@@ -50,17 +79,6 @@ fn one_seed_is_one_run() {
         let (one, other) = (World::from_seed(seed).run(), World::from_seed(seed).run());
         assert_eq!(one.expect("it goes well"), other.expect("it goes well"));
     }
-}
-
-#[test]
-fn a_run_goes_through_crashes_and_acknowledges_much() {
-    let (mut crashes, mut acknowledged) = (0, 0);
-    for seed in 0..20 {
-        let report = World::from_seed(seed).run().expect("it goes well");
-        crashes += report.crashes;
-        acknowledged += report.acknowledged;
-    }
-    assert!(crashes > 15 && acknowledged > 200, "{crashes} crashes, {acknowledged} appends");
 }
 
 #[test]

@@ -124,6 +124,9 @@ impl World {
         if round.leaves {
             self.push(Inner::Leaves(id));
         }
+        if round.waits_for_budget {
+            self.marks.hit("request budget spent");
+        }
         if round.discharged
             && let Some(next) = next_charged
         {
@@ -251,8 +254,18 @@ impl World {
 
     fn hear(&mut self, event: &CoreEvent) {
         match event {
-            CoreEvent::PartitionOffline { partition, .. } => self.offline.push(partition.clone()),
+            CoreEvent::PartitionOffline { partition, reason } => {
+                self.marks.hit("partition offline");
+                self.offline.push(partition.clone());
+                if !self.process.as_ref().is_some_and(|process| process.disk_failed) {
+                    self.fail(format!(
+                        "{partition} is offline though no disk has failed: {reason}"
+                    ));
+                }
+            }
+            CoreEvent::TornTailCut { .. } => self.marks.hit("torn tail cut"),
             CoreEvent::DirectoryOffline { .. } => {
+                self.marks.hit("directory offline");
                 if let Some(process) = &mut self.process {
                     process.disk_failed = true;
                 }
@@ -298,6 +311,9 @@ impl World {
         if carry == Carry::Never {
             return;
         }
+        if writes_new_segment(&effect) {
+            self.marks.hit("segment rolled");
+        }
         self.disk.submit(id, effect.clone(), &mut self.decisions);
         if let Some(process) = &mut self.process {
             process.effects.insert(id, (effect, carry == Carry::Honestly));
@@ -316,6 +332,12 @@ impl World {
         let Some((effect, is_awaited)) = process.effects.remove(&id) else { return };
         if let Completion::Failed { error, .. } = &completion {
             process.disk_failed |= error.kind != IoErrorKind::NotFound;
+            self.marks.hit(match (error.kind, &effect) {
+                (IoErrorKind::NotFound, _) => "file not found",
+                (IoErrorKind::NoSpace, _) => "disk full",
+                (_, Effect::Sync(_)) => "sync failed",
+                _ => "operation failed",
+            });
         }
         if !is_awaited {
             return;
@@ -393,6 +415,17 @@ impl World {
             self.queue.push_at(at, Event::Arrives(id, Direction::Down));
         }
     }
+}
+
+/// True for the first write of a segment that is not its log's first.
+fn writes_new_segment(effect: &Effect) -> bool {
+    let Effect::Operations(operations) = effect else { return false };
+    operations.iter().any(|operation| match operation {
+        Operation::Write { file, position: 0, .. } => {
+            file.path.name().strip_suffix(".log").is_some_and(|base| base.contains(|c| c != '0'))
+        }
+        _ => false,
+    })
 }
 
 /// The completion of an effect that went well.

@@ -32,6 +32,7 @@ use crate::digest::Digest;
 use crate::disk::{Crash, Disk, Faults};
 use crate::history::{AppendId, Entry, History};
 use crate::layer::{Honest, Layer};
+use crate::marks::Marks;
 use crate::network::{Conditions, Network};
 use crate::options::{Options, StrikeKind};
 use crate::queue::Queue;
@@ -71,6 +72,7 @@ pub struct World {
     first_healthy: Option<AppendId>,
     phase: RunPhase,
     digest: Digest,
+    marks: Marks,
     failure: Option<String>,
     trace: bool,
 }
@@ -92,7 +94,7 @@ enum RunPhase {
 }
 
 /// What a run that went well was like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The same for the same seed.
     pub digest: u64,
@@ -106,6 +108,8 @@ pub struct Report {
     pub crashes: u32,
     /// Microseconds of the run's own time.
     pub micros: u64,
+    /// What has happened.
+    pub marks: Marks,
 }
 
 /// A run that failed, with what is needed to repeat it.
@@ -191,6 +195,7 @@ impl World {
             first_healthy: None,
             phase: RunPhase::Safety,
             digest: Digest::default(),
+            marks: Marks::default(),
             failure: None,
             trace: false,
         }
@@ -234,6 +239,7 @@ impl World {
                 acknowledged: self.history.acknowledged(),
                 crashes: self.crashes,
                 micros: self.queue.now_micros(),
+                marks: self.marks,
             }),
         }
     }

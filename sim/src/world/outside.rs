@@ -41,8 +41,22 @@ impl World {
     /// The process is gone before its time.
     pub(super) fn crash(&mut self, crash: Crash) {
         self.crashes += 1;
+        self.mark_crash(crash);
         self.end_process(crash);
         self.record(Entry::Crashed(crash));
+    }
+
+    fn mark_crash(&mut self, crash: Crash) {
+        let phase = self.process.as_ref().map(|process| &process.phase);
+        self.marks.hit(match (phase, crash) {
+            (None, _) => "crash of what is down",
+            (Some(Phase::Starting), Crash::Killed) => "killed in start-up",
+            (Some(Phase::Starting), Crash::PowerLoss) => "power loss in start-up",
+            (Some(Phase::Ready), Crash::Killed) => "killed in service",
+            (Some(Phase::Ready), Crash::PowerLoss) => "power loss in service",
+            (Some(_), Crash::Killed) => "killed in shutdown",
+            (Some(_), Crash::PowerLoss) => "power loss in shutdown",
+        });
     }
 
     /// The process has ended by itself.
@@ -61,6 +75,7 @@ impl World {
                 if let Some(left) = left_over {
                     self.fail(format!("the broker has stopped in good order and leaves {left}"));
                 }
+                self.marks.hit("stopped in good order");
                 self.record(Entry::Stopped);
                 self.check_disk();
                 if closing {
@@ -68,6 +83,7 @@ impl World {
                 }
             }
             Exit::Failed(_) if disk_failed => {
+                self.marks.hit("stopped by a failed disk");
                 self.failed_starts += u32::from(!was_ready);
                 if self.failed_starts > FAILED_STARTS_MAX {
                     self.disk.set_faults(Faults::default());
@@ -134,6 +150,7 @@ impl World {
         let decisions = &mut self.decisions;
         let mut due = self.network.send(way, frame, now, &conditions, decisions);
         if after == AfterSending::HalfClose {
+            self.marks.hit("half-closed");
             due.extend(self.network.end(way, now, &conditions, decisions));
         }
         for at in due {
@@ -147,6 +164,7 @@ impl World {
         let Some(piece) = self.network.arrive(id, direction) else { return };
         match (direction, piece) {
             (_, Piece::Reset) => {
+                self.marks.hit("connection reset");
                 self.disconnect_client(id);
                 self.close_seat(id);
             }

@@ -55,6 +55,8 @@ pub(super) struct Round {
     pub(super) leaves: bool,
     /// Bytes were given back to the budget.
     pub(super) discharged: bool,
+    /// The frame just begun waits for the budget.
+    pub(super) waits_for_budget: bool,
     /// The connection is over.
     pub(super) finished: bool,
 }
@@ -158,6 +160,7 @@ impl Seat {
             round.again = true;
         } else if !self.charge_queued {
             self.charge_queued = true;
+            round.waits_for_budget = true;
             budget.waiting.push_back(id);
         }
     }
