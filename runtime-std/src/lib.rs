@@ -11,5 +11,5 @@ mod server;
 mod supervisor;
 mod waker;
 
-pub use klamm_runtime::{Options, StartError, Stopper};
-pub use server::{Handle, Server};
+pub use klamm_runtime::{Handle, Options, StartError, Stopper};
+pub use server::Server;

@@ -1,14 +1,9 @@
-//! The server: started, stopped, waited for.
+//! The server on threads.
 
-use std::net::SocketAddr;
-use std::panic::resume_unwind;
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
-
+use klamm_core::Broker;
 use klamm_core::config::Config;
 use klamm_core::time::Now;
-use klamm_core::{Broker, Exit};
-use klamm_runtime::{Lifecycle, Machine, Options, StartError, Stopper, launch};
+use klamm_runtime::{Handle, Machine, Options, StartError, start};
 
 use crate::supervisor::Supervisor;
 use crate::waker::Waker;
@@ -37,56 +32,9 @@ impl Server {
         machine: impl FnOnce(Config, [u8; 32], Now) -> M,
     ) -> Result<Handle, StartError> {
         let waker = Waker::new().map_err(StartError::system("an event descriptor"))?;
-        let observer = Arc::clone(&options.observer);
-        let lifecycle = Arc::new(Lifecycle::new(observer, Box::new(waker.clone())));
-        let launched =
-            launch(config, &options, lifecycle.clone(), DESCRIPTORS_PER_CONNECTION, machine)?;
-        let listeners = launched.listeners.iter();
-        let addresses = listeners.map(|bound| (bound.name.to_string(), bound.address)).collect();
-        let node = Arc::clone(&launched.node);
-        let stopper = Stopper::new(&node, &lifecycle);
-        let supervisor = Supervisor::new(launched, lifecycle, waker);
-        let supervisor = thread::Builder::new()
-            .name("supervisor".into())
-            .spawn(move || supervisor.run())
-            .map_err(|error| {
-                node.stop_threads();
-                StartError::system("threads")(error)
-            })?;
-        node.start();
-        Ok(Handle { addresses, stopper, supervisor })
-    }
-}
-
-/// A running server. Dropping it stops nothing.
-#[derive(Debug)]
-pub struct Handle {
-    addresses: Vec<(String, SocketAddr)>,
-    stopper: Stopper,
-    supervisor: JoinHandle<Exit>,
-}
-
-impl Handle {
-    /// Where it listens: each listener's name, and its real address.
-    pub fn addresses(&self) -> &[(String, SocketAddr)] {
-        &self.addresses
-    }
-
-    /// Asks it to stop: see [`Stopper::shutdown`].
-    pub fn shutdown(&self) {
-        self.stopper.shutdown();
-    }
-
-    /// What asks it to stop, for another thread.
-    pub fn stopper(&self) -> Stopper {
-        self.stopper.clone()
-    }
-
-    /// Waits for its end, by itself or as asked: all threads have ended, all sockets are closed.
-    ///
-    /// # Panics
-    /// With the panic of one of its threads, if there was one.
-    pub fn wait(self) -> Exit {
-        self.supervisor.join().unwrap_or_else(|panic| resume_unwind(panic))
+        let wake = Box::new(waker.clone());
+        start(config, &options, DESCRIPTORS_PER_CONNECTION, wake, machine, |supervised| {
+            Supervisor::new(supervised, waker).run()
+        })
     }
 }

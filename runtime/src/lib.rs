@@ -1,10 +1,11 @@
 //! What the drivers share: the turn, mailboxes, the request budget, file operations and workers.
 //!
-//! A driver makes a [`Node`] from a machine and its [`Parts`], starts its [`Threads`], and runs one
-//! [`Session`] for each socket. It knows sockets and waiting; nothing else is its own.
+//! A driver [`start`]s a server with a supervisor of its own, which accepts connections by an [`Acceptor`] and has
+//! one [`Session`] run for each. It knows how to wait for sockets; nothing else is its own.
 
 #![forbid(unsafe_code)]
 
+mod accept;
 mod bind;
 mod budget;
 mod clock;
@@ -22,6 +23,7 @@ mod node;
 mod outgoing;
 mod queue;
 mod recorder;
+mod server;
 mod session;
 mod sync;
 #[cfg(test)]
@@ -30,6 +32,7 @@ mod timer;
 mod transport;
 mod workers;
 
+pub use accept::{Acceptor, Admission};
 pub use bind::Bound;
 pub use budget::{Budget, Share};
 pub use clock::{Clock, SystemClock, wait_until};
@@ -42,6 +45,7 @@ pub use machine::{Input, Machine};
 pub use mailbox::{Mail, Mailbox, Wake};
 pub use node::{Node, Observer, Parts, Place};
 pub use recorder::Recorder;
+pub use server::{Handle, Panic, Supervised, start};
 pub use session::{Interest, Next, Readiness, Session};
 pub use transport::{Follow, Socket, Transport};
 pub use workers::{PanicAlarm, Threads};

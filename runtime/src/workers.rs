@@ -99,6 +99,7 @@ impl SyncWork {
 }
 
 /// The threads of a node. They end after [`Node::stop_threads`].
+#[derive(Default)]
 pub struct Threads {
     handles: Vec<thread::JoinHandle<()>>,
 }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod directory;
+pub mod driver;
 pub mod dump;
 pub mod fuzz_batch;
 pub mod fuzz_codec;

@@ -48,8 +48,9 @@ fn dependencies_point_one_way() {
     for (package, known) in [
         ("klamm-runtime", &["klamm-core"][..]),
         ("klamm-std", &["klamm-core", "klamm-runtime"]),
+        ("klamm-smol", &["klamm-core", "klamm-runtime"]),
         ("klamm-sim", &["klamm-core", "klamm-runtime"]),
-        ("klamm", &["klamm-core", "klamm-runtime", "klamm-std"]),
+        ("klamm", &["klamm-core", "klamm-runtime", "klamm-std", "klamm-smol"]),
     ] {
         for dependency in direct_dependencies(package, "normal") {
             let is_ours = dependency.starts_with("klamm");
@@ -103,7 +104,7 @@ fn no_crate_is_unsafe() {
 
 #[test]
 fn drivers_do_not_speak_kafka() {
-    for driver in ["runtime-std/src"] {
+    for driver in ["runtime-std/src", "runtime-smol/src"] {
         for (path, text) in sources(&workspace().join(driver)) {
             for identifier in identifiers(&without_comments(&text)) {
                 let is_kafkas = words(identifier).any(|word| KAFKAS_WORDS.contains(&word.as_str()))

@@ -74,6 +74,9 @@ pub struct Limits {
     /// Files kept open, about; those with unsynced writes stay open beyond it. Half of the usual
     /// 1,024 descriptors of a process; opening one again costs some microseconds.
     pub open_files_max: usize,
+    /// Threads that share out the connections of a driver of tasks, where there are so many processors:
+    /// beyond it they would only contend for the machine's lock.
+    pub executor_threads_max: usize,
     /// Connections at once; who comes later waits in the backlog. A thread and a few kilobytes each.
     pub connections_max: usize,
     /// Requests of one connection in one turn, so that a pipelining peer does not hold the lock for long.
@@ -115,6 +118,7 @@ impl Default for Limits {
             effect_workers: 2,
             sync_workers: 8,
             open_files_max: 512,
+            executor_threads_max: 8,
             connections_max: 10_000,
             turn_requests_max: 64,
             sendfile_bytes_min: 16 << 10,

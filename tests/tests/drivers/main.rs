@@ -1,30 +1,40 @@
-//! The driver with the real broker, over real sockets and a real directory.
+//! Each driver with the real broker, over real sockets and a real directory.
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may fail like the test itself")]
 
-use std::fs;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use klamm_core::broker::image::Image;
-use klamm_core::config::{Config, Durability, Limits, Listener, TopicConfig};
 use klamm_core::effect::{FileRef, IoError, Operation, OperationResult, Path};
 use klamm_core::ids::{ConnectionId, EffectId};
 use klamm_core::request::Response;
 use klamm_core::time::Now;
 use klamm_core::{Exit, Output};
-use klamm_runtime::{Input, Machine, Recorder};
-use klamm_std::{Handle, Options, Server, StartError};
+use klamm_runtime::{Input, Machine, Options, Recorder, StartError};
+use klamm_tests::driver::{Driver, TempDir, api_versions, connect, read_frame, stop};
+use klamm_tests::on_each_driver;
 
-#[test]
-fn api_versions_is_answered_pipelined_and_half_closed() {
+on_each_driver! {
+    api_versions_is_answered_pipelined_and_half_closed,
+    port_zero_becomes_a_number_and_a_taken_port_is_known_at_once,
+    many_connections_are_served_at_once,
+    a_request_in_single_bytes_is_answered,
+    a_bad_frame_closes_after_the_answers_before_it,
+    answers_reach_a_peer_whose_last_bytes_are_not_read,
+    connections_that_share_a_small_budget_are_all_served,
+    shutdown_does_not_wait_for_a_peer_that_does_not_read,
+    a_second_broker_in_the_same_directory_is_refused,
+    a_directory_that_cannot_be_used_ends_the_server,
+    a_recorder_sees_operations_end_before_answers_leave,
+}
+
+fn api_versions_is_answered_pipelined_and_half_closed(driver: Driver) {
     let dir = TempDir::new();
-    let handle = start(&dir);
+    let handle = driver.serve(dir.config());
     let mut stream = connect(&handle);
     stream.write_all(&api_versions(7)).unwrap();
     assert_eq!(&read_frame(&mut stream).unwrap()[..4], 7_i32.to_be_bytes());
@@ -40,17 +50,16 @@ fn api_versions_is_answered_pipelined_and_half_closed() {
     stop(handle);
 }
 
-#[test]
-fn port_zero_becomes_a_number_and_a_taken_port_is_known_at_once() {
+fn port_zero_becomes_a_number_and_a_taken_port_is_known_at_once(driver: Driver) {
     let (dir, other) = (TempDir::new(), TempDir::new());
-    let handle = start(&dir);
+    let handle = driver.serve(dir.config());
     let (name, address) = handle.addresses()[0].clone();
     assert_eq!(name, "PLAINTEXT");
     assert_ne!(address.port(), 0);
 
     let mut config = other.config();
     config.listeners[0].port = address.port();
-    let Err(StartError::Bind { port, error, .. }) = Server::start(config, Options::default())
+    let Err(StartError::Bind { port, error, .. }) = driver.start(config, Options::default())
     else {
         panic!("the port is taken");
     };
@@ -58,10 +67,9 @@ fn port_zero_becomes_a_number_and_a_taken_port_is_known_at_once() {
     stop(handle);
 }
 
-#[test]
-fn many_connections_are_served_at_once() {
+fn many_connections_are_served_at_once(driver: Driver) {
     let dir = TempDir::new();
-    let handle = start(&dir);
+    let handle = driver.serve(dir.config());
     let mut streams: Vec<_> = (0..60).map(|_| connect(&handle)).collect();
     for round in 0..5 {
         for (stream, id) in streams.iter_mut().zip(round..) {
@@ -74,10 +82,9 @@ fn many_connections_are_served_at_once() {
     stop(handle);
 }
 
-#[test]
-fn a_request_in_single_bytes_is_answered() {
+fn a_request_in_single_bytes_is_answered(driver: Driver) {
     let dir = TempDir::new();
-    let handle = start(&dir);
+    let handle = driver.serve(dir.config());
     let mut stream = connect(&handle);
     for byte in api_versions(3) {
         stream.write_all(&[byte]).unwrap();
@@ -87,10 +94,9 @@ fn a_request_in_single_bytes_is_answered() {
     stop(handle);
 }
 
-#[test]
-fn a_bad_frame_closes_after_the_answers_before_it() {
+fn a_bad_frame_closes_after_the_answers_before_it(driver: Driver) {
     let dir = TempDir::new();
-    let handle = start(&dir);
+    let handle = driver.serve(dir.config());
     let mut stream = connect(&handle);
     let mut bytes = api_versions(1);
     bytes.extend_from_slice(&[0xff; 4]);
@@ -100,10 +106,9 @@ fn a_bad_frame_closes_after_the_answers_before_it() {
     stop(handle);
 }
 
-#[test]
-fn answers_reach_a_peer_whose_last_bytes_are_not_read() {
+fn answers_reach_a_peer_whose_last_bytes_are_not_read(driver: Driver) {
     let dir = TempDir::new();
-    let handle = start(&dir);
+    let handle = driver.serve(dir.config());
     let mut stream = connect(&handle);
     let mut bytes = api_versions(1);
     bytes.extend_from_slice(&[0xff; 4]);
@@ -115,13 +120,12 @@ fn answers_reach_a_peer_whose_last_bytes_are_not_read() {
     stop(handle);
 }
 
-#[test]
-fn connections_that_share_a_small_budget_are_all_served() {
+fn connections_that_share_a_small_budget_are_all_served(driver: Driver) {
     let dir = TempDir::new();
     let mut config = dir.config();
     // Room for two requests, while sixteen are begun; some of their peers go away.
     config.limits.request_budget_bytes = 25;
-    let handle = Server::start(config, Options::default()).unwrap();
+    let handle = driver.serve(config);
     let mut streams: Vec<_> = (0..16).map(|_| connect(&handle)).collect();
     for stream in &mut streams {
         stream.write_all(&api_versions(1)[..9]).unwrap();
@@ -150,7 +154,17 @@ fn connections_that_share_a_small_budget_are_all_served() {
 
 #[test]
 #[should_panic(expected = "the machine's own words")]
-fn a_panic_in_a_turn_reaches_who_waits() {
+fn a_panic_in_a_turn_reaches_who_waits_for_threads() {
+    a_panic_in_a_turn(Driver::Std);
+}
+
+#[test]
+#[should_panic(expected = "the machine's own words")]
+fn a_panic_in_a_turn_reaches_who_waits_for_tasks() {
+    a_panic_in_a_turn(Driver::Smol);
+}
+
+fn a_panic_in_a_turn(driver: Driver) {
     struct Faulty(Arc<Image>, Option<Output>);
     impl Machine for Faulty {
         fn handle(&mut self, _: Input, _: Now) {
@@ -168,15 +182,14 @@ fn a_panic_in_a_turn_reaches_who_waits() {
     }
     let dir = TempDir::new();
     let machine = |_, _, _| Faulty(Arc::default(), Some(Output::Ready));
-    let handle = Server::start_machine(dir.config(), Options::default(), machine).unwrap();
+    let handle = driver.start_machine(dir.config(), Options::default(), machine).unwrap();
     let _other = connect(&handle);
     handle.wait();
 }
 
-#[test]
-fn shutdown_does_not_wait_for_a_peer_that_does_not_read() {
+fn shutdown_does_not_wait_for_a_peer_that_does_not_read(driver: Driver) {
     let dir = TempDir::new();
-    let handle = start(&dir);
+    let handle = driver.serve(dir.config());
     let mut stream = connect(&handle);
     stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
     let requests: Vec<u8> = (0..2_000).flat_map(api_versions).collect();
@@ -189,33 +202,30 @@ fn shutdown_does_not_wait_for_a_peer_that_does_not_read() {
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
 }
 
-#[test]
-fn a_second_broker_in_the_same_directory_is_refused() {
+fn a_second_broker_in_the_same_directory_is_refused(driver: Driver) {
     let dir = TempDir::new();
-    let first = start(&dir);
-    let second = start(&dir);
+    let first = driver.serve(dir.config());
+    let second = driver.serve(dir.config());
     let Exit::Failed(reason) = second.wait() else { panic!("the directory is locked") };
     assert!(reason.contains(".lock"), "{reason}");
     stop(first);
-    stop(start(&dir));
+    stop(driver.serve(dir.config()));
 }
 
-#[test]
-fn a_directory_that_cannot_be_used_ends_the_server() {
+fn a_directory_that_cannot_be_used_ends_the_server(driver: Driver) {
     let dir = TempDir::new();
     let mut config = dir.config();
     config.log_dirs = vec![Path::new("/dev/null")];
-    let handle = Server::start(config, Options::default()).unwrap();
+    let handle = driver.serve(config);
     let Exit::Failed(reason) = handle.wait() else { panic!("no log can be there") };
     assert!(reason.contains("/dev/null"), "{reason}");
 }
 
-#[test]
-fn a_recorder_sees_operations_end_before_answers_leave() {
+fn a_recorder_sees_operations_end_before_answers_leave(driver: Driver) {
     let dir = TempDir::new();
     let tape = Arc::new(Tape::default());
     let recorder = Some(Arc::clone(&tape) as Arc<dyn Recorder>);
-    let handle = Server::start(dir.config(), Options { recorder, ..Options::default() }).unwrap();
+    let handle = driver.start(dir.config(), Options { recorder, ..Options::default() }).unwrap();
     let mut stream = connect(&handle);
     stream.write_all(&api_versions(5)).unwrap();
     let frame = read_frame(&mut stream).unwrap();
@@ -272,67 +282,3 @@ impl Recorder for Tape {
     }
 }
 
-/// A directory of its own for one test, removed with it.
-struct TempDir(PathBuf);
-
-impl TempDir {
-    fn new() -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("klamm-std-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn config(&self) -> Config {
-        let listener = Listener { name: "PLAINTEXT".into(), host: "127.0.0.1".into(), port: 0 };
-        Config {
-            node_id: 1,
-            listeners: vec![listener.clone()],
-            advertised: vec![listener],
-            log_dirs: vec![Path::new(self.0.to_str().unwrap())],
-            durability: Durability::Durable,
-            topic_defaults: TopicConfig::default(),
-            limits: Limits::default(),
-        }
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).ok();
-    }
-}
-
-fn start(dir: &TempDir) -> Handle {
-    Server::start(dir.config(), Options::default()).unwrap()
-}
-
-fn stop(handle: Handle) {
-    handle.shutdown();
-    assert_eq!(handle.wait(), Exit::Clean);
-}
-
-fn connect(handle: &Handle) -> TcpStream {
-    let stream = TcpStream::connect(handle.addresses()[0].1).unwrap();
-    // No test waits for ever.
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream
-}
-
-/// ApiVersions version 0, framed.
-fn api_versions(correlation_id: i32) -> Vec<u8> {
-    let mut frame = vec![0, 0, 0, 10, 0, 18, 0, 0];
-    frame.extend_from_slice(&correlation_id.to_be_bytes());
-    frame.extend_from_slice(&[0xff, 0xff]);
-    frame
-}
-
-/// A response, without its size.
-fn read_frame(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
-    let mut size = [0; 4];
-    stream.read_exact(&mut size)?;
-    let mut frame = vec![0; u32::from_be_bytes(size) as usize];
-    stream.read_exact(&mut frame)?;
-    Ok(frame)
-}

@@ -6,46 +6,41 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use klamm_core::Exit;
-use klamm_core::config::{Config, Durability, Limits, Listener, TopicConfig};
-use klamm_core::effect::Path;
-use klamm_std::{Options, Server};
+use klamm_tests::driver::{Driver, TempDir, stop};
 
 #[test]
 fn connections_leave_no_thread_and_no_descriptor() {
-    let dir = std::env::temp_dir().join(format!("klamm-std-leaks-{}", std::process::id()));
-    fs::create_dir_all(&dir).unwrap();
-    let listener = Listener { name: "PLAINTEXT".into(), host: "127.0.0.1".into(), port: 0 };
-    let config = Config {
-        node_id: 1,
-        listeners: vec![listener.clone()],
-        advertised: vec![listener],
-        log_dirs: vec![Path::new(dir.to_str().unwrap())],
-        durability: Durability::Durable,
-        topic_defaults: TopicConfig::default(),
-        limits: Limits::default(),
-    };
+    for driver in Driver::ALL {
+        let dir = TempDir::new();
+        // What a driver keeps for the whole process is there after its first server.
+        stop(driver.serve(dir.config()));
+        leave_nothing(driver, &dir);
+    }
+}
+
+fn leave_nothing(driver: Driver, dir: &TempDir) {
     let before = counts();
-    let handle = Server::start(config, Options::default()).unwrap();
+    let handle = driver.serve(dir.config());
     let address = handle.addresses()[0].1;
     // The first one is served, so start-up is over.
-    drop(TcpStream::connect(address).unwrap());
+    drop(TcpStream::connect(address).expect("it listens"));
     let served = settled(|counts| counts.threads > before.threads);
     for n in 0..200 {
-        let mut stream = TcpStream::connect(address).unwrap();
+        let mut stream = TcpStream::connect(address).expect("it listens");
         if n % 2 == 0 {
             // Half of a request, so that something is held when the peer goes.
-            stream.write_all(&[0, 0, 1, 0, 0]).unwrap();
+            stream.write_all(&[0, 0, 1, 0, 0]).expect("sent");
         }
     }
     let after = settled(|counts| counts.threads <= served.threads && counts.files <= served.files);
-    assert!(after.threads <= served.threads && after.files <= served.files, "{served:?} {after:?}");
+    assert!(
+        after.threads <= served.threads && after.files <= served.files,
+        "{driver:?} {served:?} {after:?}"
+    );
 
-    handle.shutdown();
-    assert_eq!(handle.wait(), Exit::Clean);
+    stop(handle);
     let ended = settled(|counts| *counts == before);
-    assert_eq!(ended, before);
-    fs::remove_dir_all(&dir).unwrap();
+    assert_eq!(ended, before, "{driver:?}");
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
