@@ -27,7 +27,7 @@ is_stale() {
     for made_of in "$root"/Cargo.toml "$root"/Cargo.lock; do
         [ "$made_of" -nt "$reference" ] && return 0
     done
-    changed=$(find "$root/core" "$root/runtime" "$root/runtime-std" "$root/server" \
+    changed=$(find "$root/core" "$root/runtime" "$root/runtime-std" "$root/runtime-smol" "$root/server" \
         \( -path '*/tests' -o -path '*/target' \) -prune -o \
         \( -name '*.rs' -o -name Cargo.toml -o -path '*/src*' -type d \) \
         -newer "$reference" -print)

@@ -78,9 +78,8 @@ impl<M: Machine> Supervisor<M> {
         let mut fds = vec![PollFd::from_borrowed_fd(self.waker.as_fd(), PollFlags::IN)];
         let mut pause = None;
         match admission {
-            Admission::Open => fds.extend(
-                listeners.iter().map(|bound| PollFd::new(&bound.listener, PollFlags::IN)),
-            ),
+            Admission::Open => fds
+                .extend(listeners.iter().map(|bound| PollFd::new(&bound.listener, PollFlags::IN))),
             Admission::Full => {}
             Admission::PausedUntil(until) => pause = Some(until),
         }

@@ -112,8 +112,7 @@ pub fn start<M: Machine>(
     let lifecycle = Arc::new(Lifecycle::new(Arc::clone(&options.observer), waker));
     let launched = launch(config, options, lifecycle.clone(), descriptors, make)?;
     let Launched { node, listeners, threads } = launched;
-    let addresses =
-        listeners.iter().map(|bound| (bound.name.to_string(), bound.address)).collect();
+    let addresses = listeners.iter().map(|bound| (bound.name.to_string(), bound.address)).collect();
     let stopper = Stopper::new(&node, &lifecycle);
     let supervised = Supervised {
         acceptor: Acceptor::new(Arc::clone(&node), Arc::clone(&lifecycle)),

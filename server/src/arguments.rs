@@ -17,7 +17,7 @@ pub(crate) enum Command {
     Serve {
         /// `server.properties`; without it the defaults hold.
         properties: Option<PathBuf>,
-        /// `--driver`; it goes before `klamm.driver`.
+        /// `--driver`; it goes before `KLAMM_DRIVER` and `klamm.driver`.
         driver: Option<String>,
     },
 }
@@ -54,7 +54,7 @@ Usage: klamm [server.properties] [--driver NAME]
 Without a file the defaults below hold. KLAMM_LOG sets what is logged (error, warn, info, debug, trace).
 
 Options:
-  --driver NAME   the runtime that carries the broker, before klamm.driver: std
+  --driver NAME   what carries the broker: std (threads) or smol (tasks); before KLAMM_DRIVER and klamm.driver
   -h, --help      print this
   -V, --version   print the version
 

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod driver;
 mod logging;
 mod properties;
 mod serve;

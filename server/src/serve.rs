@@ -1,5 +1,6 @@
 //! One life of the broker: from its settings to its end.
 
+use std::env;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -10,15 +11,12 @@ use klamm_core::broker::image::Image;
 use klamm_core::config::Settings;
 use klamm_core::event::Event;
 use klamm_runtime::{Observer, Options, StartError};
-use klamm_std::Server;
 use tracing::{info, warn};
 
+use crate::driver::{self, Wanted};
 use crate::logging;
 use crate::properties::Source;
 use crate::signals::StopSignals;
-
-/// The drivers that are built in.
-const DRIVERS: &[&str] = &["std"];
 
 /// Serves until a signal or a failure ends it. The error is one line for a person.
 pub(crate) fn serve(
@@ -28,10 +26,7 @@ pub(crate) fn serve(
     begun: Instant,
 ) -> Result<(), String> {
     let Settings { config, driver: configured, unknown } = settings;
-    let driver = driver.unwrap_or(configured);
-    if !DRIVERS.contains(&driver.as_str()) {
-        return Err(format!("driver {driver} is not built in: there is {}", DRIVERS.join(", ")));
-    }
+    let driver = driver::find(&wanted_driver(driver, configured, source))?;
     if !unknown.is_empty() {
         warn!("these keys have no effect: {}", unknown.join(", "));
     }
@@ -40,16 +35,17 @@ pub(crate) fn serve(
     let (news, heard) = channel();
     let options = Options { observer: Arc::new(Log { news }), ..Options::default() };
     let handle =
-        Server::start(config, options).map_err(|error| explain_start_error(&error, source))?;
+        (driver.start)(config, options).map_err(|error| explain_start_error(&error, source))?;
     let stopper = handle.stopper();
     signals
         .on_first(move || stopper.shutdown())
         .map_err(|error| format!("a thread for signals: {error}"))?;
     while let Ok(News::Ready { topics, partitions }) = heard.recv() {
         info!(
-            "klamm {} serves: driver {driver}, listeners {}, directories {}, {topics} topics, \
+            "klamm {} serves: driver {}, listeners {}, directories {}, {topics} topics, \
              {partitions} partitions, ready in {} ms",
             env!("CARGO_PKG_VERSION"),
+            driver.name,
             listeners(handle.addresses()),
             log_dirs.join(" "),
             begun.elapsed().as_millis(),
@@ -61,6 +57,19 @@ pub(crate) fn serve(
             Ok(())
         }
         Exit::Failed(reason) => Err(reason),
+    }
+}
+
+/// The command line goes before the environment, and that before the file.
+fn wanted_driver(argument: Option<String>, configured: String, source: &Source) -> Wanted {
+    if let Some(name) = argument {
+        return Wanted { name, origin: "--driver".into() };
+    }
+    match env::var_os(driver::VARIABLE).filter(|name| !name.is_empty()) {
+        Some(name) => {
+            Wanted { name: name.to_string_lossy().into_owned(), origin: driver::VARIABLE.into() }
+        }
+        None => Wanted { name: configured, origin: source.place_of("klamm.driver").to_string() },
     }
 }
 

@@ -120,7 +120,8 @@ pub const KEYS: &[Key] = &[
         name: "klamm.driver",
         value_type: ValueType::Name,
         default: Some("std"),
-        documentation: "The runtime that carries the broker: `std` is threads and sockets.",
+        documentation: "What carries the broker: `std` is a thread for each connection, `smol` a \
+                        task for each on few threads.",
     },
     Key {
         name: "socket.request.max.bytes",

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::client::{Client, Reader};
 use crate::directory::{Directory, Topic};
 use crate::encode::{Bytes, batch_of, placed};
-use crate::process::{Server, run_to_end};
+use crate::process::{Server, run_in, run_to_end};
 
 const PRODUCE: i16 = 0;
 const METADATA: i16 = 3;
@@ -22,9 +22,25 @@ const PAX: Topic = Topic { name: "pax", id: 0x43, partitions: 2 };
 /// What an unauthorized cluster lets everybody do with a topic: all eight operations.
 const TOPIC_OPERATIONS: i32 = 3576;
 
-fn started() -> (Directory, Server) {
+on_each_driver! {
+    api_versions_lists_what_is_served,
+    an_unknown_api_versions_version_is_told_what_is_known,
+    topics_of_the_directory_are_described,
+    metadata_names_the_address_that_is_listened_on,
+    a_produced_batch_is_answered_and_lies_in_the_log_as_sent,
+    unknown_topics_and_partitions_are_refused_beside_good_ones,
+    pipelined_requests_are_answered_in_their_order,
+    connections_at_once_share_a_log,
+    bad_input_closes_its_connection_alone,
+    a_damaged_batch_is_refused_and_the_connection_stays,
+    a_stop_is_clean_and_a_restart_goes_on_where_it_ended,
+    the_start_line_says_what_is_served,
+    a_directory_has_one_server,
+}
+
+fn started(driver: &str) -> (Directory, Server) {
     let directory = Directory::new(&[FOO, PAX]);
-    let server = Server::start(&directory.properties());
+    let server = Server::start(&directory.properties(), driver);
     (directory, server)
 }
 
@@ -66,9 +82,8 @@ fn assert_stops_cleanly(server: Server, signal: Signal) {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
-#[test]
-fn api_versions_lists_what_is_served() {
-    let (_directory, server) = started();
+fn api_versions_lists_what_is_served(driver: &str) {
+    let (_directory, server) = started(driver);
     let mut client = Client::connect(server.port);
     let body = Bytes::new().compact_string("test").compact_string("1.0").no_tags();
     let answer = client.ask(API_VERSIONS, 4, &body);
@@ -88,9 +103,8 @@ fn api_versions_lists_what_is_served() {
     assert!(served(API_VERSIONS, 4) && served(DESCRIBE_TOPIC_PARTITIONS, 0), "{ranges:?}");
 }
 
-#[test]
-fn an_unknown_api_versions_version_is_told_what_is_known() {
-    let (_directory, server) = started();
+fn an_unknown_api_versions_version_is_told_what_is_known(driver: &str) {
+    let (_directory, server) = started(driver);
     let mut client = Client::connect(server.port);
     let answer = client.ask(API_VERSIONS, 99, &Bytes::new());
     assert_eq!(answer, Bytes::new().i16(35).i32(1).i16(18).i16(0).i16(4).0);
@@ -98,9 +112,8 @@ fn an_unknown_api_versions_version_is_told_what_is_known() {
     assert_eq!(client.ask(API_VERSIONS, 4, &body)[..2], [0, 0], "the connection stays");
 }
 
-#[test]
-fn topics_of_the_directory_are_described() {
-    let (_directory, server) = started();
+fn topics_of_the_directory_are_described(driver: &str) {
+    let (_directory, server) = started(driver);
     let mut client = Client::connect(server.port);
     let names = ["pax", "foo", "unknown"];
     let body = names
@@ -123,9 +136,8 @@ fn topics_of_the_directory_are_described() {
     assert_eq!(client.ask(DESCRIBE_TOPIC_PARTITIONS, 0, &body), expected.0);
 }
 
-#[test]
-fn metadata_names_the_address_that_is_listened_on() {
-    let (_directory, server) = started();
+fn metadata_names_the_address_that_is_listened_on(driver: &str) {
+    let (_directory, server) = started(driver);
     let mut client = Client::connect(server.port);
     let body = Bytes::new().compact_array(1).raw(&[0; 16]).compact_string("foo").no_tags();
     let body = body.i8(0).i8(0).no_tags();
@@ -160,9 +172,8 @@ fn metadata_names_the_address_that_is_listened_on() {
     assert_eq!(client.ask(METADATA, 12, &body), expected.0);
 }
 
-#[test]
-fn a_produced_batch_is_answered_and_lies_in_the_log_as_sent() {
-    let (directory, server) = started();
+fn a_produced_batch_is_answered_and_lies_in_the_log_as_sent(driver: &str) {
+    let (directory, server) = started(driver);
     let mut client = Client::connect(server.port);
     let first = batch_of(&[b"Hello World!"]);
     let second = batch_of(&[b"one", b"", b"three"]);
@@ -175,9 +186,8 @@ fn a_produced_batch_is_answered_and_lies_in_the_log_as_sent() {
     assert_eq!(directory.segment_bytes("foo", 0), expected);
 }
 
-#[test]
-fn unknown_topics_and_partitions_are_refused_beside_good_ones() {
-    let (directory, server) = started();
+fn unknown_topics_and_partitions_are_refused_beside_good_ones(driver: &str) {
+    let (directory, server) = started(driver);
     let mut client = Client::connect(server.port);
     let batch = batch_of(&[b"x"]);
     let unknown = (3, -1, -1);
@@ -198,9 +208,8 @@ fn unknown_topics_and_partitions_are_refused_beside_good_ones() {
     assert!(!directory.logs().join("unknown-0").exists());
 }
 
-#[test]
-fn pipelined_requests_are_answered_in_their_order() {
-    let (directory, server) = started();
+fn pipelined_requests_are_answered_in_their_order(driver: &str) {
+    let (directory, server) = started(driver);
     let mut client = Client::connect(server.port);
     let batch = batch_of(&[b"a", b"b"]);
     let ids: Vec<i32> = (0..20)
@@ -215,9 +224,8 @@ fn pipelined_requests_are_answered_in_their_order() {
     assert_eq!(directory.segment_bytes("foo", 0), expected);
 }
 
-#[test]
-fn connections_at_once_share_a_log() {
-    let (directory, server) = started();
+fn connections_at_once_share_a_log(driver: &str) {
+    let (directory, server) = started(driver);
     let batch = batch_of(&[b"shared"]);
     let offsets: Vec<i64> = thread::scope(|scope| {
         let writers: Vec<_> = (0..8)
@@ -245,9 +253,8 @@ fn offsets_of_ten(client: &mut Client, batch: &[u8]) -> Vec<i64> {
     offsets
 }
 
-#[test]
-fn bad_input_closes_its_connection_alone() {
-    let (_directory, server) = started();
+fn bad_input_closes_its_connection_alone(driver: &str) {
+    let (_directory, server) = started(driver);
     let mut good = Client::connect(server.port);
     let bad: [&[u8]; 4] = [
         b"",
@@ -265,9 +272,8 @@ fn bad_input_closes_its_connection_alone() {
     assert_eq!(answer, produce_answer(&[("foo", &[(0, 0, 0, 0)])]));
 }
 
-#[test]
-fn a_damaged_batch_is_refused_and_the_connection_stays() {
-    let (directory, server) = started();
+fn a_damaged_batch_is_refused_and_the_connection_stays(driver: &str) {
+    let (directory, server) = started(driver);
     let mut client = Client::connect(server.port);
     let mut damaged = batch_of(&[b"damaged"]);
     *damaged.last_mut().expect("bytes") ^= 1;
@@ -279,9 +285,8 @@ fn a_damaged_batch_is_refused_and_the_connection_stays() {
     assert_eq!(directory.segment_bytes("foo", 0), placed(&batch, 0, 0));
 }
 
-#[test]
-fn a_stop_is_clean_and_a_restart_goes_on_where_it_ended() {
-    let (directory, mut server) = started();
+fn a_stop_is_clean_and_a_restart_goes_on_where_it_ended(driver: &str) {
+    let (directory, mut server) = started(driver);
     let batch = batch_of(&[b"a", b"b", b"c"]);
     let mut expected = Vec::new();
     for (round, signal) in [(0, Signal::TERM), (1, Signal::INT), (2, Signal::TERM)] {
@@ -292,18 +297,17 @@ fn a_stop_is_clean_and_a_restart_goes_on_where_it_ended() {
         assert!(client.is_closed_by_server());
         expected.extend(placed(&batch, round * 3, 0));
         assert_eq!(directory.segment_bytes("foo", 0), expected);
-        server = Server::start(&directory.properties());
+        server = Server::start(&directory.properties(), driver);
     }
     assert_stops_cleanly(server, Signal::TERM);
 }
 
-#[test]
-fn the_start_line_says_what_is_served() {
-    let (directory, server) = started();
+fn the_start_line_says_what_is_served(driver: &str) {
+    let (directory, server) = started(driver);
     let line = server.log.last().expect("the start line").clone();
     for part in [
         env!("CARGO_PKG_VERSION"),
-        "driver std",
+        &format!("driver {driver},"),
         &format!(":{},", server.port),
         &directory.logs().display().to_string(),
         "2 topics, 3 partitions",
@@ -344,7 +348,10 @@ fn what_cannot_be_started_says_why_in_one_line() {
     );
 
     assert_refused(&["/no/such/server.properties"], "klamm: /no/such/server.properties: No such");
-    assert_refused(&["--driver", "tokio"], "klamm: driver tokio is not built in: there is std");
+    assert_refused(
+        &["--driver", "tokio"],
+        "klamm: driver tokio is not built in: there is std, smol; it is named by --driver",
+    );
     assert_refused(&["--what"], "--what is not understood");
 }
 
@@ -357,9 +364,8 @@ fn assert_refused(arguments: &[&str], reason: &str) {
     assert!(error.lines().filter(|line| line.starts_with("klamm: ")).count() == 1, "{error}");
 }
 
-#[test]
-fn a_directory_has_one_server() {
-    let (directory, server) = started();
+fn a_directory_has_one_server(driver: &str) {
+    let (directory, server) = started(driver);
     let properties = directory.properties();
     let lock = directory.logs().join(".lock");
     assert_refused(
@@ -367,6 +373,27 @@ fn a_directory_has_one_server() {
         lock.to_str().expect("a plain path"),
     );
     assert_stops_cleanly(server, Signal::TERM);
+}
+
+#[test]
+fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
+    let directory = Directory::new(&[]);
+    directory.set("klamm.driver", "three");
+    let properties = directory.properties();
+    let path = properties.to_str().expect("a plain path");
+    let refused = |environment: &str, arguments: &[&str]| {
+        let output = run_in(&[("KLAMM_DRIVER", environment)], arguments);
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let error = refused("two", &[path, "--driver", "one"]);
+    assert!(error.contains("driver one is not built in"), "{error}");
+    assert!(error.contains("named by --driver"), "{error}");
+    let error = refused("two", &[path]);
+    assert!(error.contains("driver two is not built in"), "{error}");
+    assert!(error.contains("named by KLAMM_DRIVER"), "{error}");
+    let error = refused("", &[path]);
+    assert!(error.contains("driver three is not built in"), "{error}");
+    assert!(error.contains(&format!("named by {path}:")), "{error}");
 }
 
 #[test]

@@ -19,25 +19,28 @@ const PIPELINE: usize = 8;
 /// One acknowledged record: its offset, and the number that its value tells.
 type Acknowledged = (i64, u64);
 
-#[test]
-fn no_acknowledged_record_is_lost_by_a_kill() {
-    kill_again_and_again(&Directory::new(&[TOPIC]));
+on_each_driver! {
+    no_acknowledged_record_is_lost_by_a_kill,
+    no_acknowledged_record_is_lost_by_a_kill_under_page_cache,
+}
+
+fn no_acknowledged_record_is_lost_by_a_kill(driver: &str) {
+    kill_again_and_again(&Directory::new(&[TOPIC]), driver);
 }
 
 /// What the operating system has is there after a kill, too.
-#[test]
-fn no_acknowledged_record_is_lost_by_a_kill_under_page_cache() {
+fn no_acknowledged_record_is_lost_by_a_kill_under_page_cache(driver: &str) {
     let directory = Directory::new(&[TOPIC]);
     directory.set("klamm.durability", "page-cache");
-    kill_again_and_again(&directory);
+    kill_again_and_again(&directory, driver);
 }
 
-fn kill_again_and_again(directory: &Directory) {
+fn kill_again_and_again(directory: &Directory, driver: &str) {
     let kills = setting("KLAMM_KILLS", 3);
     let records = setting("KLAMM_KILL_RECORDS", 600);
     let mut writers: Vec<Writer> = (0..TOPIC.partitions).map(Writer::new).collect();
     for _ in 0..kills {
-        let server = Server::start(&directory.properties());
+        let server = Server::start(&directory.properties(), driver);
         check(directory, &writers, Tail::Recovered);
         write_until_killed(server, &mut writers, records.div_ceil(kills));
         check(directory, &writers, Tail::Torn);
@@ -46,7 +49,7 @@ fn kill_again_and_again(directory: &Directory) {
     assert!(acknowledged >= records, "{acknowledged} of {records}");
     println!("{kills} kills, {acknowledged} acknowledged records, none lost");
 
-    let server = Server::start(&directory.properties());
+    let server = Server::start(&directory.properties(), driver);
     check(directory, &writers, Tail::Recovered);
     server.kill();
 }

@@ -24,10 +24,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the binary and waits until it says where it listens.
-    pub(crate) fn start(properties: &Path) -> Self {
+    /// Starts the binary on a driver and waits until it says where it listens.
+    pub(crate) fn start(properties: &Path, driver: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_klamm"))
             .arg(properties)
+            .args(["--driver", driver])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -102,8 +103,14 @@ impl Drop for Server {
 
 /// Runs the binary with these arguments until it ends by itself.
 pub(crate) fn run_to_end(arguments: &[&str]) -> Output {
+    run_in(&[("KLAMM_DRIVER", "")], arguments)
+}
+
+/// The same with these environment variables.
+pub(crate) fn run_in(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_klamm"))
         .args(arguments)
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output()
         .expect("the binary starts")

@@ -28,7 +28,9 @@ impl Tree {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("klamm script {}-{number}", std::process::id());
         let tree = Self(std::env::temp_dir().join(name));
-        for folder in ["bin", "away", "core/src", "runtime/src", "runtime-std/src", "server/src"] {
+        let parts = ["core", "runtime", "runtime-std", "runtime-smol", "server"];
+        let sources = parts.map(|part| format!("{part}/src"));
+        for folder in ["bin", "away"].into_iter().chain(sources.iter().map(String::as_str)) {
             fs::create_dir_all(tree.0.join(folder)).expect("made");
         }
         for file in ["Cargo.toml", "Cargo.lock", "core/src/lib.rs", "server/src/main.rs"] {

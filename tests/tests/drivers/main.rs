@@ -59,8 +59,7 @@ fn port_zero_becomes_a_number_and_a_taken_port_is_known_at_once(driver: Driver) 
 
     let mut config = other.config();
     config.listeners[0].port = address.port();
-    let Err(StartError::Bind { port, error, .. }) = driver.start(config, Options::default())
-    else {
+    let Err(StartError::Bind { port, error, .. }) = driver.start(config, Options::default()) else {
         panic!("the port is taken");
     };
     assert_eq!((port, error.kind()), (address.port(), ErrorKind::AddrInUse));
@@ -281,4 +280,3 @@ impl Recorder for Tape {
         self.note(format!("sent {bytes}"));
     }
 }
-
