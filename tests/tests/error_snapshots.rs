@@ -79,6 +79,9 @@ fn produces_that_are_refused_before_the_batch_is_looked_at() {
             "produce.v11.transactional-without-transactional-id.fails-the-whole-request",
             "transactional_batch_without_id",
         ),
+        ("produce.v10.transactional.partition-not-added", "transactional_batch"),
+        ("produce.v11.transactional", "transactional_batch"),
+        ("produce.v12.transactional.not-added-is-added-implicitly", "transactional_batch"),
     ]);
 }
 

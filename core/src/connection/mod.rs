@@ -8,6 +8,7 @@ mod outbox;
 mod produce;
 #[cfg(test)]
 mod tests;
+mod transactional;
 
 use alloc::sync::Arc;
 

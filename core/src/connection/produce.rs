@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::decode::Context;
+use super::transactional;
 use crate::api::produce::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceRequest, ProduceResponse,
     TopicProduceData, TopicProduceResponse,
@@ -250,6 +251,9 @@ impl Checks<'_> {
         }
         if let Err(fault) = check_record_set(records, self.version) {
             return Verdict::Refused(fault);
+        }
+        if let Some(fault) = records.and_then(|records| transactional::refusal(records)) {
+            return Verdict::RefusedInLog(fault, self.append(topic, index, None));
         }
         if self.acks.is_none() {
             return Verdict::Refused(bare(ErrorCode::INVALID_REQUIRED_ACKS));

@@ -694,6 +694,39 @@ fn a_broken_head_refuses_the_whole_request() {
 }
 
 #[test]
+fn a_transactional_batch_is_refused_in_every_version_and_its_neighbours_are_not() {
+    let mut builder = BatchBuilder::new().producer(6, 0, 0).transactional();
+    builder.append(1_700_000_000_000, None, Some(b"value"));
+    let part = Bytes::from(builder.encode(0, -1));
+    let body = |topic_id| ProduceRequest {
+        transactional_id: Some("tx".to_string()),
+        topic_data: vec![TopicProduceData {
+            topic_id,
+            ..data("p2", &[(0, part.clone()), (1, batch())])
+        }],
+        ..request(-1, vec![])
+    };
+    for version in 3..=13 {
+        let body = body(Uuid([if version < 13 { 0 } else { 2 }; 16]));
+        let (command, response) = exchange(version, &body, outcome_of);
+        let appended: Vec<_> = command.partitions.iter().map(|p| p.batch.is_some()).collect();
+        assert_eq!(appended, [false, true], "v{version}");
+        let [refused, good] = &response.responses[0].partition_responses[..] else {
+            panic!("two partitions")
+        };
+        let code = ErrorCode::NOT_ENOUGH_REPLICAS;
+        assert_eq!((refused.error_code, good.error_code), (code, ErrorCode::NONE), "v{version}");
+        assert_eq!((refused.base_offset, refused.log_start_offset), (-1, -1));
+        let words = "Unable to verify the partition has been added to the transaction. \
+                     Underlying error: COORDINATOR_NOT_AVAILABLE";
+        assert_eq!(refused.error_message.as_deref(), (version >= 8).then_some(words));
+    }
+    let offline = |_| failed(ErrorCode::KAFKA_STORAGE_ERROR);
+    let (_, response) = exchange(11, &body(Uuid::ZERO), offline);
+    assert_eq!(errors(&response), [("p2", vec![(0, 56), (1, 56)])]);
+}
+
+#[test]
 fn a_topic_that_is_not_served_yet_is_never_answered_with_success() {
     let body = request(-1, vec![data("later", &[(0, batch())])]);
     let (command, response) = exchange(11, &body, outcome_of);
