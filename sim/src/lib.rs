@@ -17,7 +17,6 @@
 //!   crash point of small histories.
 
 #![forbid(unsafe_code)]
-#![forbid(unsafe_code)]
 
 pub mod broken;
 pub mod checker;
