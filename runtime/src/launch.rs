@@ -11,6 +11,7 @@ use crate::bind::{Bound, bind};
 use crate::clock::{Clock, SystemClock};
 use crate::compression::Codecs;
 use crate::descriptors::fit_descriptors;
+use crate::disk::Disk;
 use crate::files::Files;
 use crate::machine::Machine;
 use crate::node::{Node, Observer, Parts};
@@ -24,6 +25,8 @@ pub struct Options {
     pub observer: Arc<dyn Observer>,
     /// Who watches every file operation and every answer.
     pub recorder: Option<Arc<dyn Recorder>>,
+    /// What carries out file operations: a test's own, to let a disk fail. `None`: the real files.
+    pub disk: Option<Arc<dyn Disk>>,
     /// Where ids and jitter come from; `None` asks the system.
     pub seed: Option<[u8; 32]>,
 }
@@ -31,7 +34,7 @@ pub struct Options {
 impl Default for Options {
     /// Nobody hears, nobody watches, the system's randomness.
     fn default() -> Self {
-        Self { observer: Arc::new(Nobody), recorder: None, seed: None }
+        Self { observer: Arc::new(Nobody), recorder: None, disk: None, seed: None }
     }
 }
 
@@ -96,9 +99,10 @@ pub fn launch<M: Machine>(
         None => random_seed().map_err(StartError::system("randomness"))?,
     };
     let clock = SystemClock::start();
+    let open_max = config.limits.open_files_max;
     let parts = Parts {
         clock: Arc::new(clock),
-        disk: Arc::new(Files::new(config.limits.open_files_max)),
+        disk: options.disk.clone().unwrap_or_else(|| Arc::new(Files::new(open_max))),
         observer,
         recorder: options.recorder.clone(),
         compression: Arc::new(Codecs::new(&config.limits)),
