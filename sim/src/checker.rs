@@ -175,6 +175,11 @@ impl Checker {
         }
     }
 
+    /// The medium has damaged this log: what was promised of it cannot be kept.
+    pub fn forgive(&mut self, damaged: &TopicPartition) {
+        self.promised.retain(|(target, _), _| target != damaged);
+    }
+
     /// Compares what was promised with what lies on the disk. `in_service` says which logs the
     /// broker serves: they must be readable to their ends.
     pub fn check(

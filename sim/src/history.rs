@@ -14,6 +14,15 @@ pub struct TopicPartition {
     pub partition: i32,
 }
 
+impl TopicPartition {
+    /// The partition whose directory has this name; `None` for internal topics and other names.
+    pub fn of_directory(name: &str) -> Option<Self> {
+        let (topic, partition) = name.rsplit_once('-')?;
+        let partition = partition.parse().ok()?;
+        (!topic.starts_with("__")).then(|| Self { topic: topic.to_owned(), partition })
+    }
+}
+
 impl fmt::Display for TopicPartition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.topic, self.partition)
@@ -98,6 +107,14 @@ impl History {
     /// Everything, with its time in microseconds.
     pub fn entries(&self) -> &[(u64, Entry)] {
         &self.entries
+    }
+
+    /// Where an append went.
+    pub fn target(&self, wanted: AppendId) -> Option<&TopicPartition> {
+        self.entries.iter().rev().find_map(|(_, entry)| match entry {
+            Entry::Invoke { append, target, .. } if *append == wanted => Some(target),
+            _ => None,
+        })
     }
 
     /// Appends that were acknowledged.

@@ -12,7 +12,8 @@
 //! - [`world`]: all of it around the real machines; [`layer`]: where a run may lie to them.
 //! - [`history`]: what clients asked and were told; [`reader`]: what lies on the disk; [`checker`]:
 //!   whether the two agree.
-//! - [`marks`]: what has happened in a run, so that nothing is tested by runs in which nothing happens.
+//! - [`marks`]: what has happened in a run, so that nothing is tested by runs in which nothing
+//!   happens.
 //! - [`broken`]: brokers that break their promises, for the checkers to catch; [`enumerate`]: every
 //!   crash point of small histories.
 

@@ -128,6 +128,8 @@ pub enum StrikeKind {
     Crash(Crash),
     /// It is asked to stop.
     Stop,
+    /// It is asked to stop, and then a bit flips in one of its logs.
+    Rot,
 }
 
 impl fmt::Display for Strike {
@@ -136,6 +138,7 @@ impl fmt::Display for Strike {
             StrikeKind::Crash(Crash::Killed) => "killed",
             StrikeKind::Crash(Crash::PowerLoss) => "power-loss",
             StrikeKind::Stop => "stop",
+            StrikeKind::Rot => "rot",
         };
         write!(f, "{kind}@{}", self.at_event)
     }
@@ -151,6 +154,7 @@ impl FromStr for Strike {
             "killed" => StrikeKind::Crash(Crash::Killed),
             "power-loss" => StrikeKind::Crash(Crash::PowerLoss),
             "stop" => StrikeKind::Stop,
+            "rot" => StrikeKind::Rot,
             _ => return Err(wrong()),
         };
         Ok(Self { at_event: at.parse().map_err(|_| wrong())?, kind })
@@ -222,22 +226,23 @@ impl Options {
         // A batch must fit a segment.
         let batch = options.batch_records_max * (options.value_bytes_max + 100);
         options.segment_bytes = options.segment_bytes.max(2 * batch);
-        if draw(0, 2) == 0 {
+        if draw(0, 1) == 0 {
             options.write_fault_per_mille = draw(0, 1) * draw(0, 40);
-            options.sync_fault_per_mille = draw(0, 1) * draw(0, 80);
+            options.sync_fault_per_mille = draw(0, 1) * draw(0, 120);
             options.read_fault_per_mille = draw(0, 1) * draw(0, 10);
             options.entry_fault_per_mille = draw(0, 1) * draw(0, 20);
             options.capacity_bytes = draw(0, 2) / 2 * (4_000 << draw(0, 6));
             options.faulty_dir = draw(0, options.log_dirs);
         }
         let mut at_event = 0;
-        for _ in 0..draw(0, 5) {
-            // Every second one strikes soon after the one before: into start-up and recovery.
-            at_event += if draw(0, 1) == 0 { draw(1, 60) } else { draw(60, 1500) };
-            let kind = match draw(0, 4) {
-                0 | 1 => StrikeKind::Crash(Crash::Killed),
-                2 | 3 => StrikeKind::Crash(Crash::PowerLoss),
-                _ => StrikeKind::Stop,
+        for _ in 0..draw(0, 8) {
+            // Every third one strikes soon after the one before: into start-up and recovery.
+            at_event += if draw(0, 2) == 0 { draw(1, 60) } else { draw(60, 1500) };
+            let kind = match draw(0, 10) {
+                0..=3 => StrikeKind::Crash(Crash::Killed),
+                4..=7 => StrikeKind::Crash(Crash::PowerLoss),
+                8 | 9 => StrikeKind::Stop,
+                _ => StrikeKind::Rot,
             };
             options.strikes.push(Strike { at_event, kind });
         }

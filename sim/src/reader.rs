@@ -47,7 +47,9 @@ pub fn read_logs(
     }
     let mut logs: BTreeMap<TopicPartition, StoredLog> = BTreeMap::new();
     for (directory, segments) in segments {
-        let Some(target) = target_of(Path::new(&directory).name()) else { continue };
+        let Some(target) = TopicPartition::of_directory(Path::new(&directory).name()) else {
+            continue;
+        };
         let log = read_log(&directory, &segments);
         if let Some(other) = logs.get(&target) {
             return Err(format!("{target} is in {} and in {directory}", other.directory));
@@ -55,12 +57,6 @@ pub fn read_logs(
         logs.insert(target, log);
     }
     Ok(logs)
-}
-
-fn target_of(directory: &str) -> Option<TopicPartition> {
-    let (topic, partition) = directory.rsplit_once('-')?;
-    let partition = partition.parse().ok()?;
-    (!topic.starts_with("__")).then(|| TopicPartition { topic: topic.to_owned(), partition })
 }
 
 fn read_log(directory: &str, segments: &[(Path, &[u8])]) -> StoredLog {

@@ -68,7 +68,7 @@ impl World {
     }
 
     fn push_disk(&mut self, inner: Inner) {
-        let delay = self.decisions.between(Purpose::Delay, 0, self.current.disk_micros_max);
+        let delay = self.disk_delay();
         self.queue.push(delay, Event::Process(inner));
     }
 
@@ -197,6 +197,7 @@ impl World {
     }
 
     fn set_timer(&mut self) {
+        let late = self.process_delay();
         let Some(process) = &mut self.process else { return };
         let deadline = process.broker.poll_timeout();
         if process.timer.map(|(at, _)| at) == deadline {
@@ -209,7 +210,6 @@ impl World {
             && !matches!(process.phase, Phase::Ended(_))
         {
             let at = process.micros_of(deadline);
-            let late = self.decisions.between(Purpose::Delay, 0, self.current.process_micros_max);
             let at = at.saturating_add(late).max(self.queue.now_micros());
             let ticket = self.queue.push_at(at, Event::Process(Inner::Timer));
             process.timer = Some((deadline, ticket));
@@ -257,7 +257,8 @@ impl World {
             CoreEvent::PartitionOffline { partition, reason } => {
                 self.marks.hit("partition offline");
                 self.offline.push(partition.clone());
-                if !self.process.as_ref().is_some_and(|process| process.disk_failed) {
+                let disk_failed = self.process.as_ref().is_some_and(|process| process.disk_failed);
+                if !disk_failed && !self.is_rotten(partition) {
                     self.fail(format!(
                         "{partition} is offline though no disk has failed: {reason}"
                     ));
@@ -285,6 +286,7 @@ impl World {
         self.disk.set_live();
         self.record(Entry::Recovered);
         self.check_disk();
+        self.check_rot();
     }
 
     fn stopped(&mut self, exit: klamm_core::Exit) {

@@ -14,6 +14,7 @@ mod driver;
 mod event;
 mod outside;
 mod process;
+mod rot;
 mod seat;
 
 use std::fmt;
@@ -41,6 +42,7 @@ use crate::script::Script;
 use crate::setup::Installation;
 use event::Event;
 use process::{Phase, Process};
+use rot::Rotten;
 
 /// Everything in one run.
 #[derive(Debug)]
@@ -64,6 +66,9 @@ pub struct World {
     process: Option<Process>,
     /// Partitions that this life of the broker does not serve.
     offline: Vec<String>,
+    /// A bit is to flip at the next stop in good order.
+    rot_wanted: bool,
+    rotten: Option<Rotten>,
     strikes_done: usize,
     failed_starts: u32,
     crashes: u32,
@@ -84,6 +89,10 @@ enum RunPhase {
     Safety,
     /// Faults are off: everything must come to its end, by this time.
     Liveness {
+        deadline_micros: u64,
+    },
+    /// What was answered then has met one more crash: the broker must start again.
+    Restarting {
         deadline_micros: u64,
     },
     /// The broker was asked to stop for the last time.
@@ -138,6 +147,12 @@ const LIVENESS_REQUESTS: u64 = 2;
 /// Starts that may fail one after another under faults before these are taken away.
 const FAILED_STARTS_MAX: u32 = 5;
 
+/// Delays that are far longer than others.
+const LONG_DELAYS_PER_MILLE: u32 = 50;
+
+/// How much longer.
+const LONG_DELAY_FACTOR: u64 = 20;
+
 /// The wall clock at the run's start.
 const WALL_START_MS: i64 = 1_767_225_600_000;
 
@@ -188,6 +203,8 @@ impl World {
             layer: Box::new(Honest),
             process: None,
             offline: Vec::new(),
+            rot_wanted: false,
+            rotten: None,
             strikes_done: 0,
             failed_starts: 0,
             crashes: 0,
@@ -275,6 +292,10 @@ impl World {
             match strike.kind {
                 StrikeKind::Crash(crash) => self.crash(crash),
                 StrikeKind::Stop => self.ask_to_stop(),
+                StrikeKind::Rot => {
+                    self.rot_wanted = true;
+                    self.ask_to_stop();
+                }
             }
             self.judge()?;
         }
@@ -313,6 +334,14 @@ impl World {
             RunPhase::Liveness { deadline_micros } => {
                 self.check_deadline(deadline_micros, "requests are unanswered")?;
                 if self.is_ready() && self.clients.iter().all(Client::is_done) {
+                    self.phase = RunPhase::Restarting { deadline_micros };
+                    let crash = self.last_crash();
+                    self.crash(crash);
+                }
+            }
+            RunPhase::Restarting { deadline_micros } => {
+                self.check_deadline(deadline_micros, "the broker is not ready")?;
+                if self.is_ready() {
                     self.phase = RunPhase::Closing { deadline_micros };
                     self.ask_to_stop();
                 }
@@ -355,7 +384,15 @@ impl World {
             self.queue.push(0, Event::ClientSends(number));
         }
         if self.process.as_ref().is_some_and(|process| process.disk_failed) {
-            self.crash(Crash::Killed);
+            let crash = self.last_crash();
+            self.crash(crash);
+        }
+    }
+
+    fn last_crash(&mut self) -> Crash {
+        match self.decisions.below(Purpose::Crash, 4) {
+            0 => Crash::Killed,
+            _ => Crash::PowerLoss,
         }
     }
 
@@ -381,8 +418,20 @@ impl World {
         WALL_START_MS + (self.queue.now_micros() / 1000) as i64
     }
 
+    /// A wait inside the process. Now and then a long one: a thread that was not scheduled.
     fn process_delay(&mut self) -> u64 {
-        self.decisions.between(Purpose::Delay, 0, self.current.process_micros_max)
+        self.delay(self.current.process_micros_max)
+    }
+
+    /// A step of a file operation. Now and then a long one: a queue in the disk.
+    fn disk_delay(&mut self) -> u64 {
+        self.delay(self.current.disk_micros_max)
+    }
+
+    fn delay(&mut self, micros_max: u64) -> u64 {
+        let micros = self.decisions.between(Purpose::Delay, 0, micros_max);
+        let is_long = self.decisions.chance(Purpose::Delay, LONG_DELAYS_PER_MILLE);
+        if is_long { micros * LONG_DELAY_FACTOR } else { micros }
     }
 
     fn record(&mut self, entry: Entry) {

@@ -67,7 +67,8 @@ impl World {
         let was_ready = process.was_ready;
         let closing = matches!(self.phase, RunPhase::Closing { .. });
         let left_over = process.left_over().filter(|_| closing);
-        self.end_process(Crash::Killed);
+        // What a stop in good order leaves is durable in every mode.
+        self.end_process(if closing { Crash::PowerLoss } else { Crash::Killed });
         match exit {
             // Stopped in its start, it has brought nothing into order.
             Exit::Clean if disk_failed || !was_ready => {}
@@ -80,6 +81,8 @@ impl World {
                 self.check_disk();
                 if closing {
                     self.phase = RunPhase::Over;
+                } else if std::mem::take(&mut self.rot_wanted) {
+                    self.rot();
                 }
             }
             Exit::Failed(_) if disk_failed => {
@@ -192,17 +195,24 @@ impl World {
         if let Err(bad) = result {
             self.fail(format!("answer: {bad}"));
         }
-        if let Some(first) = self.first_healthy {
-            let refused = |(_, entry): &&(u64, Entry)| match entry {
-                Entry::Error { append, .. } => *append >= first,
-                _ => false,
-            };
-            if let Some((_, entry)) = self.history.entries()[seen..].iter().find(refused) {
-                self.fail(format!("liveness: refused though nothing fails any more: {entry:?}"));
-            }
-        }
+        self.check_health(seen);
         let delay = self.decisions.below(Purpose::Client, 1_000);
         self.queue.push(delay, Event::ClientSends(client));
+    }
+
+    /// Of the answers from `seen` on, those to requests that were sent when faults had ended are
+    /// good.
+    fn check_health(&mut self, seen: usize) {
+        let Some(first) = self.first_healthy else { return };
+        let refused = self.history.entries()[seen..].iter().find_map(|(_, entry)| match entry {
+            Entry::Error { append, error } if *append >= first => Some((*append, *error)),
+            _ => None,
+        });
+        let Some((append, error)) = refused else { return };
+        let target = self.history.target(append).map(ToString::to_string).unwrap_or_default();
+        if !self.is_rotten(&target) {
+            self.fail(format!("liveness: {target} answers error {error} though nothing fails"));
+        }
     }
 
     /// The connection is gone, as its client sees it.

@@ -1,0 +1,86 @@
+//! A bit that flips at rest, in a log that was stopped in good order: everything in it is known to
+//! be synced, so the broker must find damage there, and must not touch it.
+
+use klamm_core::effect::Path;
+
+use super::World;
+use crate::decisions::Purpose;
+use crate::history::TopicPartition;
+
+/// A damaged file.
+#[derive(Debug)]
+pub(super) struct Rotten {
+    pub(super) target: TopicPartition,
+    path: Path,
+    /// As it was when the bit had flipped.
+    content: Vec<u8>,
+}
+
+/// A batch's leader epoch: outside its checksum, and no start looks at it.
+const LEADER_EPOCH: std::ops::Range<usize> = 12..16;
+
+impl World {
+    /// Flips one bit of a batch, while the broker is down. Nothing happens in logs without records.
+    pub(super) fn rot(&mut self) {
+        let mut batches = Vec::new();
+        for (path, content) in self.disk.files() {
+            let target = TopicPartition::of_directory(path.parent().name());
+            let is_log = path.name().strip_suffix(".log").is_some();
+            if let Some(target) = target.filter(|_| is_log) {
+                let found = batches_of(content).into_iter();
+                batches.extend(found.map(|batch| (target.clone(), path.clone(), batch)));
+            }
+        }
+        if batches.is_empty() || self.rotten.is_some() {
+            return;
+        }
+        let (target, path, batch) = self.decisions.pick(Purpose::Crash, &batches).clone();
+        let mut at = self.decisions.below(Purpose::Crash, batch.len() as u64) as usize;
+        if LEADER_EPOCH.contains(&at) {
+            at = LEADER_EPOCH.end;
+        }
+        let bit = self.decisions.below(Purpose::Crash, 8) as u8;
+        self.disk.flip(&path, (batch.start + at) as u64, bit);
+        self.marks.hit("bit flipped at rest");
+        self.checker.forgive(&target);
+        let content = self.disk.content(&path).unwrap_or_default().to_vec();
+        self.rotten = Some(Rotten { target, path, content });
+    }
+
+    /// True when this partition is damaged: it may be offline.
+    pub(super) fn is_rotten(&self, partition: &str) -> bool {
+        self.rotten.as_ref().is_some_and(|rotten| rotten.target.to_string() == partition)
+    }
+
+    /// The broker has started: it has found the damage, and has left it for a person to judge.
+    pub(super) fn check_rot(&mut self) {
+        let Some(Rotten { target, path, content }) = &self.rotten else { return };
+        let message = if self.disk.content(path) != Some(content) {
+            format!("{path} was changed though it is damaged below its synced end")
+        } else if !self.offline.contains(&target.to_string()) {
+            format!("{target} is served though {path} is damaged below its synced end")
+        } else {
+            self.marks.hit("damage found");
+            return;
+        };
+        if !self.process.as_ref().is_some_and(|process| process.disk_failed) {
+            self.fail(message);
+        }
+    }
+}
+
+/// Where the batches of a whole segment lie.
+fn batches_of(content: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut batches = Vec::new();
+    let mut start = 0;
+    while let Some(head) = content.get(start..).and_then(|left| left.first_chunk::<12>()) {
+        let length = i32::from_be_bytes([head[8], head[9], head[10], head[11]]);
+        let end = start + 12 + length.max(0) as usize;
+        if end > content.len() {
+            break;
+        }
+        batches.push(start..end);
+        start = end;
+    }
+    batches
+}
