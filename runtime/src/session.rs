@@ -161,6 +161,10 @@ impl<M: Machine> Session<M> {
         let mut moved = self.take_mail(now);
         if self.connection.poll_timeout().is_some_and(|due| due <= now.mono) {
             let result = self.connection.handle_timeout(now);
+            if matches!(result, Err(ConnectionError::Idle { .. })) {
+                // What is unsent is given up with it.
+                self.ending = Ending::Now;
+            }
             self.note(result);
         }
         moved |= self.receive(transport);
@@ -356,7 +360,9 @@ impl<M: Machine> Session<M> {
         let witness = self.node.recorder().map(|recorder| (&**recorder, self.id));
         let progress = self.outgoing.send(transport, witness)?;
         self.readiness.writable = !progress.blocked;
-        self.connection.handle_transmitted(progress.chunks);
+        if progress.bytes > 0 {
+            self.connection.handle_transmitted(progress.chunks);
+        }
         Ok(!progress.blocked)
     }
 

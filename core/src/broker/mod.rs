@@ -244,7 +244,8 @@ impl Broker {
         self.produces.forget(id);
         let unlinks = self.pins.release_all(id);
         self.emit_unlinks(unlinks);
-        if let Some(error) = error {
+        // To be idle is no misbehaviour.
+        if let Some(error) = error.filter(|error| !matches!(error, ConnectionError::Idle { .. })) {
             let events = self.flood.admit(id, &error, now.mono);
             self.outputs.extend(events.into_iter().map(Output::Event));
         }

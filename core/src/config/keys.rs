@@ -137,6 +137,20 @@ pub const KEYS: &[Key] = &[
                         socket.request.max.bytes. -1 or 0: the built-in limit.",
     },
     Key {
+        name: "connections.max.idle.ms",
+        value_type: ValueType::Integer { min: i64::MIN, max: i64::MAX },
+        default: Some("600000"),
+        documentation: "A connection on which nothing is received or sent for so long is closed, \
+                        unless an answer is awaited. Below 0: never.",
+    },
+    Key {
+        name: "max.connections",
+        value_type: ValueType::Integer { min: 1, max: i32::MAX as i64 },
+        default: Some("2147483647"),
+        documentation: "Connections at once. Who comes later waits to be accepted until another \
+                        connection ends. 2147483647: the built-in limit.",
+    },
+    Key {
         name: "max.request.partition.size.limit",
         value_type: ValueType::Integer { min: 1, max: i32::MAX as i64 },
         default: Some("2000"),

@@ -24,6 +24,9 @@ pub struct Limits {
     /// A frame that is begun must be whole within this time, or a stalled peer would hold its
     /// share of the request budget for ever.
     pub frame_timeout_ms: u64,
+    /// `connections.max.idle.ms`: a connection on which nothing moves for so long is closed, so that peers that have
+    /// vanished, or never read, do not add up; `None` for never. Kafka's default.
+    pub connection_idle_ms: Option<u64>,
     /// Room for one read while no longer frame is under way: many small requests in one call,
     /// and the most that an uncharged connection holds.
     pub read_bytes: u32,
@@ -77,7 +80,8 @@ pub struct Limits {
     /// Threads that share out the connections of a driver of tasks, where there are so many processors:
     /// beyond it they would only contend for the machine's lock.
     pub executor_threads_max: usize,
-    /// Connections at once; who comes later waits in the backlog. A thread and a few kilobytes each.
+    /// `max.connections`: connections at once; who comes later waits in the backlog, as in Kafka, until another ends
+    /// (by its idle time at the latest). Kafka's default, 2147483647, becomes this: a thread and a few kilobytes each.
     pub connections_max: usize,
     /// Requests of one connection in one turn, so that a pipelining peer does not hold the lock for long.
     pub turn_requests_max: usize,
@@ -98,6 +102,7 @@ impl Default for Limits {
             frame_eager_bytes: 1 << 20,
             frame_copied_bytes_max: 8 << 10,
             frame_timeout_ms: 60_000,
+            connection_idle_ms: Some(600_000),
             read_bytes: 64 << 10,
             requests_unanswered_max: 256,
             unsent_bytes_max: 4 << 20,

@@ -158,9 +158,14 @@ fn topic_defaults(values: &Values) -> TopicConfig {
 fn limits(values: &Values) -> Result<Limits, ConfigError> {
     let mut limits = Limits {
         frame_bytes_max: values.integer("socket.request.max.bytes") as u32,
+        connection_idle_ms: u64::try_from(values.integer("connections.max.idle.ms")).ok(),
         describe_partitions_max: values.integer("max.request.partition.size.limit") as i32,
         ..Limits::default()
     };
+    let connections = values.integer("max.connections");
+    if connections < i64::from(i32::MAX) {
+        limits.connections_max = connections as usize;
+    }
     let budget = values.integer("queued.max.request.bytes");
     if budget <= 0 {
         return Ok(limits);

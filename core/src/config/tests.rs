@@ -97,6 +97,7 @@ fn a_wrong_value_says_what_is_allowed() {
     refused("controller.quorum.bootstrap.servers", "localhost");
     refused("queued.max.request.bytes", "1000");
     refused("socket.request.max.bytes", "0");
+    refused("max.connections", "0");
 }
 
 #[test]
@@ -160,6 +161,8 @@ fn topic_defaults_and_limits_come_from_their_keys() {
         ("socket.request.max.bytes", "1000"),
         ("queued.max.request.bytes", "1000"),
         ("max.request.partition.size.limit", "9"),
+        ("connections.max.idle.ms", "1500"),
+        ("max.connections", "12"),
         ("klamm.durability", "page-cache"),
     ])
     .expect("all allowed")
@@ -178,5 +181,11 @@ fn topic_defaults_and_limits_come_from_their_keys() {
     );
     assert_eq!((config.limits.frame_bytes_max, config.limits.request_budget_bytes), (1000, 1000));
     assert_eq!(config.limits.describe_partitions_max, 9);
+    assert_eq!((config.limits.connection_idle_ms, config.limits.connections_max), (Some(1500), 12));
     assert_eq!(config.durability, Durability::PageCache);
+    let config = with(&[("connections.max.idle.ms", "-1"), ("max.connections", "2147483647")])
+        .expect("Kafka's words for no limit")
+        .config;
+    let built_in = Limits::default().connections_max;
+    assert_eq!((config.limits.connection_idle_ms, config.limits.connections_max), (None, built_in));
 }

@@ -18,6 +18,12 @@ pub enum ConnectionError {
         /// Bytes of it that are here, size prefix included.
         arrived: usize,
     },
+    /// Nothing has moved, and it was not the broker that was waited for (`connections.max.idle.ms`).
+    #[error("nothing received or sent for {wait_ms} ms")]
+    Idle {
+        /// For how long.
+        wait_ms: u64,
+    },
     /// The header is no header, or asks for what is not served.
     #[error(transparent)]
     Header(#[from] HeaderError),

@@ -67,6 +67,11 @@ impl Intake {
         }
     }
 
+    /// True when bytes have come that were not looked at.
+    pub(super) fn has_grown(&self, input: &BytesMut) -> bool {
+        input.len() > self.arrived
+    }
+
     /// Looks at the front of `input` and takes the charged frame off it, when it is all there.
     pub(super) fn handle_bytes(
         &mut self,

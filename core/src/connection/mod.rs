@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 mod error;
+mod idle;
 mod intake;
 mod outbox;
 mod produce;
@@ -24,6 +25,7 @@ use crate::time::{Instant, Now};
 use decode::{Context, Decoded};
 use encode::Plan;
 pub use error::ConnectionError;
+use idle::Idle;
 use intake::{Begin, Intake};
 use outbox::{Flow, Outbox, Turn};
 
@@ -60,6 +62,9 @@ pub struct Connection {
     limits: Limits,
     intake: Intake,
     outbox: Outbox<Plan>,
+    idle: Idle,
+    /// The socket is gone.
+    closed: bool,
     /// Found when a response came; told by the next `poll_request`.
     failure: Option<ConnectionError>,
 }
@@ -71,8 +76,10 @@ impl Connection {
             id,
             compression,
             intake: Intake::new(&limits),
+            idle: Idle::new(&limits),
             limits,
             outbox: Outbox::new(),
+            closed: false,
             failure: None,
         }
     }
@@ -85,6 +92,10 @@ impl Connection {
     /// Takes the next frame off the front of `input`, if it is whole, charged and the one before it has gone to the
     /// broker. What is left there is unfinished, or waits; nothing but this connection may take from the buffer.
     pub fn handle_bytes(&mut self, input: &mut BytesMut, now: Now) -> Result<(), ConnectionError> {
+        if self.intake.has_grown(input) {
+            self.idle.note();
+        }
+        self.idle.settle(now);
         self.intake.handle_bytes(input, now)
     }
 
@@ -146,6 +157,7 @@ impl Connection {
 
     /// The broker's answer; they may come in any order.
     pub fn handle_response(&mut self, response: Response) {
+        self.idle.note();
         let Self { intake, limits, .. } = self;
         let mut failure = None;
         let flow = self.outbox.answer(response.number, |plan| {
@@ -171,8 +183,13 @@ impl Connection {
         self.outbox.poll_transmit()
     }
 
-    /// So many chunks of [`poll_transmit`](Self::poll_transmit) have left the process entirely.
+    /// Bytes have left the process, and so many chunks of [`poll_transmit`](Self::poll_transmit) are entirely among
+    /// them; 0 for a part of the first.
     pub fn handle_transmitted(&mut self, chunks: usize) {
+        if self.closed {
+            return;
+        }
+        self.idle.note();
         self.outbox.handle_transmitted(chunks);
     }
 
@@ -200,6 +217,7 @@ impl Connection {
     /// The charge is granted. One that comes after the connection has dropped its frame comes back by
     /// [`poll_discharge`](Self::poll_discharge).
     pub fn handle_charged(&mut self) {
+        self.idle.note();
         self.intake.handle_charged();
     }
 
@@ -209,16 +227,31 @@ impl Connection {
         self.intake.take_discharge()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due: a begun frame has to be whole by then. The time that it
-    /// waits for its charge does not count.
+    /// When [`handle_timeout`](Self::handle_timeout) is due. A begun frame has to be whole by then; the time that it
+    /// waits for its charge does not count. And something has to move, unless it is the broker that is waited for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.intake.poll_timeout()
+        let idle = if self.may_idle() { self.idle.deadline() } else { None };
+        self.intake.poll_timeout().into_iter().chain(idle).min()
     }
 
-    /// The clock has reached [`poll_timeout`](Self::poll_timeout).
+    /// True when it is the peer's turn: to send, or to take what it was sent.
+    fn may_idle(&self) -> bool {
+        self.outbox.unanswered() == 0 && self.wants_charge() == 0 && !self.is_finished()
+    }
+
+    /// The clock has reached [`poll_timeout`](Self::poll_timeout). After [`ConnectionError::Idle`] nothing more is to
+    /// be sent: the connection is [closed](Self::close).
     pub fn handle_timeout(&mut self, now: Now) -> Result<(), ConnectionError> {
-        self.intake.handle_timeout(self.begin(), now)
+        self.idle.settle(now);
+        self.intake.handle_timeout(self.begin(), now)?;
+        match self.idle.expired(now) {
+            Some(wait_ms) if self.may_idle() => {
+                self.close();
+                Err(ConnectionError::Idle { wait_ms })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// True when nothing is left to receive, answer or send: close the socket.
@@ -232,6 +265,7 @@ impl Connection {
     pub fn close(&mut self) {
         self.stop();
         self.outbox.clear_unsent();
+        self.closed = true;
         self.failure = None;
     }
 }
