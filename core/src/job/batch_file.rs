@@ -80,7 +80,9 @@ impl BatchFile {
     /// The next batch, or why there is none yet.
     pub(super) fn next(&mut self) -> Found {
         let position = self.position;
-        let fault = match next_batch(&self.held, self.size_max) {
+        // What the file cannot hold is not asked for: a damaged length reserves nothing.
+        let rest = usize::try_from(self.rest()).unwrap_or(usize::MAX);
+        let fault = match next_batch(&self.held, self.size_max.min(rest)) {
             Step::Batch(batch) => match batch.verify_crc() {
                 Ok(()) => {
                     let bytes = self.held.split_to(batch.size());
@@ -133,5 +135,52 @@ impl BatchFile {
 
     fn rest(&self) -> u64 {
         self.length.saturating_sub(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::{BatchFile, FileFault, Found};
+    use crate::batch::{BatchBuilder, BatchFault};
+    use crate::effect::{FileRef, Operation, Path};
+    use crate::ids::{FileId, JobId};
+
+    fn file(content: &[u8], size_max: u32) -> BatchFile {
+        let file = FileRef { id: FileId { owner: JobId(1), number: 1 }, path: Path::new("/f") };
+        let mut file = BatchFile::new(file, content.len() as u64, 100, size_max);
+        assert!(matches!(file.next(), Found::Missing { .. }));
+        file.fill(content[..content.len().min(100)].to_vec().into());
+        file
+    }
+
+    fn batch(declared: usize) -> Vec<u8> {
+        let mut builder = BatchBuilder::new();
+        builder.append(0, None, Some(&[7; 300]));
+        let mut bytes = builder.encode(0, 1);
+        bytes[8..12].copy_from_slice(&(declared as i32 - 12).to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn no_more_is_read_than_the_file_has() {
+        let length = batch(100).len();
+        let mut whole = file(&batch(length), 1 << 30);
+        let Found::Missing { bytes } = whole.next() else { panic!("it is read on") };
+        assert_eq!(bytes, length - 100);
+        assert!(matches!(whole.read(bytes), Operation::Read { length: 100.., .. }));
+
+        let mut torn = file(&batch(1 << 29), 1 << 30);
+        let missing = (1 << 29) - length as u64;
+        let fault = FileFault::Torn { missing };
+        assert_eq!(torn.next(), Found::Invalid { position: 0, fault });
+    }
+
+    #[test]
+    fn what_is_there_and_above_the_limit_is_no_torn_end() {
+        let length = batch(100).len();
+        let fault = BatchFault::TooLarge { size: length, size_max: 200 }.into();
+        assert_eq!(file(&batch(length), 200).next(), Found::Invalid { position: 0, fault });
     }
 }

@@ -1,5 +1,6 @@
 //! The fuzz bodies under fixed seeds. `KLAMM_FUZZ_INPUTS` draws more inputs than a plain run.
 
+mod batch;
 mod codec;
 mod frames;
 

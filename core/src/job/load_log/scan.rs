@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use super::legacy_crc::LegacyCrc;
-use crate::batch::{BatchHeader, CrcCheck, HEADER_BYTES, Step, next_batch};
+use crate::batch::{BatchFault, BatchHeader, CrcCheck, HEADER_BYTES, Step, next_batch};
 
 /// Where the magic byte stands, in every format.
 const MAGIC_AT: usize = 16;
@@ -129,7 +129,7 @@ impl SegmentScan {
     fn step(&mut self, rest: &[u8]) -> Result<Option<(Found, usize)>, String> {
         let position = self.valid;
         let left = self.length - position;
-        match next_batch(rest, usize::MAX) {
+        match next_batch(rest, usize::try_from(left).unwrap_or(usize::MAX)) {
             Step::Batch(view) => {
                 view.verify_crc().map_err(|fault| fault.to_string())?;
                 Ok(Some((of_header(position, view.header()), view.size())))
@@ -139,10 +139,10 @@ impl SegmentScan {
                 Crc::Legacy(crc.expect("a whole entry has a CRC")).finish()?;
                 Ok(Some((of_legacy(position, entry.last_offset), entry.size)))
             }
-            Step::Invalid(fault) => Err(fault.to_string()),
-            Step::BodyIncomplete { size, .. } if size as u64 > left => {
+            Step::Invalid(BatchFault::TooLarge { size, .. }) => {
                 Err(format!("the batch has {size} bytes, the file has {left} of them"))
             }
+            Step::Invalid(fault) => Err(fault.to_string()),
             Step::BodyIncomplete { missing, .. } => {
                 self.body = begin_body(position, rest, missing as u64);
                 if self.body.is_none() {
@@ -204,6 +204,7 @@ fn of_legacy(position: u64, offset: i64) -> Found {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
     use alloc::string::String;
     use alloc::vec;
     use alloc::vec::Vec;
@@ -303,6 +304,28 @@ mod tests {
             let (_, valid, outcome) = scan(&file, piece_bytes);
             assert_eq!(valid, first.len() as u64);
             assert!(outcome.unwrap_err().contains("old message format"));
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_file_is_refused_at_the_header() {
+        let first = batch(0, b"a");
+        for (file_behind, magic) in [(batch(2, &[7; 400]), 2), (legacy(3, 250), 1)] {
+            let mut file = [first.clone(), file_behind].concat();
+            let left = file.len() - first.len();
+            let at = first.len() + 8;
+            file[at..at + 4].copy_from_slice(&(left as i32 - 12 + 1).to_be_bytes());
+            file[first.len() + 16] = magic;
+            for piece_bytes in [61, 300, 4096] {
+                let (found, valid, outcome) = scan(&file, piece_bytes);
+                assert_eq!((found.len(), valid), (1, first.len() as u64), "magic {magic}");
+                let expected =
+                    format!("the batch has {} bytes, the file has {left} of them", left + 1);
+                assert_eq!(outcome, Err(expected));
+            }
+            let mut scan = SegmentScan::new(file.len() as u64);
+            let header = &file[..first.len() + 61];
+            assert!(scan.feed(header, |_| Ok(())).is_err(), "no more of it is read");
         }
     }
 

@@ -143,7 +143,7 @@ impl Load {
 
     /// Takes a valid batch of the file, which begins at `position`.
     pub(super) fn batch(&mut self, position: u64, bytes: &Bytes) -> Result<Flow, MetadataFailure> {
-        let Step::Batch(batch) = next_batch(bytes, usize::MAX) else {
+        let Step::Batch(batch) = next_batch(bytes, bytes.len()) else {
             unreachable!("it was a batch when the file was read");
         };
         match &mut self.stage {

@@ -1,15 +1,17 @@
-//! The fuzz bodies for record batches under a fixed seed, each input whole and cut at each byte.
+//! The record batches', each input whole and cut at each byte.
 
 use klamm_core::rng::Rng;
 use klamm_tests::fuzz_batch::{fuzz_check, fuzz_records, fuzz_scan, record_set};
+
+use crate::inputs;
 
 const INPUTS: usize = 1_000;
 
 #[test]
 fn no_bytes_bring_the_batch_code_to_its_knees() {
     let mut rng = Rng::from_seed(*b"record batches, whole or in bits");
-    let mut passed = 0;
-    for _ in 0..INPUTS {
+    let (inputs, mut passed) = (inputs(INPUTS), 0);
+    for _ in 0..inputs {
         let bytes = record_set(&mut rng);
         fuzz_records(bytes.get(61..).unwrap_or_default());
         passed += usize::from(fuzz_check(&bytes));
@@ -20,5 +22,5 @@ fn no_bytes_bring_the_batch_code_to_its_knees() {
         }
     }
     // Damage must neither be harmless nor hide what lies behind it.
-    assert!((INPUTS / 10..INPUTS * 9 / 10).contains(&passed), "{passed} passed");
+    assert!((inputs / 10..inputs * 9 / 10).contains(&passed), "{passed} passed");
 }
