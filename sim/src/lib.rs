@@ -1,7 +1,8 @@
 //! Klamm's third driver: simulated network, disk and clock around the real machines.
 //!
 //! A run is a pure function of its [`Decisions`](decisions::Decisions): drawn from a seed, or read
-//! back from a script. The pieces, one concept a file:
+//! back from a script. What a failure has taught is kept as a script in `sim/scripts`, and played
+//! by the tests. The pieces, one concept a file:
 //!
 //! - [`queue`]: the one queue of events, ordered by (time, id); [`decisions`]: every choice;
 //!   [`digest`]: a run's fingerprint.

@@ -6,8 +6,10 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use klamm_core::effect::Path;
+use klamm_sim::decisions::Decisions;
 use klamm_sim::enumerate::{SMALL_HISTORIES, SmallHistory};
 use klamm_sim::marks::Marks;
+use klamm_sim::options::Options;
 use klamm_sim::script::Script;
 use klamm_sim::world::{Failure, Report, World};
 
@@ -19,6 +21,7 @@ klamm-sim: the whole broker on a simulated network, disk and clock
     klamm-sim --script FILE          a run that was written down
     klamm-sim --crash-points         every crash point of the small histories
 
+    --set NAME=VALUE with --seed: another value for an option, as often as wanted
     --trace          print each event
     --save FILE      write a failed run down as a script
 ";
@@ -49,6 +52,7 @@ struct Arguments {
     seed: Option<u64>,
     seeds: Option<u64>,
     from: u64,
+    set: Vec<String>,
     script: Option<String>,
     crash_points: bool,
     trace: bool,
@@ -66,6 +70,7 @@ impl Arguments {
                 "--seeds" => parsed.seeds = Some(number(value()?)?),
                 "--from" => parsed.from = number(value()?)?,
                 "--script" => parsed.script = Some(value()?),
+                "--set" => parsed.set.push(value()?),
                 "--save" => parsed.save = Some(value()?),
                 "--crash-points" => parsed.crash_points = true,
                 "--trace" => parsed.trace = true,
@@ -88,9 +93,16 @@ impl Arguments {
             return self.many(count);
         }
         let seed = self.seed.ok_or_else(|| USAGE.to_owned())?;
-        let world = World::from_seed(seed);
-        println!("SEED={seed}\n{}", world.options());
-        self.one(world, &format!("--seed {seed}"))
+        let mut decisions = Decisions::from_seed(seed);
+        let mut options = Options::draw(&mut decisions);
+        let mut again = format!("--seed {seed}");
+        for set in &self.set {
+            let (name, value) = set.split_once('=').ok_or(format!("{set} sets nothing"))?;
+            options.set(name, value)?;
+            write!(again, " --set {set}").expect("a string takes everything");
+        }
+        println!("SEED={seed}\n{options}");
+        self.one(World::new(options, decisions), &again)
     }
 
     fn one(&self, world: World, again: &str) -> Result<String, String> {

@@ -1,5 +1,5 @@
-//! The driver of threads under power loss: it serves a real client over a real socket on a real
-//! directory, is watched, and what it did is played on the simulated disk.
+//! The drivers under power loss: each serves a real client over a real socket on a real directory,
+//! is watched, and what it did is played on the simulated disk.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
@@ -15,7 +15,7 @@ use klamm_core::effect::{Completion, Effect, Path};
 use klamm_core::ids::{ConnectionId, EffectId, RequestNumber};
 use klamm_core::time::{Instant, Now};
 use klamm_core::{Broker, Exit, Output};
-use klamm_runtime::{Input, Machine};
+use klamm_runtime::{Handle, Input, Machine, StartError};
 use klamm_sim::checker::Checker;
 use klamm_sim::client::{Client, Surroundings};
 use klamm_sim::decisions::Decisions;
@@ -25,20 +25,27 @@ use klamm_sim::options::Options;
 use klamm_sim::reader::read_logs;
 use klamm_sim::setup::Installation;
 use klamm_sim::trace::{PlayError, Tracer, play};
-use klamm_std::Server;
 
 #[test]
-fn every_answer_survives_a_power_loss_at_its_instant() {
-    let played = serve_and_play(Broker::new);
+fn answers_of_the_driver_of_threads_survive_a_power_loss_at_their_instant() {
+    let played = serve_and_play(klamm_std::Server::start);
     assert_eq!(played.expect("the driver keeps its promises"), REQUESTS);
 }
 
 #[test]
-fn a_driver_that_answers_before_its_sync_is_caught() {
-    let played = serve_and_play(|config, seed, now| Hasty {
-        broker: Broker::new(config, seed, now),
-        told: VecDeque::new(),
-        now,
+fn answers_of_the_driver_of_tasks_survive_a_power_loss_at_their_instant() {
+    let played = serve_and_play(klamm_smol::Server::start);
+    assert_eq!(played.expect("the driver keeps its promises"), REQUESTS);
+}
+
+#[test]
+fn an_answer_before_its_sync_is_caught() {
+    let played = serve_and_play(|config, options| {
+        klamm_std::Server::start_machine(config, options, |config, seed, now| Hasty {
+            broker: Broker::new(config, seed, now),
+            told: VecDeque::new(),
+            now,
+        })
     });
     assert!(matches!(played, Err(PlayError::Lost { .. })), "{played:?}");
 }
@@ -80,8 +87,8 @@ impl Machine for Hasty {
     }
 }
 
-fn serve_and_play<M: Machine>(
-    machine: impl FnOnce(Config, [u8; 32], Now) -> M,
+fn serve_and_play(
+    start: impl FnOnce(Config, klamm_runtime::Options) -> Result<Handle, StartError>,
 ) -> Result<u64, PlayError> {
     let options = Options {
         requests: REQUESTS,
@@ -104,13 +111,13 @@ fn serve_and_play<M: Machine>(
     disk.set_log_directories(installation.log_dirs.clone());
 
     let tracer = Arc::new(Tracer::default());
-    let driver = klamm_std::Options { recorder: Some(tracer.clone()), ..Default::default() };
+    let driver = klamm_runtime::Options { recorder: Some(tracer.clone()), ..Default::default() };
     let mut config = installation.config(&options);
     for listener in config.listeners.iter_mut().chain(&mut config.advertised) {
         "127.0.0.1".clone_into(&mut listener.host);
         listener.port = 0;
     }
-    let server = Server::start_machine(config, driver, machine).expect("the port is free");
+    let server = start(config, driver).expect("the port is free");
     let (history, appends) = produce(server.addresses()[0].1, &options, &installation);
     server.shutdown();
     assert_eq!(server.wait(), Exit::Clean);
