@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use klamm_core::config::keys::KEYS;
 
+use crate::logging;
+
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -14,12 +16,20 @@ pub(crate) enum Command {
     /// Print name and version.
     Version,
     /// Be a broker.
-    Serve {
-        /// `server.properties`; without it the defaults hold.
-        properties: Option<PathBuf>,
-        /// `--driver`; it goes before `KLAMM_DRIVER` and `klamm.driver`.
-        driver: Option<String>,
-    },
+    Serve(Serve),
+}
+
+/// How to be a broker.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Serve {
+    /// `server.properties`; without it the defaults hold.
+    pub(crate) properties: Option<PathBuf>,
+    /// `--override`, in their order: keys and values that go before the file's.
+    pub(crate) overrides: Vec<(String, String)>,
+    /// `--driver`; it goes before `KLAMM_DRIVER` and `klamm.driver`.
+    pub(crate) driver: Option<String>,
+    /// What is logged, and how.
+    pub(crate) logging: logging::Wanted,
 }
 
 /// Reads the arguments behind the program's name. The error is a sentence.
@@ -31,7 +41,14 @@ pub(crate) fn read(arguments: Vec<OsString>) -> Result<Command, String> {
     if arguments.contains(["-V", "--version"]) {
         return Ok(Command::Version);
     }
-    let driver = arguments.opt_value_from_str("--driver").map_err(|error| error.to_string())?;
+    let as_text = |error: pico_args::Error| error.to_string();
+    let driver = arguments.opt_value_from_str("--driver").map_err(as_text)?;
+    let logging = logging::Wanted {
+        level: arguments.opt_value_from_str("--log-level").map_err(as_text)?,
+        format: arguments.opt_value_from_str("--log-format").map_err(as_text)?,
+    };
+    let overrides: Vec<String> = arguments.values_from_str("--override").map_err(as_text)?;
+    let overrides = overrides.iter().map(|text| key_and_value(text)).collect::<Result<_, _>>()?;
     let mut free = arguments.finish().into_iter();
     let properties = free.next();
     let odd = properties.iter().find(|argument| argument.to_string_lossy().starts_with('-'));
@@ -39,7 +56,19 @@ pub(crate) fn read(arguments: Vec<OsString>) -> Result<Command, String> {
         Some(odd) => {
             Err(format!("{} is not understood; --help says what is", odd.to_string_lossy()))
         }
-        None => Ok(Command::Serve { properties: properties.map(PathBuf::from), driver }),
+        None => {
+            let properties = properties.map(PathBuf::from);
+            Ok(Command::Serve(Serve { properties, overrides, driver, logging }))
+        }
+    }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err(format!("--override {text}: allowed is key=value")),
     }
 }
 
@@ -49,14 +78,18 @@ pub(crate) fn help() -> String {
         "\
 A Kafka-compatible broker.
 
-Usage: klamm [server.properties] [--driver NAME]
+Usage: klamm [server.properties] [OPTIONS]
 
-Without a file the defaults below hold. KLAMM_LOG sets what is logged (error, warn, info, debug, trace).
+Without a file the defaults below hold.
 
 Options:
-  --driver NAME   what carries the broker: std (threads) or smol (tasks); before KLAMM_DRIVER and klamm.driver
-  -h, --help      print this
-  -V, --version   print the version
+  --override KEY=VALUE  a key of server.properties, before what the file says; as often as needed
+  --driver NAME         what carries the broker: std (threads) or smol (tasks); before KLAMM_DRIVER
+                        and klamm.driver
+  --log-level LEVEL     off, error, warn, info, debug or trace; before KLAMM_LOG; default info
+  --log-format FORMAT   text or json; before KLAMM_LOG_FORMAT; default text
+  -h, --help            print this
+  -V, --version         print the version
 
 Keys of server.properties (others are accepted and listed in one warning):
 ",
@@ -72,14 +105,18 @@ Keys of server.properties (others are accepted and listed in one warning):
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, help, read};
+    use super::{Command, Serve, help, read};
 
     fn command(arguments: &[&str]) -> Result<Command, String> {
         read(arguments.iter().map(Into::into).collect())
     }
 
     fn serve(properties: Option<&str>, driver: Option<&str>) -> Command {
-        Command::Serve { properties: properties.map(Into::into), driver: driver.map(Into::into) }
+        Command::Serve(Serve {
+            properties: properties.map(Into::into),
+            driver: driver.map(Into::into),
+            ..Serve::default()
+        })
     }
 
     #[test]
@@ -88,6 +125,17 @@ mod tests {
         assert_eq!(command(&["a.properties"]), Ok(serve(Some("a.properties"), None)));
         assert_eq!(command(&["--driver", "std", "a"]), Ok(serve(Some("a"), Some("std"))));
         assert_eq!(command(&["a", "--driver", "std"]), Ok(serve(Some("a"), Some("std"))));
+    }
+
+    #[test]
+    fn overrides_keep_their_order() {
+        let arguments = ["--override", "node.id=3", "a", "--override", "log.dirs = /a=b"];
+        let Ok(Command::Serve(serve)) = command(&arguments) else { panic!("a good command line") };
+        let expected = [("node.id", "3"), ("log.dirs", "/a=b")];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(serve.overrides, expected);
+        assert!(command(&["--override", "node.id"]).is_err());
+        assert!(command(&["--override", "=3"]).is_err());
     }
 
     #[test]

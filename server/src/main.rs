@@ -13,7 +13,7 @@ use std::env;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use arguments::Command;
+use arguments::{Command, Serve};
 
 fn main() -> ExitCode {
     let begun = Instant::now();
@@ -31,10 +31,10 @@ fn run(begun: Instant) -> Result<(), String> {
     match arguments::read(env::args_os().skip(1).collect())? {
         Command::Help => print!("{}", arguments::help()),
         Command::Version => println!("klamm {}", env!("CARGO_PKG_VERSION")),
-        Command::Serve { properties: file, driver } => {
-            logging::start()?;
+        Command::Serve(Serve { properties: file, overrides, driver, logging }) => {
+            logging::start(logging)?;
             let (settings, source) =
-                properties::read(file.as_deref()).map_err(|error| error.to_string())?;
+                properties::read(file.as_deref(), overrides).map_err(|error| error.to_string())?;
             serve::serve(settings, &source, driver, begun)?;
         }
     }

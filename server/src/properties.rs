@@ -7,12 +7,18 @@ use std::path::{Path, PathBuf};
 use java_properties::{LineContent, PropertiesIter};
 use klamm_core::config::{self, ConfigError, Settings};
 
-/// Reads the file and what it says; without a file the defaults hold.
-pub(crate) fn read(file: Option<&Path>) -> Result<(Settings, Source), PropertiesError> {
-    let source = match file {
+/// Reads the file, if there is one, and what it says with `overrides` behind it; for the other keys
+/// the defaults hold.
+pub(crate) fn read(
+    file: Option<&Path>,
+    overrides: Vec<(String, String)>,
+) -> Result<(Settings, Source), PropertiesError> {
+    let mut source = match file {
         Some(file) => Source { file: file.into(), entries: entries(file)? },
         None => Source { file: "defaults".into(), entries: Vec::new() },
     };
+    let overrides = overrides.into_iter();
+    source.entries.extend(overrides.map(|(key, value)| Entry { line: None, key, value }));
     let pairs = source.entries.iter().map(|entry| (&entry.key, &entry.value));
     let settings = config::parse(pairs).map_err(|error: ConfigError| PropertiesError {
         place: source.place_of(&error.key),
@@ -31,8 +37,12 @@ pub(crate) struct Source {
 impl Source {
     /// Where to change a key. Of equal keys the last one counts.
     pub(crate) fn place_of(&self, key: &str) -> Place {
-        let entry = self.entries.iter().rfind(|entry| entry.key == key);
-        Place { file: self.file.clone(), line: entry.map(|entry| entry.line) }
+        let file = self.file.clone();
+        match self.entries.iter().rfind(|entry| entry.key == key) {
+            Some(Entry { line: None, .. }) => Place { file: "--override".into(), line: None },
+            Some(Entry { line, .. }) => Place { file, line: *line },
+            None => Place { file, line: None },
+        }
     }
 }
 
@@ -62,8 +72,8 @@ impl fmt::Display for Place {
 
 #[derive(Debug)]
 struct Entry {
-    /// From 1.
-    line: usize,
+    /// From 1; none on the command line.
+    line: Option<usize>,
     key: String,
     value: String,
 }
@@ -79,7 +89,7 @@ fn entries(file: &Path) -> Result<Vec<Entry>, PropertiesError> {
         })?;
         let number = line.line_number();
         if let LineContent::KVPair(key, value) = line.consume_content() {
-            entries.push(Entry { line: number, key, value });
+            entries.push(Entry { line: Some(number), key, value });
         }
     }
     Ok(entries)
@@ -138,7 +148,7 @@ mod tests {
             "syntax",
             "# a comment\n! another\nnode.id : 7\nlog.dirs=/a,\\\n    /b\nkey\\ x value\n",
         );
-        let (settings, source) = read(Some(&file.0)).expect("a good file");
+        let (settings, source) = read(Some(&file.0), Vec::new()).expect("a good file");
         assert_eq!(settings.config.node_id, 7);
         assert_eq!(settings.config.log_dirs.len(), 2);
         assert_eq!(settings.unknown, ["key x"]);
@@ -150,7 +160,7 @@ mod tests {
     fn a_comment_holds_anything() {
         let text = "# C:\\users \\\r\nlog.dirs=/a,\\\r\n#b\r\n  ! \\u12\nnode.id=7\n";
         let file = Written::new("comment", text);
-        let (settings, source) = read(Some(&file.0)).expect("a good file");
+        let (settings, source) = read(Some(&file.0), Vec::new()).expect("a good file");
         let directories: Vec<_> = settings.config.log_dirs.iter().map(Path::as_str).collect();
         assert_eq!(directories, ["/a", "#b"]);
         let expected = format!("{}:5", file.0.display());
@@ -160,7 +170,7 @@ mod tests {
     #[test]
     fn what_is_no_syntax_is_named_with_its_line() {
         let file = Written::new("escape", "\n\nkey=\\u12\n");
-        let error = read(Some(&file.0)).expect_err("no whole escape").to_string();
+        let error = read(Some(&file.0), Vec::new()).expect_err("no whole escape").to_string();
         let expected = format!(
             "{}:3: not Java's properties syntax: Malformed \\uxxxx encoding: not enough digits.",
             file.0.display()
@@ -175,17 +185,27 @@ mod tests {
             "{}:3: node.id=-3 cannot be used: allowed is an integer from 0 to 2147483647",
             file.0.display()
         );
-        assert_eq!(read(Some(&file.0)).expect_err("a bad value").to_string(), expected);
+        assert_eq!(read(Some(&file.0), Vec::new()).expect_err("a bad value").to_string(), expected);
+    }
+
+    #[test]
+    fn override_goes_before_the_file_and_is_named_when_it_is_bad() {
+        let file = Written::new("override", "node.id=1\n");
+        let with =
+            |value: &str| read(Some(&file.0), vec![("node.id".to_owned(), value.to_owned())]);
+        assert_eq!(with("7").expect("a good value").0.config.node_id, 7);
+        let error = with("x").expect_err("a bad value").to_string();
+        assert!(error.starts_with("--override: node.id=x cannot be used"), "{error}");
     }
 
     #[test]
     fn a_missing_file_is_named() {
-        let error = read(Some("/no/such/file".as_ref())).expect_err("no file");
+        let error = read(Some("/no/such/file".as_ref()), Vec::new()).expect_err("no file");
         assert!(error.to_string().starts_with("/no/such/file: No such file"), "{error}");
     }
 
     #[test]
     fn without_a_file_the_defaults_hold() {
-        assert_eq!(read(None).expect("defaults").0.config.node_id, 1);
+        assert_eq!(read(None, Vec::new()).expect("defaults").0.config.node_id, 1);
     }
 }
