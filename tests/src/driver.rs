@@ -13,6 +13,8 @@ use klamm_core::effect::Path;
 use klamm_core::time::Now;
 use klamm_runtime::{Handle, Machine, Options, StartError};
 
+use crate::directory::{self, NewTopic};
+
 /// One of the drivers with real sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Driver {
@@ -94,18 +96,30 @@ impl TempDir {
         Self(path)
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &std::path::Path {
-        &self.0
+    /// Where a broker's log directory is.
+    pub fn logs(&self) -> PathBuf {
+        self.0.join("logs")
     }
 
-    /// A broker on `logs` in here, on a free port.
+    /// Writes a log directory with these topics.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn put_topics(&self, topics: &[NewTopic]) {
+        for (name, content) in directory::files("MkU3OEVBNTcwNTJENDM2Qg", topics) {
+            let file = self.logs().join(name);
+            fs::create_dir_all(file.parent().expect("in a directory")).expect("made");
+            fs::write(file, content).expect("written");
+        }
+    }
+
+    /// A broker on the log directory in here, on a free port.
     ///
     /// # Panics
     /// Not with the paths of a usual system.
     pub fn config(&self) -> Config {
         let listener = Listener { name: "PLAINTEXT".into(), host: "127.0.0.1".into(), port: 0 };
-        let logs = self.0.join("logs");
+        let logs = self.logs();
         Config {
             node_id: 1,
             listeners: vec![listener.clone()],

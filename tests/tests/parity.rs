@@ -1,0 +1,100 @@
+//! One script against each driver gives the same bytes: every exchange that was recorded with Kafka,
+//! in one piece and in many, then all in a row.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use klamm_runtime::Handle;
+use klamm_tests::driver::{Driver, TempDir, connect, stop};
+use klamm_tests::recorded::{Exchange, exchanges, topics};
+
+#[test]
+fn each_driver_gives_the_same_bytes() {
+    let [std, smol] = Driver::ALL.map(transcript);
+    assert_eq!(std.len(), smol.len());
+    for (of_std, of_smol) in std.iter().zip(&smol) {
+        assert_eq!(of_std, of_smol, "std, smol");
+    }
+    let answered = std.iter().filter(|line| !line.answer.is_empty()).count();
+    assert!(answered > 600, "{answered} answers compared");
+}
+
+/// What came back for a part of the script.
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    part: String,
+    answer: Vec<u8>,
+}
+
+fn transcript(driver: Driver) -> Vec<Line> {
+    let dir = TempDir::new();
+    dir.put_topics(&topics());
+    let mut config = dir.config();
+    // One address for both to tell.
+    config.advertised[0].port = 19092;
+    let handle = driver.serve(config);
+    let mut lines = Vec::new();
+    for exchange in exchanges() {
+        for pieces in [1, 5] {
+            let piece_bytes = exchange.request.len().div_ceil(pieces).max(1);
+            let answer = masked(&exchange, exchanged(&handle, &exchange.request, piece_bytes));
+            lines.push(Line { part: format!("{} in {pieces}", exchange.name), answer });
+        }
+    }
+    lines.push(Line { part: "all in a row".into(), answer: in_a_row(&handle) });
+    let mut cut = in_a_row_requests();
+    cut.truncate(cut.len() - 7);
+    lines.push(Line { part: "cut off".into(), answer: exchanged(&handle, &cut, cut.len()) });
+    let mut bad = in_a_row_requests();
+    bad.extend([0xff; 9]);
+    lines.push(Line { part: "bad at the end".into(), answer: exchanged(&handle, &bad, 1_000) });
+    stop(handle);
+    lines
+}
+
+/// Those after which the connection goes on, pipelined on one.
+fn in_a_row(handle: &Handle) -> Vec<u8> {
+    let requests = in_a_row_requests();
+    exchanged(handle, &requests, requests.len())
+}
+
+fn in_a_row_requests() -> Vec<u8> {
+    let goes_on = |exchange: &Exchange| {
+        let is_whole = exchange.response.as_ref().is_some_and(|answer| !answer.is_empty());
+        is_whole && exchange.is_open != Some(false) && exchange.varies.is_empty()
+    };
+    exchanges().filter(goes_on).flat_map(|exchange| exchange.request).collect()
+}
+
+/// Sends, ends the sending half, and takes what comes until the server closes.
+fn exchanged(handle: &Handle, bytes: &[u8], piece_bytes: usize) -> Vec<u8> {
+    let mut stream = connect(handle);
+    let mut reading = stream.try_clone().expect("another handle");
+    let sending = bytes.chunks(piece_bytes).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let sender = std::thread::spawn(move || send(&mut stream, &sending));
+    let mut answer = Vec::new();
+    reading.read_to_end(&mut answer).expect("closed in an orderly way");
+    sender.join().expect("sent");
+    answer
+}
+
+fn send(stream: &mut TcpStream, pieces: &[Vec<u8>]) {
+    for piece in pieces {
+        if stream.write_all(piece).is_err() {
+            // The server has closed at a fault before the end.
+            return;
+        }
+    }
+    // Fails when it has closed already, which is the same to us.
+    stream.shutdown(Shutdown::Write).ok();
+}
+
+/// Times differ from run to run.
+fn masked(exchange: &Exchange, mut answer: Vec<u8>) -> Vec<u8> {
+    for range in &exchange.varies {
+        if let Some(bytes) = answer.get_mut(range.clone()) {
+            bytes.fill(0);
+        }
+    }
+    answer
+}
