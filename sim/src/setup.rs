@@ -75,6 +75,7 @@ impl Installation {
             node_id: NODE_ID,
             listeners: vec![listener.clone()],
             advertised: vec![listener],
+            controller: Listener::default_controller(),
             log_dirs: self.log_dirs.clone(),
             durability: match options.page_cache {
                 0 => Durability::Durable,

@@ -124,6 +124,7 @@ impl TempDir {
             node_id: 1,
             listeners: vec![listener.clone()],
             advertised: vec![listener],
+            controller: Listener::default_controller(),
             log_dirs: vec![Path::new(logs.to_str().expect("text"))],
             durability: Durability::Durable,
             topic_defaults: TopicConfig::default(),

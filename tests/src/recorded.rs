@@ -117,6 +117,7 @@ pub fn node(topics: &[NewTopic]) -> Node {
         node_id: 1,
         listeners: vec![listener.clone()],
         advertised: vec![listener],
+        controller: Listener::default_controller(),
         log_dirs: vec![log_dir],
         durability: Durability::Durable,
         topic_defaults: TopicConfig::default(),

@@ -4,16 +4,24 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use bytes::Bytes;
+
+use super::format::BOOTSTRAP_CHECKPOINT;
 use crate::checkpoint::{
-    CheckpointError, LOG_START_FILE, MetaProperties, OffsetCheckpoint, RECOVERY_POINT_FILE,
-    SyncedCheckpoint,
+    CheckpointError, LOG_START_FILE, MetaProperties, MetaPropertiesVersion, OffsetCheckpoint,
+    RECOVERY_POINT_FILE, SyncedCheckpoint,
 };
 use crate::effect::{Entry, EntryKind, FileRef, Path};
 use crate::ids::{LogId, Uuid};
 
 /// The small files that are read at start, where they are there.
-pub(super) const SMALL_FILES: [&str; 4] =
-    [MetaProperties::FILE, RECOVERY_POINT_FILE, LOG_START_FILE, SyncedCheckpoint::FILE];
+pub(super) const SMALL_FILES: [&str; 5] = [
+    MetaProperties::FILE,
+    BOOTSTRAP_CHECKPOINT,
+    RECOVERY_POINT_FILE,
+    LOG_START_FILE,
+    SyncedCheckpoint::FILE,
+];
 
 /// One of `log.dirs`.
 #[derive(Debug)]
@@ -36,6 +44,8 @@ pub(super) struct LogDirectory {
     pub(super) checkpoint_runs: bool,
     /// What the last synced checkpoint said.
     pub(super) checkpointed: String,
+    /// A log in it could not be loaded: nobody may take the directory for one in good order.
+    pub(super) has_unloaded: bool,
 }
 
 /// Where a log directory stands.
@@ -54,6 +64,10 @@ pub(super) enum State {
 pub(super) struct Found {
     pub(super) cluster_id: Option<String>,
     pub(super) directory_id: Option<Uuid>,
+    /// The file of that name.
+    pub(super) bootstrap: Option<Bytes>,
+    /// Looked for where there is no `meta.properties`: a metadata log with something in it.
+    pub(super) has_metadata_log: bool,
     pub(super) recovery_points: OffsetCheckpoint,
     pub(super) log_starts: OffsetCheckpoint,
     pub(super) synced: Option<SyncedCheckpoint>,
@@ -81,11 +95,17 @@ impl LogDirectory {
             sync_runs: false,
             checkpoint_runs: false,
             checkpointed: String::new(),
+            has_unloaded: false,
         }
     }
 
     pub(super) fn is_online(&self) -> bool {
         self.state == State::Online
+    }
+
+    /// It has `meta.properties`: it is somebody's.
+    pub(super) fn is_formatted(&self) -> bool {
+        self.found.cluster_id.is_some()
     }
 
     pub(super) fn has_file(&self, name: &str) -> bool {
@@ -96,12 +116,12 @@ impl LogDirectory {
         self.entries.get(name).is_some_and(|entry| entry.kind == EntryKind::Directory)
     }
 
-    /// Takes the content of one of [`SMALL_FILES`]. Without `meta.properties` it is nobody's directory
-    /// and none is used; the checkpoints only spare work or tell damage, so an unreadable one is left out.
+    /// Takes the content of one of [`SMALL_FILES`]. The checkpoints only spare work or tell damage, so
+    /// an unreadable one is left out.
     pub(super) fn take_small_file(
         &mut self,
         name: &str,
-        content: &[u8],
+        content: &Bytes,
         node_id: i32,
     ) -> Result<(), SmallFileError> {
         if name == MetaProperties::FILE {
@@ -112,8 +132,16 @@ impl LogDirectory {
                     "it belongs to node.id {found}, and this is node.id {node_id}"
                 )));
             }
+            if meta.version == MetaPropertiesVersion::V0 {
+                let reason = "it is of version 0: a directory of the time of ZooKeeper";
+                return Err(SmallFileError::Refused(reason.to_string()));
+            }
             self.found.cluster_id = meta.cluster_id;
             self.found.directory_id = meta.directory_id;
+            return Ok(());
+        }
+        if name == BOOTSTRAP_CHECKPOINT {
+            self.found.bootstrap = Some(content.clone());
             return Ok(());
         }
         let taken = match name {

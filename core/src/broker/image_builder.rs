@@ -62,6 +62,11 @@ impl ImageBuilder {
         }
     }
 
+    /// The image so far. Its `topics` are made when it is finished: look at `topics_by_id`.
+    pub fn draft(&self) -> &Image {
+        &self.draft
+    }
+
     /// The log has been taken up to and with `offset`.
     pub fn advance_to(&mut self, offset: i64) {
         self.draft.metadata_offset = offset;

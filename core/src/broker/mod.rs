@@ -5,10 +5,16 @@
 
 mod directory;
 mod flood;
+mod format;
+mod formatting;
 pub mod image;
 pub mod image_builder;
+mod joining;
+mod metadata_log;
+mod metadata_version;
 mod pins;
 mod produce;
+mod registration;
 mod shutdown;
 mod startup;
 mod storage;
@@ -36,6 +42,7 @@ use crate::time::{Instant, Millis, Now};
 use directory::LogDirectory;
 use flood::FloodGate;
 use image::Image;
+use metadata_log::MetadataLog;
 pub use pins::Pins;
 use produce::{ProduceId, Produces};
 use shutdown::Shutdown;
@@ -108,11 +115,15 @@ pub struct Broker {
     checkpoint_due: Option<Instant>,
     /// The directory that holds the metadata log; the broker does not go on without it.
     metadata_directory: Option<DirectoryIndex>,
+    /// Once it is loaded.
+    metadata: Option<MetadataLog>,
+    /// The incarnation that is about to be registered.
+    next_incarnation: Option<Uuid>,
     next_log: u64,
     /// Why the broker must stop, until it has.
     failure: Option<String>,
-    /// The clock at the last input.
-    seen: Instant,
+    /// The clocks at the last input.
+    now: Now,
 }
 
 #[derive(Debug)]
@@ -131,16 +142,22 @@ enum Purpose {
     Open(DirectoryIndex),
     /// Read its small files.
     Identify(DirectoryIndex),
+    /// Make it one of this cluster's.
+    Format(DirectoryIndex),
+    /// The quorum's next epoch.
+    QuorumState,
     /// A write of a log, or the checkpoint that goes out beside it.
     Append(LogId),
     /// The sync of a log directory.
     Sync(DirectoryIndex),
     /// The synced checkpoint of a log directory.
     Checkpoint(DirectoryIndex),
+    /// Kafka's checkpoints of a log directory, at a stop.
+    Offsets(DirectoryIndex),
     /// An unlink that waited for its pins.
     Unlink(DirectoryIndex),
-    /// The lock given back at the end of a stop.
-    Unlock,
+    /// The clean marker, and the lock given back: the end of a stop.
+    Leave(DirectoryIndex),
 }
 
 /// A log, and whose it is.
@@ -164,6 +181,8 @@ enum PartitionState {
 enum Waiter {
     /// A slot of a produce request.
     Produce(ProduceId, usize),
+    /// The draft of the image that is in flight.
+    Metadata,
 }
 
 impl Broker {
@@ -187,9 +206,11 @@ impl Broker {
             log_effects: Vec::new(),
             partitions: BTreeMap::new(),
             waits: Waits::new(),
-            seen: now.mono,
+            now,
             failure: None,
             metadata_directory: None,
+            metadata: None,
+            next_incarnation: None,
             next_log: 0,
             produces: Produces::default(),
             pins: Pins::default(),
@@ -198,19 +219,19 @@ impl Broker {
             config,
         };
         broker.open_directories();
-        broker.settle(now);
+        broker.settle();
         broker
     }
 
     /// A connection was accepted. Its listener is one of the configuration's.
-    pub fn handle_connect(&mut self, id: ConnectionId, peer: Peer, _now: Now) {
-        self.assert_drained();
+    pub fn handle_connect(&mut self, id: ConnectionId, peer: Peer, now: Now) {
+        self.begin(now);
         self.connections.insert(id, peer.listener);
     }
 
     /// A request of a connection that is there.
     pub fn handle_request(&mut self, from: ConnectionId, request: Request, now: Now) {
-        self.assert_drained();
+        self.begin(now);
         debug_assert!(self.connections.contains_key(&from), "requests come from connections");
         let unlinks = self.pins.release(from, request.transmitted);
         self.emit_unlinks(unlinks);
@@ -229,7 +250,7 @@ impl Broker {
                 self.respond(from, Response { number: request.number, body });
             }
         }
-        self.settle(now);
+        self.settle();
     }
 
     /// The connection is gone: once, last. `error` is the peer's fault, if it was one.
@@ -239,7 +260,7 @@ impl Broker {
         error: Option<ConnectionError>,
         now: Now,
     ) {
-        self.assert_drained();
+        self.begin(now);
         self.connections.remove(&id);
         self.produces.forget(id);
         let unlinks = self.pins.release_all(id);
@@ -249,52 +270,52 @@ impl Broker {
             let events = self.flood.admit(id, &error, now.mono);
             self.outputs.extend(events.into_iter().map(Output::Event));
         }
-        self.settle(now);
+        self.settle();
     }
 
     /// The answer to an effect of the broker's own (a job's completions go to the job).
     pub fn handle_completion(&mut self, id: EffectId, result: Completion, now: Now) {
-        self.assert_drained();
+        self.begin(now);
         debug_assert_eq!(id.owner, JobId::BROKER, "a job's completions go to the job");
         let Some(purpose) = self.effects.remove(&id) else { return };
         match purpose {
             Purpose::Open(index) => self.handle_opened(index, result),
             Purpose::Identify(index) => self.handle_identified(index, result),
+            Purpose::Format(index) => self.handle_formatted(index, result),
+            Purpose::QuorumState => self.handle_quorum_state(result),
             Purpose::Append(log) => self.handle_written(id, log, result),
             Purpose::Sync(index) => self.handle_synced(index, result),
             Purpose::Checkpoint(index) => self.handle_checkpointed(index, result),
-            Purpose::Unlink(index) => {
+            Purpose::Unlink(index) | Purpose::Offsets(index) | Purpose::Leave(index) => {
                 if let Err(error) = result.into_result() {
                     self.fail_directory(index, &error);
                 }
             }
-            // A lock that cannot be given back ends with the process.
-            Purpose::Unlock => {}
         }
-        self.settle(now);
+        self.settle();
     }
 
     /// A job has ended.
     pub fn handle_job(&mut self, id: JobId, result: JobResult, now: Now) {
-        self.assert_drained();
+        self.begin(now);
         self.outputs.extend(result.events.into_iter().map(Output::Event));
         self.handle_startup_job(id, result.outcome);
-        self.settle(now);
+        self.settle();
     }
 
     /// A range could not be sent in full, by the file's fault.
     pub fn handle_range_failed(&mut self, range: &FileRange, error: &IoError, now: Now) {
-        self.assert_drained();
+        self.begin(now);
         let within = |directory: &LogDirectory| range.file.path.is_within(&directory.path);
         if let Some(index) = self.directories.iter().position(within) {
             self.fail_directory(DirectoryIndex(index as u16), error);
         }
-        self.settle(now);
+        self.settle();
     }
 
     /// The clock has reached [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Now) {
-        self.assert_drained();
+        self.begin(now);
         self.expire_produces(now.mono);
         if let Some(event) = self.flood.handle_timeout(now.mono) {
             self.push(Output::Event(event));
@@ -303,14 +324,14 @@ impl Broker {
             self.checkpoint_due = None;
             self.write_checkpoints();
         }
-        self.settle(now);
+        self.settle();
     }
 
     /// Asked to stop. Jobs are left where they stand: each is crash-safe.
     pub fn handle_shutdown(&mut self, now: Now) {
-        self.assert_drained();
+        self.begin(now);
         self.begin_shutdown();
-        self.settle(now);
+        self.settle();
     }
 
     /// The next thing to do.
@@ -327,7 +348,7 @@ impl Broker {
         }
         // What was too much for one turn is due at once, but never in the past: a caller that comes
         // when it is told to must not spin.
-        let soon = Instant::from_micros(self.seen.as_micros().saturating_add(1));
+        let soon = Instant::from_micros(self.now.mono.as_micros().saturating_add(1));
         let waits = self.waits.has_due().then_some(soon);
         let candidates =
             [self.produces.deadline(), self.flood.deadline(), self.checkpoint_due, waits];
@@ -340,8 +361,7 @@ impl Broker {
     }
 
     /// The end of every input: what follows from what it changed.
-    fn settle(&mut self, now: Now) {
-        self.seen = now.mono;
+    fn settle(&mut self) {
         if matches!(self.phase, Phase::Stopped) {
             return;
         }
@@ -355,7 +375,7 @@ impl Broker {
         self.continue_shutdown();
         if matches!(self.phase, Phase::Running) && self.checkpoint_due.is_none() {
             let interval = Millis(self.config.limits.synced_checkpoint_interval_ms);
-            self.checkpoint_due = Some(now.mono + interval);
+            self.checkpoint_due = Some(self.now.mono + interval);
         }
     }
 
@@ -369,12 +389,17 @@ impl Broker {
     fn take_due_waits(&mut self) {
         for _ in 0..self.config.limits.waits_per_turn_max {
             let Some((waiter, wake)) = self.waits.poll() else { break };
-            let error = match wake {
-                Wake::Passed => ErrorCode::NONE,
-                Wake::Failed => ErrorCode::KAFKA_STORAGE_ERROR,
-            };
-            let Waiter::Produce(id, slot) = waiter;
-            self.settle_produce(id, slot, error);
+            match (waiter, wake) {
+                (Waiter::Produce(id, slot), Wake::Passed) => {
+                    self.settle_produce(id, slot, ErrorCode::NONE);
+                }
+                (Waiter::Produce(id, slot), Wake::Failed) => {
+                    self.settle_produce(id, slot, ErrorCode::KAFKA_STORAGE_ERROR);
+                }
+                (Waiter::Metadata, Wake::Passed) => self.land_metadata_flight(),
+                // Its directory has failed, and the broker stops.
+                (Waiter::Metadata, Wake::Failed) => {}
+            }
         }
     }
 
@@ -405,7 +430,9 @@ impl Broker {
         }
     }
 
-    fn assert_drained(&self) {
+    /// The begin of every input.
+    fn begin(&mut self, now: Now) {
         debug_assert!(self.outputs.is_empty(), "drain poll_output before the next input");
+        self.now = now;
     }
 }

@@ -1,37 +1,42 @@
 //! Start-up, by the same effects and jobs as everything later.
 //!
-//! Each log directory is locked and listed, then its small files are read; the metadata log is
-//! replayed by a job; one job a partition loads and recovers its log; the synced checkpoints are
-//! written; [`Output::Ready`].
+//! Each log directory is locked and listed, its small files are read, and what is new is formatted.
+//! A job replays the metadata log into an image, another one repairs the log itself; then one job a
+//! partition loads and recovers its log. At last the node takes its place in the cluster by records
+//! of its own, and is ready.
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::directory::{LogDirectory, SMALL_FILES, SmallFileError, State};
 use super::image::{self, Image, Partition, Topic};
+use super::metadata_log::METADATA_TOPIC;
 use super::{Broker, LiveLog, Output, PartitionState, Phase, Purpose};
-use crate::checkpoint::CleanShutdown;
-use crate::effect::{Completion, Effect, FileRef, IoErrorKind, Operation, OperationResult};
+use crate::checkpoint::{CleanShutdown, MetaProperties, SyncedCheckpoint};
+use crate::config::limits::METADATA_SEGMENT_BYTES;
+use crate::effect::{Completion, Effect, Entry, FileRef, IoErrorKind, Operation, OperationResult};
 use crate::event::{Event, Severity};
 use crate::ids::{DirectoryIndex, JobId, LogId, Uuid};
 use crate::job::{Job, JobOutcome, LoadLogContext, LoadLogFailure, LoadedMetadata};
-use crate::log::Log;
+use crate::log::{FileSuffix, Log, parse_file_name};
 
 const LOCK: &str = ".lock";
-const METADATA_LOG: &str = "__cluster_metadata-0";
+/// The metadata log's directory.
+pub(super) const METADATA_LOG: &str = "__cluster_metadata-0";
 /// A directory of an id that stands for none in particular (`DirectoryId.UNASSIGNED`).
 const UNASSIGNED: Uuid = Uuid::ZERO;
 
 /// How far the start has come.
 #[derive(Debug, Default)]
 pub(super) struct Startup {
-    /// Directories that are being locked, listed and read.
-    opening: usize,
+    /// Directories that are being locked, listed and read, or formatted.
+    pub(super) opening: usize,
     /// Jobs that wait for a place.
     queue: VecDeque<(JobId, Job)>,
     /// Jobs under way, and whose log they load.
@@ -39,21 +44,30 @@ pub(super) struct Startup {
     next_job: u64,
     partitions: usize,
     loaded: usize,
-    stage: Stage,
+    pub(super) stage: Stage,
+    /// The metadata has been replayed again after its log was repaired.
+    is_replayed_again: bool,
+    /// `quorum-state` is being written.
+    pub(super) quorum_state_runs: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     #[default]
     Opening,
+    FormattingHome,
+    FormattingOthers,
     Metadata,
     Logs,
     Checkpoints,
+    Joining,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Loading {
     Metadata,
+    /// The log that these records are from.
+    MetadataLog(Box<LoadedMetadata>),
     Log(LoadingLog),
 }
 
@@ -122,6 +136,9 @@ impl Broker {
                 operations.push(Operation::Close(file));
             }
         }
+        if !directory.has_file(MetaProperties::FILE) && directory.has_directory(METADATA_LOG) {
+            operations.push(Operation::List(directory.path.join(METADATA_LOG)));
+        }
         if directory.has_file(CleanShutdown::FILE) {
             operations.push(Operation::Unlink(directory.path.join(CleanShutdown::FILE)));
             operations.push(Operation::SyncDirectory(directory.path.clone()));
@@ -140,6 +157,11 @@ impl Broker {
     fn take_small_files(&mut self, index: DirectoryIndex, results: Vec<OperationResult>) {
         let node_id = self.config.node_id;
         let directory = &mut self.directories[usize::from(index.0)];
+        let has_log = |result: &OperationResult| match result {
+            OperationResult::Listed(entries) => entries.iter().any(is_segment),
+            _ => false,
+        };
+        directory.found.has_metadata_log = results.iter().any(has_log);
         let mut contents = results.into_iter().filter_map(|result| match result {
             OperationResult::Read(bytes) => Some(bytes),
             _ => None,
@@ -170,43 +192,26 @@ impl Broker {
         }
     }
 
-    /// One directory more is read, or offline. After the last one the metadata log is loaded.
+    /// One directory more is read, or offline.
     fn directory_settled(&mut self) {
         let Phase::Starting(startup) = &mut self.phase else { return };
         startup.opening -= 1;
-        if startup.opening > 0 || self.failure.is_some() {
-            return;
+        if startup.opening == 0 && self.failure.is_none() {
+            self.identify_cluster();
         }
-        startup.stage = Stage::Metadata;
-        let mut clusters: Vec<&String> = self
-            .directories
-            .iter()
-            .filter_map(|directory| directory.found.cluster_id.as_ref())
-            .collect();
-        clusters.dedup();
-        if let [first, second, ..] = clusters[..] {
-            let reason = format!("log.dirs belong to two clusters: {first} and {second}");
-            self.fail(reason);
-            return;
+    }
+
+    pub(super) fn enter(&mut self, stage: Stage) {
+        if let Phase::Starting(startup) = &mut self.phase {
+            startup.stage = stage;
         }
-        // Kafka keeps the metadata log in the first of log.dirs unless told otherwise.
-        let holds = |directory: &LogDirectory| directory.entries.contains_key(METADATA_LOG);
-        let home = self.directories.iter().position(holds).unwrap_or(0);
-        self.metadata_directory = Some(DirectoryIndex(home as u16));
-        let directory = &self.directories[home];
-        if !directory.is_online() {
-            let reason = format!("log directory {} of the metadata log is offline", directory.path);
-            self.fail(reason);
-            return;
-        }
-        let path = directory.path.join(METADATA_LOG);
-        if directory.found.cluster_id.is_none() {
-            let text = format!(
-                "{} has no meta.properties: it is served as an empty cluster under a new id",
-                directory.path
-            );
-            self.notice(Severity::Warning, text);
-        }
+    }
+
+    /// Every directory is formatted, or offline: the metadata is replayed.
+    pub(super) fn load_metadata(&mut self) {
+        self.enter(Stage::Metadata);
+        let Some(home) = self.metadata_directory else { return };
+        let path = self.directory(home).path.join(METADATA_LOG);
         let base = self.base_image();
         let topic_defaults = self.config.topic_defaults.clone();
         let limits = self.config.limits.clone();
@@ -241,6 +246,12 @@ impl Broker {
                 let reason = format!("the metadata log cannot be loaded: {failed}");
                 self.fail(reason);
             }
+            (Loading::MetadataLog(metadata), JobOutcome::LogLoaded(loaded)) => {
+                self.take_metadata_log(*metadata, *loaded);
+            }
+            (Loading::MetadataLog(_), JobOutcome::LogFailed(failed)) => {
+                self.fail(format!("the metadata log cannot be used: {failed}"));
+            }
             (Loading::Log(partition), JobOutcome::LogLoaded(loaded)) => {
                 self.take_log(partition, *loaded);
             }
@@ -261,21 +272,103 @@ const PROGRESS_EVERY: usize = 100;
 
 impl Broker {
     /// The image before any record.
-    fn base_image(&mut self) -> Image {
-        let cluster_id = self
-            .directories
-            .iter()
-            .find_map(|directory| directory.found.cluster_id.clone())
-            .unwrap_or_else(|| self.rng.uuid().to_string());
+    fn base_image(&self) -> Image {
+        let cluster_id = self.directories.iter().find_map(|it| it.found.cluster_id.clone());
         let broker = image::Broker { endpoints: self.config.advertised.clone(), rack: None };
         let node_id = self.config.node_id;
         let brokers = BTreeMap::from([(node_id, broker)]);
+        let cluster_id = cluster_id.unwrap_or_default();
         Image { cluster_id, node_id, brokers, ..Image::default() }
     }
 
+    /// The records tell whether the synced checkpoints count; with them the log itself is loaded.
     fn take_metadata(&mut self, loaded: LoadedMetadata) {
+        if let Err(reason) = self.judge_checkpoints(&loaded) {
+            return self.fail(reason);
+        }
+        let Some(home) = self.metadata_directory else { return };
+        let directory = self.directory(home);
+        let synced = directory.found.synced.as_ref();
+        let context = LoadLogContext {
+            path: directory.path.join(METADATA_LOG),
+            log_directory: home,
+            topic: METADATA_TOPIC.into(),
+            topic_id: Uuid::METADATA_TOPIC,
+            partition: 0,
+            exists: directory.has_directory(METADATA_LOG),
+            recovery_point: None,
+            synced_end: synced.and_then(|synced| synced.get(Uuid::METADATA_TOPIC, 0)),
+            // A snapshot that goes beyond the log stands for all of it.
+            log_start: loaded.append_at.is_none().then_some(loaded.end_offset),
+            segment_bytes: METADATA_SEGMENT_BYTES,
+            leader_epoch: loaded.last_epoch,
+            limits: self.config.limits.clone(),
+        };
+        let loading = Loading::MetadataLog(Box::new(loaded));
+        self.queue_job(loading, |id| Job::load_log(id, context));
+    }
+
+    /// A checkpoint counts while the log's last registration is the one that it names. One that names
+    /// no registration of the log at all belongs to a log that has lost records since: nothing must
+    /// be cut from that.
+    fn judge_checkpoints(&mut self, loaded: &LoadedMetadata) -> Result<(), String> {
+        let incarnation = loaded.image.incarnation_id();
+        let is_known = |synced: &SyncedCheckpoint| {
+            synced.valid_for(Uuid::ZERO)
+                || loaded.incarnations.iter().any(|it| synced.valid_for(*it))
+        };
+        for (index, directory) in self.directories.iter_mut().enumerate() {
+            let Some(synced) = &directory.found.synced else { continue };
+            if synced.valid_for(incarnation) {
+                continue;
+            }
+            let is_home = self.metadata_directory == Some(DirectoryIndex(index as u16));
+            let may_be_gone = loaded.has_snapshot && loaded.fault.is_none();
+            if is_home && synced.iter().next().is_some() && !is_known(synced) && !may_be_gone {
+                let path = directory.path.join(METADATA_LOG);
+                let place = match &loaded.fault {
+                    Some(fault) => format!(
+                        "{}: damage at position {}: {}",
+                        fault.file, fault.position, fault.reason
+                    ),
+                    None => format!("{path} ends at offset {}", loaded.end_offset),
+                };
+                let name = SyncedCheckpoint::FILE;
+                return Err(format!(
+                    "{place}; {name} belongs to a registration that should be behind it"
+                ));
+            }
+            directory.found.synced = None;
+        }
+        Ok(())
+    }
+
+    fn take_metadata_log(&mut self, metadata: LoadedMetadata, log: Log) {
+        let Phase::Starting(startup) = &mut self.phase else { return };
+        if log.accepted_end() != metadata.end_offset {
+            let (path, end, before) = (log.path(), log.accepted_end(), metadata.end_offset);
+            if startup.is_replayed_again {
+                let reason = format!("{path} ends at offset {end}, its records at {before}");
+                return self.fail(reason);
+            }
+            // Recovery has cut what had been replayed.
+            startup.is_replayed_again = true;
+            return self.load_metadata();
+        }
+        let last_epoch = metadata.last_epoch;
+        self.image = Arc::new(metadata.image);
+        let id = self.add_log(LiveLog {
+            log,
+            topic_id: Uuid::METADATA_TOPIC,
+            topic: METADATA_TOPIC.into(),
+            partition: 0,
+        });
+        self.lead_metadata(id, last_epoch);
+        self.load_partitions();
+    }
+
+    fn load_partitions(&mut self) {
         let node_id = self.config.node_id;
-        self.image = Arc::new(loaded.image);
         let image = Arc::clone(&self.image);
         for topic in image.topics.values() {
             for (index, partition) in &topic.partitions {
@@ -290,22 +383,29 @@ impl Broker {
         }
     }
 
+    fn add_log(&mut self, live: LiveLog) -> LogId {
+        let id = LogId(self.next_log);
+        self.next_log += 1;
+        self.logs.insert(id, live);
+        id
+    }
+
     fn load_partition(&mut self, topic: &Arc<Topic>, index: i32, partition: &Partition) {
         let name = format!("{}-{index}", topic.name);
         let placed = refusal(topic).map_or_else(|| self.place_partition(&name, partition), Err);
         let (directory, exists) = match placed {
             Ok(placed) => placed,
             Err(reason) => {
+                for directory in self.directories.iter_mut().filter(|it| it.has_directory(&name)) {
+                    directory.has_unloaded = true;
+                }
                 self.take_partition_offline(topic, index, reason);
                 return;
             }
         };
-        let home = &self.directories[usize::from(directory.0)];
-        let incarnation = self.image.incarnation_id();
+        let home = self.directory(directory);
         let synced = home.found.synced.as_ref();
-        let synced_end = synced
-            .filter(|checkpoint| checkpoint.valid_for(incarnation))
-            .and_then(|checkpoint| checkpoint.get(topic.id, index));
+        let synced_end = synced.and_then(|checkpoint| checkpoint.get(topic.id, index));
         let context = LoadLogContext {
             path: home.path.join(&name),
             log_directory: directory,
@@ -370,11 +470,9 @@ impl Broker {
             self.partitions.insert(key, PartitionState::Offline);
             return;
         }
-        let id = LogId(self.next_log);
-        self.next_log += 1;
         let LoadingLog { topic, partition, .. } = loading;
         let live = LiveLog { log, topic_id: topic.id, topic: Arc::clone(&topic.name), partition };
-        self.logs.insert(id, live);
+        let id = self.add_log(live);
         self.partitions.insert(key, PartitionState::Online(id));
         if loaded.is_multiple_of(PROGRESS_EVERY) && loaded < all {
             self.notice(Severity::Info, format!("{loaded} of {all} partitions loaded"));
@@ -382,6 +480,7 @@ impl Broker {
     }
 
     fn take_log_failure(&mut self, loading: &LoadingLog, failed: LoadLogFailure) {
+        self.directories[usize::from(loading.directory.0)].has_unloaded = true;
         if let Some(error) = failed.error {
             self.fail_directory(loading.directory, &error);
         }
@@ -394,24 +493,17 @@ impl Broker {
         self.push(Output::Event(Event::PartitionOffline { partition, reason }));
     }
 
-    /// After the last partition: the checkpoints say what recovery has made durable.
+    /// After the last partition the node takes its place.
     fn logs_settled(&mut self) {
-        let Phase::Starting(startup) = &mut self.phase else { return };
+        let Phase::Starting(startup) = &self.phase else { return };
         if startup.stage == Stage::Logs && startup.running.is_empty() && self.failure.is_none() {
-            startup.stage = Stage::Checkpoints;
-            self.write_checkpoints();
-            self.finish_startup();
+            self.prepare_joining();
+            self.join();
         }
     }
 
-    /// After the last checkpoint: ready.
-    pub(super) fn finish_startup(&mut self) {
-        let Phase::Starting(startup) = &self.phase else { return };
-        let writing = self.directories.iter().any(|directory| directory.checkpoint_runs);
-        if startup.stage == Stage::Checkpoints && !writing && self.failure.is_none() {
-            self.phase = Phase::Running;
-            self.push(Output::Ready);
-        }
+    pub(super) fn directory(&self, index: DirectoryIndex) -> &LogDirectory {
+        &self.directories[usize::from(index.0)]
     }
 
     pub(super) fn notice(&mut self, severity: Severity, text: String) {
@@ -423,6 +515,11 @@ impl Broker {
             self.failure = Some(reason);
         }
     }
+}
+
+/// A segment with something in it.
+fn is_segment(entry: &Entry) -> bool {
+    matches!(parse_file_name(&entry.name), Some((_, FileSuffix::Log))) && entry.length > 0
 }
 
 /// What a topic asks for that this version cannot give: its partitions stay offline rather than

@@ -13,6 +13,7 @@ use crate::log::Level;
 
 use super::Output;
 use super::directory::State;
+use super::metadata_log::MetadataLog;
 
 impl Broker {
     pub(super) fn handle_written(&mut self, id: EffectId, log_id: LogId, result: Completion) {
@@ -40,19 +41,23 @@ impl Broker {
         self.log_effects = effects;
     }
 
-    /// One sync a directory at a time; whoever arrives while it runs shares the next.
+    /// One sync a directory at a time; whoever arrives while it runs shares the next. In page-cache
+    /// mode only the metadata log is synced before the stop.
     pub(super) fn start_syncs(&mut self) {
         let stopping = matches!(self.phase, Phase::Stopping(_));
-        if self.config.durability == Durability::PageCache && !stopping {
-            return;
-        }
+        let metadata = self.metadata.as_ref().map(MetadataLog::log);
+        let syncs_all = stopping || self.config.durability == Durability::Durable;
+        let is_due = |log: &LogId| syncs_all || Some(*log) == metadata;
         for index in 0..self.directories.len() {
             let directory = &mut self.directories[index];
-            if !directory.is_online() || directory.sync_runs || directory.dirty.is_empty() {
+            if !directory.is_online() || directory.sync_runs || !directory.dirty.iter().any(is_due)
+            {
                 continue;
             }
             directory.sync_runs = true;
-            directory.syncing = core::mem::take(&mut directory.dirty);
+            let (due, rest) = core::mem::take(&mut directory.dirty).into_iter().partition(is_due);
+            directory.dirty = rest;
+            directory.syncing = due;
             let mut set = SyncSet {
                 directory: directory.path.clone(),
                 files: Vec::new(),
@@ -152,16 +157,15 @@ impl Broker {
             self.fail_directory(index, &error);
         }
         // A directory that failed keeps the others waiting no longer.
-        self.finish_startup();
+        self.join();
     }
 
     /// A partition that could not be loaded keeps its line: without it the next start would take its
     /// damage for a torn tail, and cut what was synced.
     fn synced_checkpoint(&self, index: DirectoryIndex) -> SyncedCheckpoint {
         let incarnation = self.image.incarnation_id();
-        let mut checkpoint = SyncedCheckpoint::new(incarnation, None);
-        let found = &self.directories[usize::from(index.0)].found;
-        let known = found.synced.iter().filter(|known| known.valid_for(incarnation));
+        let mut checkpoint = SyncedCheckpoint::new(incarnation, self.next_incarnation);
+        let known = self.directory(index).found.synced.iter();
         for (topic_id, partition, end) in known.flat_map(SyncedCheckpoint::iter) {
             if self.partitions.contains_key(&(topic_id, partition)) {
                 checkpoint.insert(topic_id, &end.topic, partition, end.offset);

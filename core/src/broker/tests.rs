@@ -1,13 +1,11 @@
 //! The broker over a disk in memory, each effect carried out when the test says so.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::image::{Image, Partition, Topic};
 use super::{Broker, Exit, Output, Peer};
 use crate::batch::{BatchBuilder, CheckedBatch};
 use crate::config::{Config, Durability, Limits, Listener, TopicConfig};
@@ -15,9 +13,9 @@ use crate::connection::ConnectionError;
 use crate::effect::{Completion, Effect, IoError, IoErrorKind, Operation, Path};
 use crate::error_code::ErrorCode;
 use crate::event::Event;
-use crate::ids::{ConnectionId, EffectId, JobId, RequestNumber, Uuid};
+use crate::ids::{ConnectionId, EffectId, RequestNumber, Uuid};
 use crate::job::testing::Disk;
-use crate::job::{JobOutcome, JobResult, LoadedMetadata};
+use crate::records::{ConfigRecord, MetadataRecord, PartitionRecord, TopicRecord};
 use crate::request::{
     Acks, AppendOutcome, PartitionAppend, ProduceCommand, Request, RequestBody, ResponseBody,
 };
@@ -25,13 +23,13 @@ use crate::time::{Instant, Millis, Now};
 
 const TOPIC: Uuid = Uuid([7; 16]);
 const CLIENT: ConnectionId = ConnectionId(1);
+const METADATA: &str = "/data/__cluster_metadata-0/00000000000000000000.log";
 
 /// A broker, its disk, and what came out of it.
 struct World {
     broker: Broker,
     disk: Disk,
     now: Now,
-    image: Image,
     effects: Vec<(EffectId, Effect)>,
     answers: Vec<(u64, Vec<AppendOutcome>)>,
     events: Vec<Event>,
@@ -48,6 +46,7 @@ fn config(dirs: &[&str]) -> Config {
         node_id: 1,
         listeners: vec![listener.clone()],
         advertised: vec![listener],
+        controller: Listener::default_controller(),
         log_dirs: dirs.iter().map(|dir| Path::new(dir)).collect(),
         durability: Durability::Durable,
         topic_defaults: TopicConfig::default(),
@@ -55,26 +54,42 @@ fn config(dirs: &[&str]) -> Config {
     }
 }
 
-fn meta_properties(node_id: i32) -> String {
-    format!("version=1\ncluster.id=abc\nnode.id={node_id}\n")
+fn meta_properties(node_id: i32, directory: u8) -> String {
+    let id = Uuid([directory; 16]);
+    format!("version=1\ncluster.id=abc\nnode.id={node_id}\ndirectory.id={id}\n")
 }
 
-fn image(partitions: i32) -> Image {
-    let partition =
-        Partition { replicas: vec![1], isr: vec![1], leader: 1, ..Partition::default() };
-    let topic = Arc::new(Topic {
-        name: Arc::from("t"),
-        id: TOPIC,
-        partitions: (0..partitions).map(|index| (index, partition.clone())).collect(),
-        config: TopicConfig::default(),
-    });
-    Image {
-        cluster_id: "abc".to_string(),
-        node_id: 1,
-        topics: BTreeMap::from([(Arc::clone(&topic.name), Arc::clone(&topic))]),
-        topics_by_id: BTreeMap::from([(TOPIC, topic)]),
-        ..Image::default()
+/// Topic `t`, whose partitions this node leads.
+fn topic(partitions: i32) -> Vec<MetadataRecord> {
+    let mut records: Vec<MetadataRecord> =
+        vec![TopicRecord { name: "t".to_string(), topic_id: TOPIC }.into()];
+    records.extend((0..partitions).map(|index| partition(index).into()));
+    records
+}
+
+fn partition(partition_id: i32) -> PartitionRecord {
+    PartitionRecord {
+        partition_id,
+        topic_id: TOPIC,
+        replicas: vec![1],
+        isr: vec![1],
+        leader: 1,
+        leader_epoch: 0,
+        partition_epoch: 0,
+        ..PartitionRecord::default()
     }
+}
+
+/// A directory whose metadata log begins with these records.
+fn disk(records: &[MetadataRecord]) -> Disk {
+    let mut disk = Disk::default();
+    disk.put("/data/meta.properties", meta_properties(1, 1));
+    let mut batch = BatchBuilder::new();
+    for record in records {
+        batch.append(0, None, Some(&record.encode(record.version_max())));
+    }
+    disk.put(METADATA, batch.encode(0, 1));
+    disk
 }
 
 fn batch(records: i32) -> CheckedBatch {
@@ -87,19 +102,15 @@ fn batch(records: i32) -> CheckedBatch {
 
 impl World {
     /// A broker that has not been given the completion of anything.
-    fn new(config: Config, image: Image) -> Self {
-        let mut disk = Disk::default();
-        disk.put("/data/meta.properties", meta_properties(1));
-        Self::on(disk, config, image)
-    }
-
-    fn on(disk: Disk, config: Config, image: Image) -> Self {
+    fn on(mut disk: Disk, config: Config) -> Self {
+        disk.close_all();
+        // Another one for each life on the same disk.
+        let seed = [disk.trace.len() as u8 | 1; 32];
         let now = Now { mono: Instant::from_micros(1), wall_ms: 1_700_000_000_000 };
         let mut world = Self {
-            broker: Broker::new(config, [1; 32], now),
+            broker: Broker::new(config, seed, now),
             disk,
             now,
-            image,
             effects: Vec::new(),
             answers: Vec::new(),
             events: Vec::new(),
@@ -118,7 +129,7 @@ impl World {
     }
 
     fn ready_as(config: Config, partitions: i32) -> Self {
-        let mut world = Self::new(config, image(partitions));
+        let mut world = Self::on(disk(&topic(partitions)), config);
         world.settle();
         assert!(world.ready, "{:?}", world.events);
         let peer = Peer { listener: Arc::from("PLAINTEXT"), address: "127.0.0.1:5".to_string() };
@@ -131,18 +142,6 @@ impl World {
         while let Some(output) = self.broker.poll_output() {
             match output {
                 Output::Effect(id, effect) => self.effects.push((id, effect)),
-                Output::Job(JobId(1), _) => {
-                    let loaded = LoadedMetadata {
-                        image: self.image.clone(),
-                        end_offset: 0,
-                        last_epoch: -1,
-                        append_at: None,
-                    };
-                    let outcome = JobOutcome::MetadataLoaded(loaded.into());
-                    self.drain();
-                    let result = JobResult { events: Vec::new(), outcome };
-                    self.broker.handle_job(JobId(1), result, self.now);
-                }
                 Output::Job(id, mut job) => {
                     let result = self.disk.run(&mut job);
                     self.drain();
@@ -317,12 +316,9 @@ fn each_partition_of_a_request_has_its_outcome() {
 
 #[test]
 fn batch_larger_than_a_segment_is_refused() {
-    let mut small = image(1);
-    let mut topic = Topic::clone(&small.topics_by_id[&TOPIC]);
-    topic.config.segment_bytes = 64;
-    small.topics_by_id.insert(TOPIC, Arc::new(topic.clone()));
-    small.topics.insert(Arc::from("t"), Arc::new(topic));
-    let mut world = World::new(config(&["/data"]), small);
+    let mut config = config(&["/data"]);
+    config.topic_defaults.segment_bytes = 64;
+    let mut world = World::on(disk(&topic(1)), config);
     world.settle();
     let peer = Peer { listener: Arc::from("PLAINTEXT"), address: String::new() };
     world.broker.handle_connect(CLIENT, peer, world.now);
@@ -357,13 +353,11 @@ fn failed_sync_is_not_repeated() {
 
 #[test]
 fn second_directory_may_fail_alone() {
-    let mut disk = Disk::default();
-    for dir in ["/data", "/more"] {
-        disk.put(&format!("{dir}/meta.properties"), meta_properties(1));
-    }
+    let mut disk = disk(&topic(2));
+    disk.put("/more/meta.properties", meta_properties(1, 2));
     disk.make_directory("/data/t-0");
     disk.make_directory("/more/t-1");
-    let mut world = World::on(disk, config(&["/data", "/more"]), image(2));
+    let mut world = World::on(disk, config(&["/data", "/more"]));
     world.settle();
     let peer = Peer { listener: Arc::from("PLAINTEXT"), address: String::new() };
     world.broker.handle_connect(CLIENT, peer, world.now);
@@ -437,7 +431,7 @@ fn start_again_goes_on_behind_the_last_record() {
     world.produce(0, Acks::All, 1_000);
     world.settle();
     let disk = world.disk.clone();
-    let mut again = World::on(disk, config(&["/data"]), image(1));
+    let mut again = World::on(disk, config(&["/data"]));
     again.settle();
     let peer = Peer { listener: Arc::from("PLAINTEXT"), address: String::new() };
     again.broker.handle_connect(CLIENT, peer, again.now);
@@ -459,7 +453,7 @@ fn damage_is_damage_at_every_start() {
     *damaged.last_mut().expect("it holds a batch") ^= 1;
     world.disk.put(file, damaged.clone());
     for start in 1..=3 {
-        world = World::on(world.disk, config(&["/data"]), image(1));
+        world = World::on(world.disk, config(&["/data"]));
         world.settle();
         world.pass(Millis(Limits::default().synced_checkpoint_interval_ms));
         world.settle();
@@ -488,9 +482,9 @@ fn checkpoint_follows_the_synced_end_and_only_when_it_moved() {
 
 #[test]
 fn directory_of_another_node_is_refused_with_both_ids() {
-    let mut disk = Disk::default();
-    disk.put("/data/meta.properties", meta_properties(4));
-    let mut world = World::on(disk, config(&["/data"]), image(1));
+    let mut disk = disk(&topic(1));
+    disk.put("/data/meta.properties", meta_properties(4, 1));
+    let mut world = World::on(disk, config(&["/data"]));
     world.settle();
     let Some(Exit::Failed(reason)) = &world.stopped else { panic!("{:?}", world.stopped) };
     assert!(reason.contains("node.id 4") && reason.contains("node.id 1"), "{reason}");
@@ -499,10 +493,9 @@ fn directory_of_another_node_is_refused_with_both_ids() {
 
 #[test]
 fn clean_marker_is_gone_durably_before_anything_is_loaded() {
-    let mut disk = Disk::default();
-    disk.put("/data/meta.properties", meta_properties(1));
+    let mut disk = disk(&topic(1));
     disk.put("/data/.kafka_cleanshutdown", "{\"version\":0,\"brokerEpoch\":13}");
-    let mut world = World::on(disk, config(&["/data"]), image(1));
+    let mut world = World::on(disk, config(&["/data"]));
     world.settle();
     assert!(world.ready);
     assert_eq!(world.disk.get("/data/.kafka_cleanshutdown"), None);
@@ -514,14 +507,9 @@ fn clean_marker_is_gone_durably_before_anything_is_loaded() {
 
 #[test]
 fn missing_partition_of_a_directory_that_is_not_here_stays_offline() {
-    let mut elsewhere = image(1);
-    let mut topic = Topic::clone(&elsewhere.topics_by_id[&TOPIC]);
-    let partition = topic.partitions.get_mut(&0).expect("it has one");
-    partition.directories = vec![Uuid([3; 16])];
-    let topic = Arc::new(topic);
-    elsewhere.topics_by_id.insert(TOPIC, Arc::clone(&topic));
-    elsewhere.topics.insert(Arc::from("t"), topic);
-    let mut world = World::new(config(&["/data"]), elsewhere);
+    let mut records = topic(0);
+    records.push(PartitionRecord { directories: vec![Uuid([3; 16])], ..partition(0) }.into());
+    let mut world = World::on(disk(&records), config(&["/data"]));
     world.settle();
     assert!(world.ready, "the rest serves");
     assert!(matches!(world.events[..], [Event::PartitionOffline { .. }]), "{:?}", world.events);
@@ -530,13 +518,15 @@ fn missing_partition_of_a_directory_that_is_not_here_stays_offline() {
 
 #[test]
 fn topic_whose_batches_would_have_to_be_rewritten_is_refused_at_start() {
-    let mut rewriting = image(1);
-    let mut topic = Topic::clone(&rewriting.topics_by_id[&TOPIC]);
-    topic.config.recompress = Some("gzip".to_string());
-    let topic = Arc::new(topic);
-    rewriting.topics_by_id.insert(TOPIC, Arc::clone(&topic));
-    rewriting.topics.insert(Arc::from("t"), topic);
-    let mut world = World::new(config(&["/data"]), rewriting);
+    let mut records = topic(1);
+    let setting = ConfigRecord {
+        resource_type: 2,
+        resource_name: "t".to_string(),
+        name: "compression.type".to_string(),
+        value: Some("gzip".to_string()),
+    };
+    records.push(setting.into());
+    let mut world = World::on(disk(&records), config(&["/data"]));
     world.settle();
     let [Event::PartitionOffline { reason, .. }] = &world.events[..] else {
         panic!("{:?}", world.events)

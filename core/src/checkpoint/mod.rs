@@ -11,6 +11,7 @@ mod meta_properties;
 mod offsets;
 mod partition_metadata;
 mod properties;
+mod quorum_state;
 mod replace;
 mod synced;
 
@@ -20,6 +21,7 @@ pub use meta_properties::{MetaProperties, MetaPropertiesVersion};
 pub use offsets::OffsetCheckpoint;
 pub use partition_metadata::PartitionMetadata;
 pub use properties::{format_properties, parse_properties};
+pub use quorum_state::{QuorumState, QuorumStateVersion};
 pub use replace::replace_file;
 pub use synced::{SyncedCheckpoint, SyncedEnd};
 
@@ -98,19 +100,23 @@ mod tests {
         {
             assert_eq!(SyncedCheckpoint::parse(read.format().as_bytes()), Ok(read));
         }
+        if let Ok(read) = QuorumState::parse(content) {
+            assert_eq!(QuorumState::parse(read.format().as_bytes()), Ok(read));
+        }
         let marker = CleanShutdown::parse(content);
         assert_eq!(CleanShutdown::parse(marker.format().as_bytes()), marker);
     }
 
     #[test]
     fn any_bytes_are_read_without_panic() {
-        let files: [&[u8]; 6] = [
+        let files: [&[u8]; 7] = [
             b"0\n2\na 0 6\nb 11 9223372036854775807\n",
             b"0\n2\n1 0\n7 27\n",
             b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ",
             b"#c\nnode.id=1\ndirectory.id=AAAAAAAAAAAAAAAAAAAAAQ\nversion=1\ncluster.id=a\\=b\n",
             b"0\nAAAAAAAAAAAAAAAAAAAAAA\n1\nAAAAAAAAAAAAAAAAAAAAAQ a 0 5\n",
             b"{\"version\":0,\"brokerEpoch\":13}",
+            b"{\"leaderId\":1,\"leaderEpoch\":2,\"votedId\":-1,\"data_version\":1}",
         ];
         let mut rng = Rng::from_seed([1; 32]);
         for round in 0..6_000 {

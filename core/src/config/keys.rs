@@ -274,7 +274,9 @@ impl ValueType {
                     .all(|part| listeners::endpoint(part).is_some_and(|(host, _)| !host.is_empty()))
                     .then_some(Value::List(list))
             }
-            Self::Voters => parts(text).iter().map(|part| voter_id(part)).collect(),
+            Self::Voters => {
+                parts(text).iter().map(|part| voter(part)).collect::<Option<_>>().map(Value::Voters)
+            }
         }
     }
 }
@@ -288,19 +290,22 @@ pub(super) enum Value {
     Listeners(Vec<Listener>),
     /// Protocol by listener name.
     Map(BTreeMap<String, String>),
-    /// Node ids.
-    Voters(Vec<i64>),
+    Voters(Vec<Voter>),
+}
+
+/// A voter of the metadata quorum.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Voter {
+    /// Its node id.
+    pub(super) id: i64,
+    /// Empty when it is left out.
+    pub(super) host: String,
+    pub(super) port: u16,
 }
 
 impl FromIterator<(String, String)> for Value {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
         Self::Map(pairs.into_iter().collect())
-    }
-}
-
-impl FromIterator<i64> for Value {
-    fn from_iter<I: IntoIterator<Item = i64>>(ids: I) -> Self {
-        Self::Voters(ids.into_iter().collect())
     }
 }
 
@@ -319,10 +324,11 @@ fn protocol_of(part: &str) -> Option<(String, String)> {
     (!name.is_empty() && PROTOCOLS.contains(&protocol.as_str())).then_some((name, protocol))
 }
 
-fn voter_id(part: &str) -> Option<i64> {
+fn voter(part: &str) -> Option<Voter> {
     let (id, endpoint) = part.split_once('@')?;
-    listeners::endpoint(endpoint)?;
-    id.trim().parse().ok().filter(|id| (0..=i64::from(i32::MAX)).contains(id))
+    let (host, port) = listeners::endpoint(endpoint)?;
+    let id = id.trim().parse().ok().filter(|id| (0..=i64::from(i32::MAX)).contains(id))?;
+    Some(Voter { id, host, port })
 }
 
 #[cfg(test)]

@@ -9,6 +9,13 @@ pub const MESSAGE_ELEMENTS_MAX: usize = 1 << 20;
 /// against a definition that holds itself.
 pub const MESSAGE_DEPTH_MAX: u8 = 16;
 
+/// Records in one batch of the metadata log: a few hundred kilobytes, where Kafka takes 8 MiB
+/// (`KafkaRaftClient.MAX_BATCH_SIZE_BYTES`).
+pub const METADATA_BATCH_RECORDS_MAX: i32 = 5_000;
+
+/// Kafka's default of `metadata.log.segment.bytes`.
+pub const METADATA_SEGMENT_BYTES: u32 = 1 << 30;
+
 /// Limits of one broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -25,6 +25,10 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// What clients are told: `advertised.listeners`, one for each of `listeners`, by name.
     pub advertised: Vec<Listener>,
+    /// Where Kafka would find the metadata quorum, which is inside this process: nothing listens
+    /// there. Its name is the first of `controller.listener.names`, its address that of
+    /// `controller.quorum.voters`, `advertised.listeners` or `listeners`, whichever has one first.
+    pub controller: Listener,
     /// `log.dirs`, in their order.
     pub log_dirs: Vec<Path>,
     /// `klamm.durability`.
@@ -44,6 +48,13 @@ pub struct Listener {
     pub host: String,
     /// Port; 0 asks the system for one.
     pub port: u16,
+}
+
+impl Listener {
+    /// The metadata quorum's where nothing else is said: the port of Kafka's own examples.
+    pub fn default_controller() -> Self {
+        Self { name: String::from("CONTROLLER"), host: String::from("127.0.0.1"), port: 9093 }
+    }
 }
 
 /// When a record counts as kept.

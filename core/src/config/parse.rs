@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::keys::{self, KEYS, Value};
+use super::keys::{self, KEYS, Value, Voter};
 use super::{Config, Durability, Limits, Listener, TopicConfig};
 use crate::effect::Path;
 
@@ -57,7 +57,7 @@ fn config(values: &Values) -> Result<Config, ConfigError> {
         return Err(values.error("process.roles", "a list of roles with broker among them"));
     }
     let node_id = values.integer("node.id");
-    if values.voters().iter().any(|voter| *voter != node_id) {
+    if values.voters().iter().any(|voter| voter.id != node_id) {
         let allowed = format!("this node alone, whose node.id is {node_id}");
         return Err(values.error("controller.quorum.voters", &allowed));
     }
@@ -69,6 +69,7 @@ fn config(values: &Values) -> Result<Config, ConfigError> {
         node_id: node_id as i32,
         listeners,
         advertised,
+        controller: controller(values),
         log_dirs: values.list(log_dirs).iter().map(|path| Path::new(path)).collect(),
         durability: match values.text("klamm.durability") {
             "page-cache" => Durability::PageCache,
@@ -121,6 +122,30 @@ fn advertised_listeners(
         advertised.push(Listener { host: host.into(), ..found.clone() });
     }
     Ok(advertised)
+}
+
+/// Where Kafka would find the metadata quorum. An address that others cannot use is none: an empty
+/// host, one that means every interface, port 0.
+fn controller(values: &Values) -> Listener {
+    let default = Listener::default_controller();
+    let name = values.list("controller.listener.names").first();
+    let name = name.map_or(default.name, |name| name.to_uppercase());
+    let voters = values.voters().iter().map(|voter| (voter.host.clone(), voter.port));
+    let listeners = ["advertised.listeners", "listeners"]
+        .into_iter()
+        .filter(|key| values.has(key))
+        .flat_map(|key| values.listeners(key))
+        .filter(|listener| listener.name == name)
+        .map(|listener| (listener.host.clone(), listener.port));
+    let (host, port) = voters
+        .chain(listeners)
+        .find(|(_, port)| *port != 0)
+        .unwrap_or_else(|| (default.host.clone(), default.port));
+    let host = match host.as_str() {
+        "" | "0.0.0.0" | "::" => "localhost".to_string(),
+        _ => host,
+    };
+    Listener { name, host, port }
 }
 
 fn check_inter_broker_listener(values: &Values, served: &[Listener]) -> Result<(), ConfigError> {
@@ -241,7 +266,7 @@ impl Values {
         }
     }
 
-    fn voters(&self) -> &[i64] {
+    fn voters(&self) -> &[Voter] {
         match self.values.get("controller.quorum.voters") {
             Some(Value::Voters(value)) => value,
             _ => &[],

@@ -52,6 +52,7 @@ fn without_entries_the_defaults_hold() {
             node_id: 1,
             listeners: vec![listener("PLAINTEXT", "127.0.0.1", 9092)],
             advertised: vec![listener("PLAINTEXT", "127.0.0.1", 9092)],
+            controller: listener("CONTROLLER", "127.0.0.1", 9093),
             log_dirs: vec![Path::new("./klamm-data")],
             durability: Durability::Durable,
             topic_defaults: TopicConfig::default(),
@@ -107,6 +108,22 @@ fn only_this_node_may_vote() {
         "this node alone, whose node.id is 1"
     );
     refused("controller.quorum.voters", "1@a");
+}
+
+#[test]
+fn the_quorum_is_where_the_voter_is_or_else_its_listener() {
+    let controller = |changes: &[(&str, &str)]| parse(changes.iter().copied()).unwrap().config;
+    let voter = with(&[]).expect("stock").config.controller;
+    assert_eq!(voter, listener("CONTROLLER", "localhost", 9093));
+    let listeners = ("listeners", "PLAINTEXT://h:1,QUORUM://:2");
+    let names = ("controller.listener.names", "quorum");
+    let found = controller(&[listeners, names]).controller;
+    assert_eq!(found, listener("QUORUM", "localhost", 2));
+    let advertised = ("advertised.listeners", "PLAINTEXT://h:1,QUORUM://q:3");
+    let found = controller(&[listeners, names, advertised]).controller;
+    assert_eq!(found, listener("QUORUM", "q", 3));
+    let free = ("listeners", "PLAINTEXT://h:1,CONTROLLER://h:0");
+    assert_eq!(controller(&[free]).controller, Listener::default_controller());
 }
 
 #[test]

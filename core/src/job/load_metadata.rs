@@ -14,6 +14,7 @@ mod replay;
 mod tests;
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -22,11 +23,13 @@ use core::mem;
 use bytes::Bytes;
 
 use crate::broker::image::Image;
+use crate::checkpoint::QuorumState;
 use crate::config::{Limits, TopicConfig};
 use crate::effect::{
-    Completion, Effect, Entry, FileRef, IoError, IoErrorKind, Operation, OperationResult, Path,
+    Completion, Effect, Entry, EntryKind, FileRef, IoError, IoErrorKind, Operation,
+    OperationResult, Path,
 };
-use crate::ids::{EffectId, JobId, Numbering};
+use crate::ids::{EffectId, JobId, Numbering, Uuid};
 use crate::job::batch_file::{BatchFile, Found};
 use crate::job::{JobOutcome, JobResult};
 use files::MetadataFiles;
@@ -39,10 +42,27 @@ pub struct LoadedMetadata {
     pub image: Image,
     /// The offset that the next record gets.
     pub end_offset: i64,
-    /// The quorum's last epoch; -1 before the first.
+    /// The quorum's last epoch, by the log and by `quorum-state`; -1 before the first.
     pub last_epoch: i32,
     /// Where the next batch goes; `None` when it begins a new segment, named after `end_offset`.
     pub append_at: Option<AppendPoint>,
+    /// The incarnation of every registration of this node that was met.
+    pub incarnations: BTreeSet<Uuid>,
+    /// The log was not read from its beginning: a snapshot covers that.
+    pub has_snapshot: bool,
+    /// The first invalid place, where the log ended early.
+    pub fault: Option<LogFault>,
+}
+
+/// Where the log is not valid, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFault {
+    /// The segment.
+    pub file: Path,
+    /// Of the first invalid batch, in bytes from the file's start.
+    pub position: u64,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// The end of a log's last segment.
@@ -109,6 +129,8 @@ pub(super) struct LoadMetadata {
 #[derive(Debug)]
 enum State {
     Listing,
+    /// `quorum-state` is read.
+    QuorumState(Vec<Entry>),
     Reading(Box<Load>, BatchFile),
     /// What is known, until the last file is closed.
     Closing(JobResult),
@@ -152,7 +174,14 @@ impl LoadMetadata {
         self.awaited = None;
         match mem::replace(&mut self.state, State::Finished) {
             State::Listing => match entries(result) {
-                Ok(entries) => self.begin(&entries),
+                Ok(entries) => self.read_quorum_state(entries),
+                Err(error) => {
+                    let outcome = JobOutcome::MetadataFailed(error.into());
+                    self.close(None, JobResult { events: Vec::new(), outcome });
+                }
+            },
+            State::QuorumState(entries) => match result.into_result() {
+                Ok(results) => self.begin(&entries, results.into_iter().next()),
                 Err(error) => {
                     let outcome = JobOutcome::MetadataFailed(error.into());
                     self.close(None, JobResult { events: Vec::new(), outcome });
@@ -171,10 +200,27 @@ impl LoadMetadata {
         }
     }
 
-    fn begin(&mut self, entries: &[Entry]) {
+    fn read_quorum_state(&mut self, entries: Vec<Entry>) {
+        let is_quorum_state =
+            |entry: &Entry| entry.name == QuorumState::FILE && entry.kind == EntryKind::File;
+        if !entries.iter().any(is_quorum_state) {
+            return self.begin(&entries, None);
+        }
+        let path = self.directory.join(QuorumState::FILE);
+        let file = FileRef { id: self.numbering.file(), path };
+        let length = self.piece_bytes;
+        let read = Operation::Read { file: file.clone(), position: 0, length };
+        self.emit(vec![read, Operation::Close(file)]);
+        self.state = State::QuorumState(entries);
+    }
+
+    fn begin(&mut self, entries: &[Entry], quorum_state: Option<OperationResult>) {
         let files = MetadataFiles::select(&self.directory, entries);
         let base = mem::take(&mut self.base);
-        let load = Load::new(self.directory.clone(), files, base, self.topic_defaults.clone());
+        let mut load = Load::new(self.directory.clone(), files, base, self.topic_defaults.clone());
+        if let Some(OperationResult::Read(content)) = quorum_state {
+            load.take_quorum_state(&content);
+        }
         self.next_file(Box::new(load), None);
     }
 

@@ -11,7 +11,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 pub use load_log::{LoadLogContext, LoadLogFailure};
-pub use load_metadata::{AppendPoint, LoadedMetadata, MetadataFailure};
+pub use load_metadata::{AppendPoint, LoadedMetadata, LogFault, MetadataFailure};
 
 use crate::broker::image::Image;
 use crate::config::{Limits, TopicConfig};

@@ -54,7 +54,7 @@ impl Disk {
 
     /// True when the directory is there.
     pub(crate) fn has_directory(&self, path: &str) -> bool {
-        self.directories.contains(path)
+        path == "/" || self.directories.contains(path)
     }
 
     /// The process has ended: a new one counts its file ids anew.

@@ -27,17 +27,17 @@ pub fn answer(error: ErrorCode, version: i16, image: &Image) -> ApiVersionsRespo
 }
 
 /// A feature of Kafka 4.3, with the levels that are understood.
-struct Feature {
-    name: &'static str,
-    min: i16,
-    max: i16,
+pub(crate) struct Feature {
+    pub(crate) name: &'static str,
+    pub(crate) min: i16,
+    pub(crate) max: i16,
 }
 
 const METADATA_VERSION: &str = "metadata.version";
 const KRAFT_VERSION: &str = "kraft.version";
 
 /// In the order of Kafka's answer, which is that of a hash map and the same at every start.
-const FEATURES: [Feature; 7] = [
+pub(crate) const FEATURES: [Feature; 7] = [
     Feature { name: "group.version", min: 0, max: 1 },
     Feature { name: KRAFT_VERSION, min: 0, max: 1 },
     Feature { name: METADATA_VERSION, min: 7, max: 30 },

@@ -8,6 +8,8 @@ mod partition_view;
 mod tests;
 pub mod topic_name;
 
+pub(crate) use api_versions::{FEATURES, Feature};
+
 /// What a client without restrictions may do with a topic (`AclEntry.supportedOperations`, as the
 /// bits of `AclOperation`): read, write, create, delete, alter, describe and both of configs.
 const TOPIC_OPERATIONS: i32 = 3576;

@@ -38,6 +38,7 @@ impl LoadLog {
             shortened = None;
             self.restart_at_log_start(&mut cut);
         }
+        self.remove_active_indexes(&mut cut);
         self.queue_removals(cut);
         self.queue.extend(shortened.map(|operation| Vec::from([operation])));
         self.repair();
@@ -129,6 +130,15 @@ impl LoadLog {
         self.events.push(cut_event(last, last.kept, reason));
         (last.kept < last.length)
             .then(|| Operation::SetLength { file: last.file.clone(), length: last.kept })
+    }
+
+    /// The segment that will be appended to loses its indexes: they would lack what is appended here,
+    /// and Kafka trusts an index that is there when the log was closed cleanly. A missing one it
+    /// rebuilds.
+    fn remove_active_indexes(&self, cut: &mut Cut) {
+        let Some(active) = self.segments.last() else { return };
+        let from = cut.indexes_from.unwrap_or(active.base_offset);
+        cut.indexes_from = Some(from.min(active.base_offset));
     }
 
     /// The log ends below its start: all of it was deleted by its users, and a crash kept the files

@@ -336,13 +336,26 @@ fn what_lies_behind_an_invalid_batch_goes() {
 }
 
 #[test]
-fn indexes_stay_when_nothing_is_cut() {
+fn only_the_segment_that_is_appended_to_loses_its_indexes() {
     let mut disk = directory();
-    disk.put(&path(&file_name(0, FileSuffix::Index)), "index");
+    let indexes = [FileSuffix::Index, FileSuffix::TimeIndex, FileSuffix::TransactionIndex];
+    for (offset, suffix) in [0, 6].into_iter().zip([indexes; 2]) {
+        for suffix in suffix {
+            disk.put(&path(&file_name(offset, suffix)), "index");
+        }
+    }
     disk.put(&path(&file_name(10, FileSuffix::Snapshot)), "snapshot");
     disk.put(&path(&file_name(11, FileSuffix::Snapshot)), "snapshot");
-    load(&mut disk, context());
-    assert!(disk.get(&path(&file_name(0, FileSuffix::Index))).is_some());
+    load(&mut disk, LoadLogContext { synced_end: Some(10), ..context() });
+    for suffix in indexes {
+        assert!(disk.get(&path(&file_name(0, suffix))).is_some());
+        assert!(disk.get(&path(&file_name(6, suffix))).is_none());
+    }
+    let gone =
+        |o: &Operation| *o == Operation::Unlink(Path::new(&path(&file_name(6, FileSuffix::Index))));
+    let durable =
+        disk.trace.iter().rposition(|o| *o == Operation::SyncDirectory(Path::new(DIRECTORY)));
+    assert!(durable > Some(place(&disk, gone)));
     assert!(disk.get(&path(&file_name(10, FileSuffix::Snapshot))).is_some());
     assert!(disk.get(&path(&file_name(11, FileSuffix::Snapshot))).is_none());
 }

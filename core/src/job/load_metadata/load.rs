@@ -9,14 +9,15 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::files::{MetadataFiles, SegmentFile, SnapshotFile};
-use super::replay::{Replay, ReplayFault, control_record};
-use super::{AppendPoint, LoadedMetadata, MetadataFailure};
+use super::replay::{Replay, ReplayFault, Replayed, control_record};
+use super::{AppendPoint, LoadedMetadata, LogFault, MetadataFailure};
 use crate::batch::{BatchFault, BatchView, Step, next_batch};
 use crate::broker::image::Image;
 use crate::broker::image_builder::ImageBuilder;
+use crate::checkpoint::QuorumState;
 use crate::config::TopicConfig;
 use crate::effect::Path;
-use crate::event::Event;
+use crate::event::{Event, Severity};
 use crate::job::batch_file::FileFault;
 use crate::job::{JobOutcome, JobResult};
 use crate::records::ControlRecord;
@@ -40,7 +41,10 @@ pub(super) struct Load {
     /// Of the log alone; it may end below the snapshot.
     log_end: i64,
     last_epoch: i32,
+    /// By `quorum-state`; -1 without one.
+    quorum_epoch: i32,
     append_at: Option<AppendPoint>,
+    fault: Option<LogFault>,
     events: Vec<Event>,
 }
 
@@ -106,8 +110,23 @@ impl Load {
             end_offset: 0,
             log_end: 0,
             last_epoch: -1,
+            quorum_epoch: -1,
             append_at: None,
+            fault: None,
             events: Vec::new(),
+        }
+    }
+
+    /// Takes the content of `quorum-state`. One that makes no sense is left out, as in Kafka: the log
+    /// tells the epoch too.
+    pub(super) fn take_quorum_state(&mut self, content: &[u8]) {
+        match QuorumState::parse(content) {
+            Ok(state) => self.quorum_epoch = state.leader_epoch,
+            Err(error) => {
+                let (path, name) = (&self.directory, QuorumState::FILE);
+                let text = format!("{path}/{name} is not used: {error}");
+                self.events.push(Event::Notice { severity: Severity::Warning, text });
+            }
         }
     }
 
@@ -193,8 +212,8 @@ impl Load {
 
     /// The file is invalid from `position` on. As in Kafka, a log ends there, whatever follows.
     ///
-    /// Nothing is cut while nothing is written to this log. Once it is, a tail that no
-    /// acknowledged write can have left must be told from damage in what was acknowledged.
+    /// Nothing is cut here: that is for the recovery of this log, which also tells a torn tail from
+    /// damage in what was synced.
     pub(super) fn file_invalid(
         &mut self,
         position: u64,
@@ -211,6 +230,8 @@ impl Load {
                 if matches!(fault, FileFault::Batch(BatchFault::TooLarge { .. })) {
                     return Err(MetadataFailure::Batch { file, position, reason });
                 }
+                let fault = LogFault { file: file.clone(), position, reason: reason.clone() };
+                self.fault = Some(fault);
                 self.events.push(Event::MetadataLogEndsEarly { file, position, reason });
             }
             Stage::Choose | Stage::Next | Stage::End => {}
@@ -224,13 +245,16 @@ impl Load {
             let Refused { path, reason, .. } = refused;
             return self.fail(MetadataFailure::Snapshot { file: path, reason });
         }
-        let (image, said) = self.replay.finish();
-        self.events.extend(said);
+        let Replayed { image, incarnations, events } = self.replay.finish();
+        self.events.extend(events);
         let loaded = LoadedMetadata {
             image,
             end_offset: self.end_offset,
-            last_epoch: self.last_epoch,
+            last_epoch: self.last_epoch.max(self.quorum_epoch),
             append_at: self.append_at.filter(|_| self.log_end == self.end_offset),
+            incarnations,
+            has_snapshot: self.snapshot_end > 0,
+            fault: self.fault,
         };
         let outcome = JobOutcome::MetadataLoaded(Box::new(loaded));
         JobResult { events: self.events, outcome }

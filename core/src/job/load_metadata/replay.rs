@@ -10,6 +10,7 @@ use crate::batch::{BatchView, Record, RecordFault};
 use crate::broker::image::Image;
 use crate::broker::image_builder::{ApplyError, ImageBuilder};
 use crate::event::{Event, Severity};
+use crate::ids::Uuid;
 use crate::records::{ControlRecord, MetadataRecord, RecordError};
 
 /// Why a batch whose CRC is right cannot be applied: it was written like this.
@@ -41,7 +42,18 @@ pub(super) struct Replay {
     unknown: BTreeSet<(u64, u64)>,
     /// How many records did not fit the draft.
     misfits: u64,
+    /// Of this node's registrations.
+    incarnations: BTreeSet<Uuid>,
     events: Vec<Event>,
+}
+
+/// What a replay gave.
+#[derive(Debug)]
+pub(super) struct Replayed {
+    pub(super) image: Image,
+    /// Of this node's registrations.
+    pub(super) incarnations: BTreeSet<Uuid>,
+    pub(super) events: Vec<Event>,
 }
 
 impl Replay {
@@ -51,6 +63,7 @@ impl Replay {
             transaction: None,
             unknown: BTreeSet::new(),
             misfits: 0,
+            incarnations: BTreeSet::new(),
             events: Vec::new(),
         }
     }
@@ -91,7 +104,7 @@ impl Replay {
     }
 
     /// The image; a transaction that is still open counts for nothing.
-    pub(super) fn finish(mut self) -> (Image, Vec<Event>) {
+    pub(super) fn finish(mut self) -> Replayed {
         if self.misfits > 1 {
             let text = format!("{} more metadata records do not fit", self.misfits - 1);
             self.events.push(Event::Notice { severity: Severity::Warning, text });
@@ -105,7 +118,7 @@ impl Replay {
         }
         let (image, said) = self.builder.finish();
         self.events.extend(said);
-        (image, self.events)
+        Replayed { image, incarnations: self.incarnations, events: self.events }
     }
 
     /// Leaders, voters and frames of snapshots say nothing that the image has.
@@ -164,6 +177,11 @@ impl Replay {
 
     /// What does not fit is said once and counted: a damaged log may have very many.
     fn apply(&mut self, record: MetadataRecord, offset: i64) {
+        if let MetadataRecord::RegisterBroker(registration) = &record
+            && registration.broker_id == self.builder.draft().node_id
+        {
+            self.incarnations.insert(registration.incarnation_id);
+        }
         let Err(misfit) = self.builder.apply(record) else { return };
         self.misfits += 1;
         if self.misfits == 1 {

@@ -142,7 +142,15 @@ fn append_at(file: String, position: usize) -> AppendPoint {
 #[test]
 fn missing_directory_is_an_empty_log() {
     let loaded = quiet(run(&mut Disk::default()));
-    let expected = LoadedMetadata { image: base(), end_offset: 0, last_epoch: -1, append_at: None };
+    let expected = LoadedMetadata {
+        image: base(),
+        end_offset: 0,
+        last_epoch: -1,
+        append_at: None,
+        incarnations: BTreeSet::new(),
+        has_snapshot: false,
+        fault: None,
+    };
     assert_eq!(loaded, expected);
 }
 
@@ -481,5 +489,18 @@ fn flipped_bits_never_become_topics() {
         if let JobOutcome::MetadataLoaded(loaded) = run(&mut disk).outcome {
             assert!(names(&loaded).iter().all(|name| ["a", "b"].contains(name)));
         }
+    }
+}
+
+#[test]
+fn epoch_is_the_higher_one_of_log_and_quorum_state() {
+    let state = |epoch| format!("{{\"leaderId\":1,\"leaderEpoch\":{epoch},\"data_version\":1}}");
+    for (content, epoch) in [(state(9), 9), (state(2), 4), (String::from("{"), 4)] {
+        let mut disk = Disk::default();
+        disk.put(&log(0), batch(&[topic("a", 1)]).encode(0, 4));
+        disk.put(&format!("{DIRECTORY}/quorum-state"), content.clone());
+        let (loaded, events) = loaded(run(&mut disk));
+        assert_eq!(loaded.last_epoch, epoch, "{content}");
+        assert_eq!(events.len(), usize::from(content == "{"), "{events:?}");
     }
 }

@@ -1,0 +1,117 @@
+//! Start-up's last step: the node takes its place in the cluster.
+//!
+//! The synced checkpoints say what recovery has made durable, for the registration that was found
+//! and for the one to come; `quorum-state` has the next epoch; both are durable before the first
+//! record of that epoch. When the records are, the node serves.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::format::{BOOTSTRAP_CHECKPOINT, default_bootstrap, read_bootstrap, voters};
+use super::metadata_log::{Change, MetadataLog};
+use super::registration::{FirstRecords, Join};
+use super::startup::{METADATA_LOG, Stage};
+use super::{Broker, Output, Phase, Purpose};
+use crate::checkpoint::{QuorumState, QuorumStateVersion, replace_file};
+use crate::effect::{Completion, Effect};
+use crate::ids::{DirectoryIndex, LogId, Uuid};
+
+impl Broker {
+    /// The metadata log is loaded and durable, and was led up to `last_epoch`.
+    pub(super) fn lead_metadata(&mut self, log: LogId, last_epoch: i32) {
+        // Kafka's first epoch is 1.
+        self.metadata = Some(MetadataLog::new(log, last_epoch.max(0).saturating_add(1)));
+    }
+
+    /// All partitions are loaded.
+    pub(super) fn prepare_joining(&mut self) {
+        self.enter(Stage::Checkpoints);
+        self.next_incarnation = Some(self.rng.uuid());
+        self.write_checkpoints();
+        self.write_quorum_state();
+    }
+
+    pub(super) fn handle_quorum_state(&mut self, result: Completion) {
+        if let (Err(error), Some(home)) = (result.into_result(), self.metadata_directory) {
+            self.fail_directory(home, &error);
+        }
+        if let Phase::Starting(startup) = &mut self.phase {
+            startup.quorum_state_runs = false;
+        }
+        self.join();
+    }
+
+    /// When checkpoints and epoch are durable: the records.
+    pub(super) fn join(&mut self) {
+        let Phase::Starting(startup) = &self.phase else { return };
+        let writing = self.directories.iter().any(|directory| directory.checkpoint_runs);
+        let is_prepared =
+            startup.stage == Stage::Checkpoints && !writing && !startup.quorum_state_runs;
+        if !is_prepared || self.failure.is_some() {
+            return;
+        }
+        let Some(incarnation) = self.next_incarnation else { return };
+        match self.first_records() {
+            Ok(first) => {
+                self.enter(Stage::Joining);
+                let controller_incarnation = self.rng.uuid();
+                let join = Join { controller_incarnation, incarnation, first };
+                self.change_metadata(Change::Join(join));
+            }
+            Err(reason) => self.fail(reason),
+        }
+    }
+
+    /// When the records are durable: ready.
+    pub(super) fn finish_joining(&mut self) {
+        let Phase::Starting(startup) = &self.phase else { return };
+        if startup.stage == Stage::Joining && self.failure.is_none() {
+            self.next_incarnation = None;
+            self.phase = Phase::Running;
+            self.push(Output::Ready);
+            self.write_checkpoints();
+        }
+    }
+
+    fn write_quorum_state(&mut self) {
+        let (Some(home), Some(metadata)) = (self.metadata_directory, &self.metadata) else {
+            return;
+        };
+        // An empty log is about to get its voters.
+        let is_dynamic = self.image.kraft_version > 0 || self.metadata_end() == 0;
+        let state = QuorumState {
+            version: if is_dynamic { QuorumStateVersion::V1 } else { QuorumStateVersion::V0 },
+            leader_id: self.config.node_id,
+            leader_epoch: metadata.epoch(),
+        };
+        let path = self.directory(home).path.join(METADATA_LOG).join(QuorumState::FILE);
+        let operations = replace_file(&path, state.format(), &mut self.numbering);
+        if let Phase::Starting(startup) = &mut self.phase {
+            startup.quorum_state_runs = true;
+        }
+        self.emit(Effect::Operations(operations), Purpose::QuorumState);
+    }
+
+    /// What an empty log begins with; `None` for one that is not empty.
+    fn first_records(&self) -> Result<Option<FirstRecords>, String> {
+        if self.metadata_end() > 0 {
+            return Ok(None);
+        }
+        let home = self.metadata_directory.unwrap_or(DirectoryIndex(0));
+        let directory = self.directory(home);
+        let bootstrap = match &directory.found.bootstrap {
+            Some(content) => read_bootstrap(content).map_err(|reason| {
+                format!("{}: {reason}", directory.path.join(BOOTSTRAP_CHECKPOINT))
+            })?,
+            None => default_bootstrap(),
+        };
+        let directory_id = directory.found.directory_id.unwrap_or(Uuid::ZERO);
+        Ok(Some(FirstRecords { voters: voters(&self.config, directory_id), bootstrap }))
+    }
+
+    /// The offset that the next metadata record gets.
+    fn metadata_end(&self) -> i64 {
+        let log = self.metadata.as_ref().and_then(|metadata| self.logs.get(&metadata.log()));
+        log.map_or(0, |live| live.log.accepted_end())
+    }
+}

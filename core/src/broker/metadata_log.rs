@@ -1,0 +1,191 @@
+//! The metadata log as its only writer has it.
+//!
+//! Changes queue. When none is in flight, all that wait are checked one after another against a
+//! draft of the image, written in a few batches, and synced at once, whatever the broker's
+//! durability: the draft becomes the image when it is durable, and nothing of it is seen before.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::mem;
+
+use super::image::Image;
+use super::image_builder::ImageBuilder;
+use super::registration::Join;
+use super::{Broker, Output, Waiter};
+use crate::batch::{BatchBuilder, CheckedBatch};
+use crate::config::limits::METADATA_BATCH_RECORDS_MAX;
+use crate::event::Event;
+use crate::ids::LogId;
+use crate::log::Level;
+use crate::records::{ControlRecord, MetadataRecord};
+
+/// The metadata topic's name.
+pub(super) const METADATA_TOPIC: &str = "__cluster_metadata";
+
+/// A change of the cluster that waits for its turn.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// This node begins to lead the quorum, and registers itself.
+    Join(Join),
+    /// This node gives its partitions up and is fenced: a clean stop.
+    Leave,
+}
+
+/// The queue of changes, and what of it is in flight.
+#[derive(Debug)]
+pub(super) struct MetadataLog {
+    log: LogId,
+    /// The quorum's, since this start: the leader epoch of what is written.
+    epoch: i32,
+    waiting: VecDeque<Change>,
+    /// The draft that is being made durable.
+    flight: Option<Image>,
+}
+
+impl MetadataLog {
+    pub(super) fn new(log: LogId, epoch: i32) -> Self {
+        Self { log, epoch, waiting: VecDeque::new(), flight: None }
+    }
+
+    pub(super) fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// The quorum's epoch.
+    pub(super) fn epoch(&self) -> i32 {
+        self.epoch
+    }
+
+    /// True when nothing waits and nothing is in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.flight.is_none()
+    }
+}
+
+impl Broker {
+    /// Queues a change of the cluster.
+    pub(super) fn change_metadata(&mut self, change: Change) {
+        let metadata = self.metadata.as_mut().expect("the metadata log is loaded");
+        metadata.waiting.push_back(change);
+        self.start_metadata_flight();
+    }
+
+    /// What was in flight is durable: the draft is the image.
+    pub(super) fn land_metadata_flight(&mut self) {
+        let flight = self.metadata.as_mut().and_then(|metadata| metadata.flight.take());
+        self.image = Arc::new(flight.expect("a flight lands once"));
+        self.start_metadata_flight();
+        self.finish_joining();
+    }
+
+    fn start_metadata_flight(&mut self) {
+        let Some(metadata) = &mut self.metadata else { return };
+        if metadata.flight.is_some() || metadata.waiting.is_empty() {
+            return;
+        }
+        let (log_id, epoch) = (metadata.log, metadata.epoch);
+        let waiting = mem::take(&mut metadata.waiting);
+        // Offline: the broker is about to stop.
+        let Some(live) = self.logs.get(&log_id) else { return };
+        let builder =
+            ImageBuilder::new(Image::clone(&self.image), self.config.topic_defaults.clone());
+        let mut draft = Draft::new(builder, live.log.accepted_end(), self.now.wall_ms);
+        for change in waiting {
+            match change {
+                Change::Join(join) => self.draft_join(join, &mut draft),
+                Change::Leave => self.draft_leave(&mut draft),
+            }
+        }
+        let Drafted { image, batches, event } = draft.finish();
+        self.outputs.extend(event.map(Output::Event));
+        let Some(live) = self.logs.get_mut(&log_id) else { return };
+        let mut last_offset = None;
+        let mut effects = mem::take(&mut self.log_effects);
+        for batch in batches {
+            let appended = live.log.append(batch, epoch, &mut self.numbering, &mut effects);
+            last_offset = Some(appended.last_offset);
+        }
+        self.emit_log_effects(log_id, effects);
+        let (Some(last_offset), Some(metadata)) = (last_offset, &mut self.metadata) else { return };
+        metadata.flight = Some(image);
+        self.waits.add(log_id, Level::Synced, last_offset, Waiter::Metadata);
+    }
+}
+
+/// Records to be written, and the image that they make.
+#[derive(Debug)]
+pub(super) struct Draft {
+    builder: ImageBuilder,
+    next_offset: i64,
+    timestamp_ms: i64,
+    batches: Vec<CheckedBatch>,
+    /// The batch that takes the next record.
+    open: Option<BatchBuilder>,
+}
+
+#[derive(Debug)]
+struct Drafted {
+    image: Image,
+    batches: Vec<CheckedBatch>,
+    event: Option<Event>,
+}
+
+impl Draft {
+    fn new(builder: ImageBuilder, next_offset: i64, timestamp_ms: i64) -> Self {
+        Self { builder, next_offset, timestamp_ms, batches: Vec::new(), open: None }
+    }
+
+    /// The image so far. Its `topics` are made at the end: look at `topics_by_id`.
+    pub(super) fn image(&self) -> &Image {
+        self.builder.draft()
+    }
+
+    /// The offset of the next record.
+    pub(super) fn next_offset(&self) -> i64 {
+        self.next_offset
+    }
+
+    /// Adds a record that fits the image, to be written in `version` of its type.
+    pub(super) fn push(&mut self, record: impl Into<MetadataRecord>, version: i16) {
+        let record = record.into();
+        let value = record.encode(version);
+        self.builder.apply(record).expect("a change is checked before it is drafted");
+        self.append(BatchBuilder::new, None, &value);
+        if self.open.as_ref().is_some_and(|open| open.record_count() >= METADATA_BATCH_RECORDS_MAX)
+        {
+            self.end_batch();
+        }
+    }
+
+    /// Adds a batch of control records.
+    pub(super) fn push_control(&mut self, records: &[ControlRecord]) {
+        self.end_batch();
+        for record in records {
+            if let ControlRecord::KRaftVersion(record) = record {
+                self.builder.set_kraft_version(record.kraft_version);
+            }
+            let (key, value) = record.encode();
+            self.append(|| BatchBuilder::new().control(), Some(&key), &value);
+        }
+        self.end_batch();
+    }
+
+    /// The next record begins a batch.
+    pub(super) fn end_batch(&mut self) {
+        self.batches.extend(self.open.take().map(BatchBuilder::build));
+    }
+
+    fn append(&mut self, begin: impl FnOnce() -> BatchBuilder, key: Option<&[u8]>, value: &[u8]) {
+        let batch = self.open.get_or_insert_with(begin);
+        batch.append(self.timestamp_ms, key, Some(value));
+        self.builder.advance_to(self.next_offset);
+        self.next_offset += 1;
+    }
+
+    fn finish(mut self) -> Drafted {
+        self.end_batch();
+        let (image, event) = self.builder.finish();
+        Drafted { image, batches: self.batches, event }
+    }
+}
