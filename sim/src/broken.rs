@@ -5,24 +5,29 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use klamm_core::effect::{Completion, Effect, Operation, OperationResult};
+use klamm_core::effect::{Completion, Effect, Operation, OperationResult, SyncSet};
 use klamm_core::ids::{ConnectionId, EffectId, JobId};
 use klamm_core::request::{Response, ResponseBody};
 
 use crate::layer::{Carry, Layer};
 use crate::reader::crc32c;
 
-/// Answers before the sync: every sync of logs is told as done, and none is.
+/// Answers before the sync: every sync of logs is told as done, and none is. The metadata log is
+/// spared: a start that misses its own records would end the run before an answer is missed.
 #[derive(Debug, Default)]
 pub struct AnswersBeforeSync;
 
 impl Layer for AnswersBeforeSync {
     fn effect(&mut self, id: EffectId, effect: &mut Effect) -> Carry {
         match effect {
-            Effect::Sync(_) if id.owner == JobId::BROKER => Carry::Never,
+            Effect::Sync(set) if id.owner == JobId::BROKER && !syncs_metadata(set) => Carry::Never,
             _ => Carry::Honestly,
         }
     }
+}
+
+fn syncs_metadata(set: &SyncSet) -> bool {
+    set.files.iter().any(|file| file.path.parent().name() == "__cluster_metadata-0")
 }
 
 /// Forgets the directories of new files: their content is synced, their names are not.
