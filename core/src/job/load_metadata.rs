@@ -130,7 +130,7 @@ pub(super) struct LoadMetadata {
 enum State {
     Listing,
     /// `quorum-state` is read.
-    QuorumState(Vec<Entry>),
+    ReadingQuorum(Vec<Entry>),
     Reading(Box<Load>, BatchFile),
     /// What is known, until the last file is closed.
     Closing(JobResult),
@@ -180,7 +180,7 @@ impl LoadMetadata {
                     self.close(None, JobResult { events: Vec::new(), outcome });
                 }
             },
-            State::QuorumState(entries) => match result.into_result() {
+            State::ReadingQuorum(entries) => match result.into_result() {
                 Ok(results) => self.begin(&entries, results.into_iter().next()),
                 Err(error) => {
                     let outcome = JobOutcome::MetadataFailed(error.into());
@@ -211,7 +211,7 @@ impl LoadMetadata {
         let length = self.piece_bytes;
         let read = Operation::Read { file: file.clone(), position: 0, length };
         self.emit(vec![read, Operation::Close(file)]);
-        self.state = State::QuorumState(entries);
+        self.state = State::ReadingQuorum(entries);
     }
 
     fn begin(&mut self, entries: &[Entry], quorum_state: Option<OperationResult>) {
