@@ -43,12 +43,14 @@ pub struct NewTopic {
     pub id: Option<Uuid>,
     /// Its own settings.
     pub configs: Vec<(String, String)>,
+    /// Which of the log directories it lies in, from 0.
+    pub log_directory: u8,
 }
 
 impl NewTopic {
     /// A topic without settings of its own.
     pub fn new(name: &str, partitions: i32) -> Self {
-        Self { name: name.to_owned(), partitions, id: None, configs: Vec::new() }
+        Self { name: name.to_owned(), partitions, id: None, configs: Vec::new(), log_directory: 0 }
     }
 
     /// Reads `name:partitions`.
@@ -61,31 +63,45 @@ impl NewTopic {
 
 /// Makes the log directory `path`, which must not be there, with these topics, all empty.
 pub fn make(path: &Path, topics: &[NewTopic]) -> io::Result<()> {
-    fs::create_dir_all(path.parent().unwrap_or(path))?;
-    fs::create_dir(path)?;
-    for (name, content) in files(&id(0xc1, 0).to_string(), topics) {
-        let file = path.join(name);
-        fs::create_dir_all(file.parent().unwrap_or(path))?;
-        fs::write(file, content)?;
+    make_all(&[path], topics)
+}
+
+/// Makes the log directories `paths`, none of which must be there, with these topics, all empty. The
+/// first has the metadata log.
+pub fn make_all(paths: &[&Path], topics: &[NewTopic]) -> io::Result<()> {
+    let cluster_id = id(0xc1, 0).to_string();
+    for (directory, path) in (0..).zip(paths) {
+        fs::create_dir_all(path.parent().unwrap_or(path))?;
+        fs::create_dir(path)?;
+        for (name, content) in files_of(directory, &cluster_id, topics) {
+            let file = path.join(name);
+            fs::create_dir_all(file.parent().unwrap_or(path))?;
+            fs::write(file, content)?;
+        }
     }
     Ok(())
 }
 
-/// The files of such a directory, by their path in it.
+/// The files of such a directory, by their path in it; of the first one, if there are several.
 pub fn files(cluster_id: &str, topics: &[NewTopic]) -> Vec<(String, Vec<u8>)> {
+    files_of(0, cluster_id, topics)
+}
+
+fn files_of(directory: u8, cluster_id: &str, topics: &[NewTopic]) -> Vec<(String, Vec<u8>)> {
     let properties = MetaProperties {
         version: MetaPropertiesVersion::V1,
         cluster_id: Some(cluster_id.to_owned()),
         node_id: Some(NODE_ID),
-        directory_id: Some(directory_id()),
+        directory_id: Some(directory_id(directory)),
     };
-    let metadata = "__cluster_metadata-0";
-    let mut files = vec![
-        (MetaProperties::FILE.to_owned(), properties.format().into()),
-        (format!("{metadata}/00000000000000000000.log"), metadata_log(topics)),
-        partition_metadata(metadata, Uuid::METADATA_TOPIC),
-    ];
-    for (at, topic) in topics.iter().enumerate() {
+    let mut files = vec![(MetaProperties::FILE.to_owned(), properties.format().into())];
+    if directory == 0 {
+        let metadata = "__cluster_metadata-0";
+        files.push((format!("{metadata}/00000000000000000000.log"), metadata_log(topics)));
+        files.push(partition_metadata(metadata, Uuid::METADATA_TOPIC));
+    }
+    let here = |(_, topic): &(usize, &NewTopic)| topic.log_directory == directory;
+    for (at, topic) in topics.iter().enumerate().filter(here) {
         let directories = (0..topic.partitions).map(|index| format!("{}-{index}", topic.name));
         files.extend(directories.map(|name| partition_metadata(&name, topic_id(at, topic))));
     }
@@ -123,7 +139,9 @@ fn metadata_log(topics: &[NewTopic]) -> Vec<u8> {
         };
         let mut batch = vec![metadata(TopicRecord { name: topic.name.clone(), topic_id: id })];
         batch.extend(topic.configs.iter().map(config).map(metadata));
-        batch.extend((0..topic.partitions).map(|index| metadata(partition(id, index))));
+        batch.extend(
+            (0..topic.partitions).map(|index| metadata(partition(id, index, topic.log_directory))),
+        );
         log.append(false, batch);
     }
     log.bytes
@@ -160,7 +178,7 @@ impl Log {
     }
 }
 
-fn partition(topic_id: Uuid, index: i32) -> PartitionRecord {
+fn partition(topic_id: Uuid, index: i32, directory: u8) -> PartitionRecord {
     PartitionRecord {
         partition_id: index,
         topic_id,
@@ -169,13 +187,13 @@ fn partition(topic_id: Uuid, index: i32) -> PartitionRecord {
         leader: NODE_ID,
         leader_epoch: 0,
         partition_epoch: 0,
-        directories: vec![directory_id()],
+        directories: vec![directory_id(directory)],
         ..PartitionRecord::default()
     }
 }
 
-fn directory_id() -> Uuid {
-    id(0xd1, 0)
+fn directory_id(directory: u8) -> Uuid {
+    id(0xd1, usize::from(directory))
 }
 
 fn topic_id(at: usize, topic: &NewTopic) -> Uuid {

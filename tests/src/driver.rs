@@ -96,6 +96,11 @@ impl TempDir {
         Self(path)
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
     /// Where a broker's log directory is.
     pub fn logs(&self) -> PathBuf {
         self.0.join("logs")
