@@ -14,7 +14,7 @@ pub enum Mail {
     Response(Response),
     /// The request budget has room for the frame that waits.
     Charged,
-    /// Close once what has been given is sent.
+    /// A request will not be answered: close once the answers to those before it are sent.
     Close,
     /// The node has stopped: send what is unsent, for a short time, and end.
     Stop,

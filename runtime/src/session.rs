@@ -81,8 +81,9 @@ enum Reading {
 enum Ending {
     /// Not in sight.
     None,
-    /// When what has been given is sent.
-    WhenSent,
+    /// When all is answered and sent but the last requests, so many, which will never be answered. An
+    /// answer that another thread has for this connection may come later than the word to close.
+    WhenAnswered { refused: usize },
     /// The same, but not later than this.
     By(Instant),
     /// All is sent. What the peer still sends is read and dropped until it closes too, but not
@@ -182,7 +183,9 @@ impl<M: Machine> Session<M> {
             Ending::Now => true,
             Ending::By(_) => is_sent,
             Ending::Lingering(_) => self.reading == Reading::Ended,
-            Ending::WhenSent => is_sent && !self.linger(transport),
+            Ending::WhenAnswered { refused } => {
+                is_sent && self.connection.unanswered() <= refused && !self.linger(transport)
+            }
             Ending::None => is_sent && self.connection.is_finished() && !self.linger(transport),
         }
     }
@@ -201,7 +204,7 @@ impl<M: Machine> Session<M> {
     fn end(&self) -> Option<Instant> {
         match self.ending {
             Ending::By(end) | Ending::Lingering(end) => Some(end),
-            Ending::None | Ending::WhenSent | Ending::Now => None,
+            Ending::None | Ending::WhenAnswered { .. } | Ending::Now => None,
         }
     }
 
@@ -223,8 +226,11 @@ impl<M: Machine> Session<M> {
                     self.share.accept();
                     self.connection.handle_charged();
                 }
-                Mail::Close if self.ending == Ending::None => self.ending = Ending::WhenSent,
-                Mail::Close => {}
+                Mail::Close => match &mut self.ending {
+                    Ending::None => self.ending = Ending::WhenAnswered { refused: 1 },
+                    Ending::WhenAnswered { refused } => *refused += 1,
+                    Ending::By(_) | Ending::Lingering(_) | Ending::Now => {}
+                },
                 Mail::Stop => {
                     let wait = Millis(self.node.limits().shutdown_send_ms);
                     self.ending = Ending::By(now.mono + wait);
@@ -404,3 +410,6 @@ fn receive(
     *input = BytesMut::from(Bytes::from(buffer));
     result.map_err(|error| error.kind())
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,7 +76,8 @@ pub enum Output {
     Job(JobId, Job),
     /// For the connection's mailbox; dropped when the connection is gone.
     Response(ConnectionId, Response),
-    /// Close the connection once what it has been given is sent.
+    /// Stands for the answer to one request, which is not taken: close the connection once the answers to those
+    /// before it are sent. They may still be on their way.
     Close(ConnectionId),
     /// For the log.
     Event(Event),

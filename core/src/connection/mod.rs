@@ -254,6 +254,11 @@ impl Connection {
         }
     }
 
+    /// Requests that went to the broker and are not answered yet, or whose answers wait for those before them.
+    pub fn unanswered(&self) -> usize {
+        self.outbox.unanswered()
+    }
+
     /// True when nothing is left to receive, answer or send: close the socket.
     pub fn is_finished(&self) -> bool {
         self.intake.is_exhausted() && self.outbox.is_empty()
