@@ -1,0 +1,226 @@
+//! The command line.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use klamm_core::config::Durability;
+
+use crate::bare::Sync;
+use crate::drivers::{self, Driver};
+
+/// How to call it.
+pub(crate) const HELP: &str = "\
+Benchmarks of Klamm beside a bare loop.
+
+Usage: klamm-bench COMMAND ... [OPTIONS]
+
+Commands:
+  ready         from exec to ready, and memory at rest
+  produce       throughput, latency, processor time and memory under load
+  connections   what 1,000 idle connections cost
+  core          the state machines alone, without sockets and disk
+  codec         decoding and encoding, API by API
+  all           all of these
+
+Options:
+  --quick            a small run, under 30 s for `all`
+  --rounds N         how often each figure is taken
+  --mib N            MiB sent for each figure of `produce`
+  --only TEXT        only the rows of `produce` whose name holds this
+  --directory DIR    where log directories are made (default: the system's for temporary files)
+  --json FILE        write the figures
+  --markdown FILE    write the tables
+  -h, --help         print this
+";
+
+/// What the command line asks for.
+pub(crate) enum Command {
+    Help,
+    /// Take figures.
+    Measure(Plan),
+    /// Be the broker that is measured.
+    Serve(Broker),
+    /// Be the bare loop, with files in a directory.
+    Bare(Sync, PathBuf),
+}
+
+/// A broker in a process of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Broker {
+    pub(crate) driver: &'static Driver,
+    pub(crate) durability: Durability,
+    pub(crate) directory: PathBuf,
+}
+
+/// What is measured, and how thoroughly.
+pub(crate) struct Plan {
+    pub(crate) suites: Vec<Suite>,
+    pub(crate) effort: Effort,
+    pub(crate) only: Option<String>,
+    pub(crate) directory: PathBuf,
+    pub(crate) json: Option<PathBuf>,
+    pub(crate) markdown: Option<PathBuf>,
+}
+
+/// How much is done for one figure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    pub(crate) rounds: usize,
+    /// Sent for one figure of `produce`.
+    pub(crate) mib: usize,
+    /// A figure of `produce` ends after this time, however little was sent.
+    pub(crate) produce_ms_max: u64,
+    /// How long idle connections are watched.
+    pub(crate) idle_ms: u64,
+    /// How long one figure of `core` and `codec` is taken.
+    pub(crate) spin_ms: u64,
+}
+
+impl Effort {
+    const FULL: Self =
+        Self { rounds: 5, mib: 256, produce_ms_max: 3_000, idle_ms: 2_000, spin_ms: 200 };
+    const QUICK: Self = Self { rounds: 2, mib: 8, produce_ms_max: 200, idle_ms: 500, spin_ms: 20 };
+}
+
+/// A table of figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Suite {
+    Ready,
+    Produce,
+    Connections,
+    Core,
+    Codec,
+}
+
+const SUITES: &[(&str, Suite)] = &[
+    ("ready", Suite::Ready),
+    ("produce", Suite::Produce),
+    ("connections", Suite::Connections),
+    ("core", Suite::Core),
+    ("codec", Suite::Codec),
+];
+
+const DURABILITIES: &[(&str, Durability)] =
+    &[("durable", Durability::Durable), ("page-cache", Durability::PageCache)];
+
+impl Broker {
+    /// Makes [`read`] give it again.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let durability = durability_name(self.durability);
+        vec!["serve".into(), self.driver.name.into(), durability.into(), (&self.directory).into()]
+    }
+}
+
+/// `klamm.durability`'s value.
+pub(crate) fn durability_name(durability: Durability) -> &'static str {
+    let known = DURABILITIES.iter().find(|(_, other)| *other == durability);
+    known.expect("each durability is in the table").0
+}
+
+/// Reads the arguments behind the program's name. The error is a sentence.
+pub(crate) fn read(arguments: Vec<OsString>) -> Result<Command, String> {
+    match arguments.first().and_then(|first| first.to_str()) {
+        Some("serve") => read_serve(&arguments[1..]),
+        Some("bare") => read_bare(&arguments[1..]),
+        _ => read_measure(arguments),
+    }
+}
+
+fn read_serve(arguments: &[OsString]) -> Result<Command, String> {
+    let [driver, durability, directory] = arguments else {
+        return Err("serve DRIVER DURABILITY DIR".into());
+    };
+    let driver = drivers::find(&driver.to_string_lossy())?;
+    let durability = in_table(DURABILITIES, &durability.to_string_lossy())?;
+    Ok(Command::Serve(Broker { driver, durability, directory: directory.into() }))
+}
+
+fn read_bare(arguments: &[OsString]) -> Result<Command, String> {
+    let [sync, directory] = arguments else { return Err("bare SYNC DIR".into()) };
+    let sync = in_table(Sync::NAMES, &sync.to_string_lossy())?;
+    Ok(Command::Bare(sync, directory.into()))
+}
+
+fn read_measure(arguments: Vec<OsString>) -> Result<Command, String> {
+    let mut arguments = pico_args::Arguments::from_vec(arguments);
+    if arguments.contains(["-h", "--help"]) {
+        return Ok(Command::Help);
+    }
+    let said = |error: pico_args::Error| error.to_string();
+    let mut effort = if arguments.contains("--quick") { Effort::QUICK } else { Effort::FULL };
+    let rounds = arguments.opt_value_from_str("--rounds").map_err(said)?;
+    effort.rounds = rounds.unwrap_or(effort.rounds).max(1);
+    let mib = arguments.opt_value_from_str("--mib").map_err(said)?;
+    effort.mib = mib.unwrap_or(effort.mib).max(1);
+    let directory: Option<PathBuf> = arguments.opt_value_from_str("--directory").map_err(said)?;
+    let plan = Plan {
+        effort,
+        only: arguments.opt_value_from_str("--only").map_err(said)?,
+        directory: directory.unwrap_or_else(env::temp_dir),
+        json: arguments.opt_value_from_str("--json").map_err(said)?,
+        markdown: arguments.opt_value_from_str("--markdown").map_err(said)?,
+        suites: suites(&arguments.finish())?,
+    };
+    Ok(Command::Measure(plan))
+}
+
+fn suites(names: &[OsString]) -> Result<Vec<Suite>, String> {
+    if names.is_empty() {
+        return Err("a command is missing; --help lists them".into());
+    }
+    let mut suites = Vec::new();
+    for name in names {
+        match &*name.to_string_lossy() {
+            "all" => suites.extend(SUITES.iter().map(|(_, suite)| *suite)),
+            name => suites.push(in_table(SUITES, name)?),
+        }
+    }
+    Ok(suites)
+}
+
+fn in_table<T: Copy>(table: &[(&str, T)], name: &str) -> Result<T, String> {
+    let found = table.iter().find(|(known, _)| *known == name);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let known: Vec<&str> = table.iter().map(|(known, _)| *known).collect();
+        format!("{name} is not understood: there is {}", known.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(arguments: &[&str]) -> Result<Command, String> {
+        read(arguments.iter().map(Into::into).collect())
+    }
+
+    #[test]
+    fn a_broker_reads_its_own_arguments() {
+        let directory = PathBuf::from("/d");
+        let broker =
+            Broker { driver: &drivers::DRIVERS[0], durability: Durability::PageCache, directory };
+        let Ok(Command::Serve(read)) = read(broker.arguments()) else { panic!("no broker") };
+        assert_eq!(read.driver.name, broker.driver.name);
+        assert_eq!((read.durability, read.directory), (broker.durability, broker.directory));
+    }
+
+    #[test]
+    fn options_come_in_any_order() {
+        let Ok(Command::Measure(plan)) = command(&["--quick", "core", "--rounds", "3", "codec"])
+        else {
+            panic!("nothing to measure")
+        };
+        assert_eq!(plan.suites, [Suite::Core, Suite::Codec]);
+        assert_eq!((plan.effort.rounds, plan.effort.mib), (3, Effort::QUICK.mib));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        for arguments in [&["fly"][..], &["core", "--fast"], &["bare", "never", "/d"]] {
+            let Err(error) = command(arguments) else { panic!("{arguments:?} passes") };
+            assert!(arguments.iter().any(|argument| error.starts_with(argument)), "{error}");
+        }
+        assert!(command(&[]).is_err());
+    }
+}

@@ -1,0 +1,178 @@
+//! A producer: frames out, a given number of them unanswered; every answer is looked at.
+
+use std::collections::VecDeque;
+use std::io::{BufReader, Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use klamm_core::api::ApiKey;
+use klamm_core::api::produce::ProduceResponse;
+use klamm_core::codec::{Message, Reader};
+use klamm_core::error_code::ErrorCode;
+use klamm_core::frame::read_response_header;
+
+use crate::workload::{Batch, PRODUCE_VERSION, number};
+
+/// No answer may take this long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Load {
+    pub(crate) batch: Batch,
+    /// Each with a partition of its own.
+    pub(crate) connections: usize,
+    /// Unanswered requests of a connection.
+    pub(crate) in_flight: usize,
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// A broker.
+    Produce,
+    /// The bare loop: correlation ids alone.
+    Bare,
+}
+
+/// Where sending ends: at whichever comes first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Of all connections together.
+    pub(crate) batches: usize,
+    pub(crate) time: Duration,
+}
+
+/// What was sent and answered.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    pub(crate) batches: usize,
+    pub(crate) elapsed: Duration,
+    /// Of each batch from before it was sent until it was answered, in microseconds, sorted.
+    pub(crate) latencies: Vec<u64>,
+}
+
+/// Connections under load.
+pub(crate) struct Lanes(Vec<Lane>);
+
+impl Lanes {
+    /// Connects them.
+    pub(crate) fn connect(port: u16, load: &Load, answers: Answers) -> Result<Self, String> {
+        let lanes = (0..load.connections).map(|index| Lane::connect(port, load, answers, index));
+        lanes.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Sends until one of `bounds`, and waits for all answers.
+    pub(crate) fn run(&mut self, bounds: Bounds) -> Result<Sent, String> {
+        let each = bounds.batches.div_ceil(self.0.len());
+        let begun = Instant::now();
+        let results: Vec<Result<Vec<u64>, String>> = thread::scope(|scope| {
+            let lanes = self.0.iter_mut();
+            let threads: Vec<_> =
+                lanes.map(|lane| scope.spawn(move || lane.run(each, bounds.time))).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("a lane does not panic"))
+                .collect()
+        });
+        let elapsed = begun.elapsed();
+        let mut latencies = Vec::new();
+        for result in results {
+            latencies.extend(result?);
+        }
+        latencies.sort_unstable();
+        Ok(Sent { batches: latencies.len(), elapsed, latencies })
+    }
+}
+
+struct Lane {
+    stream: TcpStream,
+    answers: BufReader<TcpStream>,
+    kind: Answers,
+    frame: BytesMut,
+    records: i64,
+    in_flight: usize,
+    sent: i32,
+    answered: i32,
+}
+
+impl Lane {
+    fn connect(port: u16, load: &Load, kind: Answers, index: usize) -> Result<Self, String> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).map_err(lost)?;
+        stream.set_nodelay(true).map_err(lost)?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(lost)?;
+        stream.set_write_timeout(Some(PATIENCE)).map_err(lost)?;
+        let answers = BufReader::new(stream.try_clone().map_err(lost)?);
+        Ok(Self {
+            stream,
+            answers,
+            kind,
+            frame: load.batch.frame([index as i32]),
+            records: load.batch.records.into(),
+            in_flight: load.in_flight,
+            sent: 0,
+            answered: 0,
+        })
+    }
+
+    fn run(&mut self, batches: usize, time: Duration) -> Result<Vec<u64>, String> {
+        let begun = Instant::now();
+        let mut unanswered = VecDeque::with_capacity(self.in_flight);
+        let mut latencies = Vec::with_capacity(batches);
+        let mut left = batches;
+        loop {
+            while left > 0 && unanswered.len() < self.in_flight {
+                if begun.elapsed() > time {
+                    left = 0;
+                    break;
+                }
+                unanswered.push_back(Instant::now());
+                number(&mut self.frame, self.sent);
+                self.stream.write_all(&self.frame).map_err(lost)?;
+                self.sent += 1;
+                left -= 1;
+            }
+            let Some(sent_at) = unanswered.pop_front() else { return Ok(latencies) };
+            self.take_answer()?;
+            latencies.push(sent_at.elapsed().as_micros() as u64);
+        }
+    }
+
+    fn take_answer(&mut self) -> Result<(), String> {
+        let mut size = [0; 4];
+        self.answers.read_exact(&mut size).map_err(lost)?;
+        let mut frame = vec![0; u32::from_be_bytes(size) as usize];
+        self.answers.read_exact(&mut frame).map_err(lost)?;
+        let expected = self.answered;
+        self.answered += 1;
+        match self.kind {
+            Answers::Bare if frame == expected.to_be_bytes() => Ok(()),
+            Answers::Bare => Err(format!("batch {expected} is answered by {frame:02x?}")),
+            Answers::Produce => check(&frame.into(), expected, self.records),
+        }
+    }
+}
+
+/// The batch is appended behind all that this connection has sent before.
+fn check(frame: &Bytes, expected: i32, records: i64) -> Result<(), String> {
+    let api = ApiKey::PRODUCE.api().expect("Produce is served");
+    let mut reader = Reader::new(frame);
+    let correlation_id = read_response_header(&mut reader, api, PRODUCE_VERSION);
+    let answer = ProduceResponse::read(&mut reader, PRODUCE_VERSION);
+    let partition = answer.as_ref().ok().and_then(|answer| {
+        let topic = answer.responses.first()?;
+        topic.partition_responses.first()
+    });
+    let is_right = correlation_id == Ok(expected)
+        && partition.is_some_and(|partition| {
+            partition.error_code == ErrorCode::NONE
+                && partition.base_offset == i64::from(expected) * records
+        });
+    if is_right { Ok(()) } else { Err(format!("batch {expected} is answered by {answer:?}")) }
+}
+
+fn lost(error: std::io::Error) -> String {
+    format!("the measured process does not answer: {error}")
+}

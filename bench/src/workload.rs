@@ -1,0 +1,120 @@
+//! What clients send: batches, and the frames around them.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::{Bytes, BytesMut};
+use klamm_core::api::ApiKey;
+use klamm_core::api::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use klamm_core::batch::BatchBuilder;
+use klamm_core::frame::{RequestHeader, SIZE_BYTES, write_request};
+use klamm_core::rng::Rng;
+use klamm_tests::directory::{NewTopic, make};
+
+/// The topic that is written to.
+pub(crate) const TOPIC: &str = "bench";
+
+/// The newest version in which topics go by name.
+pub(crate) const PRODUCE_VERSION: i16 = 12;
+
+/// Where the correlation id stands in a frame: behind size, key and version.
+const CORRELATION_AT: usize = SIZE_BYTES + 4;
+
+/// A batch as a producer sends it.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    pub(crate) bytes: Bytes,
+    pub(crate) records: i32,
+}
+
+impl Batch {
+    /// As many records with values of `value_bytes` as fit into `batch_bytes`, but at least one.
+    pub(crate) fn new(value_bytes: usize, batch_bytes: usize) -> Self {
+        // Size, attributes, deltas, lengths and header count of a record, at most.
+        const RECORD_OVERHEAD_BYTES: usize = 16;
+        const HEADER_BYTES: usize = 61;
+        let room = batch_bytes.saturating_sub(HEADER_BYTES);
+        let mut rng = Rng::from_seed([7; 32]);
+        let mut builder = BatchBuilder::new();
+        let now_ms = now_ms();
+        loop {
+            let value: Vec<u8> = (0..value_bytes).map(|_| rng.next_u64() as u8).collect();
+            builder.append(now_ms, None, Some(&value));
+            if builder.records().len() + value_bytes + RECORD_OVERHEAD_BYTES > room {
+                break;
+            }
+        }
+        let records = builder.record_count();
+        Self { bytes: builder.encode(0, -1).into(), records }
+    }
+
+    /// A Produce request (acks=all) that appends it to each of `partitions`.
+    pub(crate) fn request(&self, partitions: impl IntoIterator<Item = i32>) -> ProduceRequest {
+        let partition = |index| PartitionProduceData { index, records: Some(self.bytes.clone()) };
+        let topic = TopicProduceData {
+            name: TOPIC.to_owned(),
+            partition_data: partitions.into_iter().map(partition).collect(),
+            ..TopicProduceData::default()
+        };
+        ProduceRequest {
+            acks: -1,
+            timeout_ms: 30_000,
+            topic_data: vec![topic],
+            ..ProduceRequest::default()
+        }
+    }
+
+    /// The same as a frame; give it a correlation id by [`number`].
+    pub(crate) fn frame(&self, partitions: impl IntoIterator<Item = i32>) -> BytesMut {
+        let mut frame = BytesMut::new();
+        let header = header(ApiKey::PRODUCE, PRODUCE_VERSION);
+        write_request(&mut frame, &header, &self.request(partitions));
+        frame
+    }
+}
+
+/// A request's header without correlation id.
+pub(crate) fn header(api_key: ApiKey, api_version: i16) -> RequestHeader {
+    RequestHeader { api_key, api_version, correlation_id: 0, client_id: Some("bench".to_owned()) }
+}
+
+/// Writes the correlation id into a request's frame.
+pub(crate) fn number(frame: &mut [u8], correlation_id: i32) {
+    let place = &mut frame[CORRELATION_AT..][..4];
+    place.copy_from_slice(&correlation_id.to_be_bytes());
+}
+
+/// Makes a log directory with [`TOPIC`] in it, as a Kafka leaves it behind.
+pub(crate) fn make_directory(path: &Path, partitions: i32) -> Result<(), String> {
+    make(path, &[NewTopic::new(TOPIC, partitions)])
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The wall clock.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_fills_its_room() {
+        let batch = Batch::new(1024, 64 << 10);
+        assert_eq!(batch.records, 63);
+        assert!(batch.bytes.len() <= 64 << 10);
+        assert_eq!(Batch::new(100, 0).records, 1);
+    }
+
+    #[test]
+    fn a_frame_is_numbered_in_its_header() {
+        let mut frame = Batch::new(10, 0).frame([0]);
+        let before = frame.clone();
+        number(&mut frame, 0x0102_0304);
+        assert_eq!(frame[8..12], [1, 2, 3, 4]);
+        number(&mut frame, 0);
+        assert_eq!(frame, before);
+    }
+}

@@ -1,0 +1,50 @@
+//! The benchmark runs to its end and leaves nothing behind. Its figures are not looked at.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn run(arguments: &[&str], directory: &Path) -> Value {
+    let json = directory.join("figures.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_klamm-bench"))
+        .args(arguments)
+        .args(["--quick", "--rounds", "1", "--mib", "1"])
+        .arg("--directory")
+        .arg(directory)
+        .arg("--json")
+        .arg(&json)
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let figures = fs::read_to_string(&json).expect("figures are written");
+    fs::remove_file(json).expect("it is there");
+    assert_eq!(fs::read_dir(directory).expect("a directory").count(), 0, "nothing is left behind");
+    serde_json::from_str(&figures).expect("JSON")
+}
+
+#[test]
+fn every_subject_is_measured() {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-quick");
+    fs::create_dir_all(&directory).expect("a directory");
+    let figures = run(&["core", "codec", "produce", "--only", "1 KiB, 5 in flight"], &directory);
+    let rows = |at: usize| figures["tables"][at]["rows"].as_array().expect("rows").clone();
+    let (core, codec, produce) = (rows(0), rows(1), rows(2));
+    assert!(core.iter().all(|row| row["requests/s"]["median"].as_f64() > Some(0.0)));
+    assert_eq!((core.len(), codec.len()), (8, 8));
+    let who: Vec<&str> = produce.iter().filter_map(|row| row["who"].as_str()).collect();
+    assert_eq!(
+        who,
+        [
+            "bare write",
+            "bare sync-4mib",
+            "bare sync-each",
+            "std page-cache",
+            "std durable",
+            "smol page-cache",
+            "smol durable",
+        ]
+    );
+    assert!(produce.iter().all(|row| row["MB/s"]["median"].as_f64() > Some(0.0)));
+}
