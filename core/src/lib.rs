@@ -42,7 +42,7 @@
 //! use std::sync::Arc;
 //!
 //! use bytes::{Bytes, BytesMut};
-//! use klamm_core::batch::{Codec, Compression, CompressionError, Decompress};
+//! use klamm_core::batch::{ByteStream, Codec, Compression, CompressionError};
 //! use klamm_core::broker::image::Image;
 //! use klamm_core::config::Limits;
 //! use klamm_core::ids::ConnectionId;
@@ -54,7 +54,17 @@
 //! struct NoCodecs;
 //!
 //! impl Compression for NoCodecs {
-//!     fn decompress(&self, _: Codec, _: Bytes) -> Result<Box<dyn Decompress>, CompressionError> {
+//!     fn decompress(&self, _: Codec, _: Bytes) -> Result<Box<dyn ByteStream>, CompressionError> {
+//!         Err(CompressionError::Corrupt("no codecs here".to_owned()))
+//!     }
+//!
+//!     fn compress(
+//!         &self,
+//!         _: Codec,
+//!         _level: i32,
+//!         _: &mut dyn ByteStream,
+//!         _output_bytes_max: usize,
+//!     ) -> Result<Bytes, CompressionError> {
 //!         Err(CompressionError::Corrupt("no codecs here".to_owned()))
 //!     }
 //! }

@@ -70,6 +70,7 @@ pub fn fuzz_check(data: &[u8]) -> bool {
             partition: 0,
             config,
             decompressed_bytes_max: DECOMPRESSED_BYTES_MAX,
+            converted_bytes_max: usize::MAX,
             record_errors_max: 5,
         };
         match check_produced(Some(&records), &rules, &Codecs::default(), NOW) {

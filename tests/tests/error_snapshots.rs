@@ -72,7 +72,6 @@ fn produces_that_are_refused_before_the_batch_is_looked_at() {
         ("produce.v8.acks-2", "acks_2"),
         ("produce.v13.acks-2", "acks_2"),
         ("produce.v11.internal-topic", "internal_topic"),
-        ("produce.v11.gzip-topic", "topic_of_another_codec"),
         ("produce.v11.magic-3.fails-the-whole-request", "magic_3"),
         ("produce.v11.batch-length-10", "batch_length_10"),
         (
@@ -93,6 +92,7 @@ fn batches_that_are_refused() {
         ("produce.v13.wrong-crc", "wrong_crc"),
         ("produce.v7.base-offset-5", "base_offset_5"),
         ("produce.v11.base-offset-5", "base_offset_5"),
+        ("produce.v11.gzip-topic.base-offset-5", "base_offset_5_of_another_codec"),
         ("produce.v11.count-2-of-1", "count_beyond_offsets"),
         ("produce.v11.control-batch", "control_batch"),
         ("produce.v11.producer-id.sequence-minus-1", "producer_without_sequence"),

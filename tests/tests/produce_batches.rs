@@ -104,6 +104,7 @@ fn actual(case: &Value) -> Vec<Answer> {
                 partition: partition.1 as i32,
                 config: &config(&partition.0),
                 decompressed_bytes_max: limits.decompressed_bytes_max,
+                converted_bytes_max: limits.converted_bytes_max,
                 record_errors_max: limits.record_errors_max,
             };
             let checked = check_produced(records.as_ref(), &rules, &Codecs::new(&limits), now);

@@ -34,6 +34,7 @@ fn batches_are_stored_or_refused_as_by_kafka() {
             partition: 3,
             config: &config,
             decompressed_bytes_max: limits.decompressed_bytes_max,
+            converted_bytes_max: limits.converted_bytes_max,
             record_errors_max: limits.record_errors_max,
         };
         let records = from_hex(batch);

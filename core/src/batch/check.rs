@@ -18,6 +18,7 @@ use bytes::Bytes;
 use super::check_records::check_records;
 use super::checked::{CheckedBatch, HEADER_BYTES};
 use super::compression::{Codec, Compression};
+use super::convert::Conversion;
 use super::header::{BatchHeader, TimestampType};
 use super::scan::{BatchFault, BatchView, LENGTH_MIN, LENGTH_MIN_V1, Step, next_batch};
 use crate::config::TopicConfig;
@@ -37,6 +38,10 @@ pub struct ProduceRules<'a> {
     pub config: &'a TopicConfig,
     /// [`decompressed_bytes_max`](crate::config::Limits::decompressed_bytes_max).
     pub decompressed_bytes_max: u64,
+    /// How many bytes the batch may take if it is written anew in its topic's codec, beside
+    /// `max.message.bytes`; [`converted_bytes_max`](crate::config::Limits::converted_bytes_max) for
+    /// a whole request.
+    pub converted_bytes_max: usize,
     /// How many record errors this partition may still list;
     /// [`record_errors_max`](crate::config::Limits::record_errors_max) for a whole request.
     pub record_errors_max: usize,
@@ -57,7 +62,7 @@ pub struct Fault {
 
 impl Fault {
     /// Found before the log was looked at.
-    fn before_log(error: ErrorCode) -> Self {
+    pub(super) fn before_log(error: ErrorCode) -> Self {
         Self { error, message: None, record_errors: Vec::new(), knows_log_start: false }
     }
 
@@ -123,7 +128,8 @@ pub fn check_record_set(records: Option<&Bytes>, version: i16) -> Result<(), Fau
 }
 
 /// Checks one partition's record set: exactly one whole batch of magic 2 (a cut one behind it is
-/// left out), by the rules of its topic. The batch is a slice of `records`, never a copy.
+/// left out), by the rules of its topic. The batch is a slice of `records`, never a copy, unless the
+/// topic stores another codec than it came in.
 pub fn check_produced(
     records: Option<&Bytes>,
     rules: &ProduceRules<'_>,
@@ -138,6 +144,9 @@ pub fn check_produced(
 
     let body = records.slice(HEADER_BYTES..batch.size());
     let max_timestamp_ms = check_records(header, &body, rules, compression, now)?;
+    if let Some(conversion) = Conversion::needed(header, rules) {
+        return conversion.carry_out(body, compression, max_timestamp_ms, now);
+    }
     let stored = stored_header(header, body.len(), rules.config, max_timestamp_ms, now);
     Ok(CheckedBatch::new(&stored, body))
 }
@@ -216,11 +225,7 @@ fn stored_header(
     max_timestamp_ms: i64,
     now: Now,
 ) -> BatchHeader {
-    let (timestamp_type, max_timestamp_ms) = if config.log_append_time {
-        (TimestampType::LogAppendTime, now.wall_ms)
-    } else {
-        (TimestampType::CreateTime, max_timestamp_ms)
-    };
+    let (timestamp_type, max_timestamp_ms) = stored_times(config, max_timestamp_ms, now);
     let mut stored = *sent;
     if sent.attributes.timestamp_type() == timestamp_type
         && sent.max_timestamp_ms == max_timestamp_ms
@@ -231,6 +236,19 @@ fn stored_header(
     stored.max_timestamp_ms = max_timestamp_ms;
     stored.reseal(sent, body_bytes);
     stored
+}
+
+/// Whose time a batch is stored with, and its maximum.
+pub(super) fn stored_times(
+    config: &TopicConfig,
+    max_timestamp_ms: i64,
+    now: Now,
+) -> (TimestampType, i64) {
+    if config.log_append_time {
+        (TimestampType::LogAppendTime, now.wall_ms)
+    } else {
+        (TimestampType::CreateTime, max_timestamp_ms)
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::check::{Fault, ProduceRules};
 use super::compression::{Codec, Compression, CompressionError};
-use super::header::{BatchHeader, TimestampType};
+use super::header::BatchHeader;
 use super::records::{Cursor, RecordFault, read_record};
 use super::stream::{PassedRecord, RecordStream, StreamFault};
 use crate::error_code::ErrorCode;
@@ -59,10 +59,10 @@ fn judge_compressed(
 ) -> Result<(), Fault> {
     let bytes_max = judge.rules.decompressed_bytes_max;
     let fault_of = |fault| stream_fault(fault, bytes_max);
-    let decompress = compression
+    let decompressed = compression
         .decompress(codec, body.clone())
         .map_err(|fault| fault_of(StreamFault::Compression(fault)))?;
-    let mut stream = RecordStream::new(decompress, bytes_max);
+    let mut stream = RecordStream::new(decompressed, bytes_max);
     for _ in 0..judge.header.record_count {
         judge.hear(stream.next_record().map_err(fault_of)?);
     }
@@ -76,7 +76,7 @@ fn plain_fault(fault: RecordFault) -> Fault {
     }
 }
 
-fn stream_fault(fault: StreamFault, bytes_max: u64) -> Fault {
+pub(super) fn stream_fault(fault: StreamFault, bytes_max: u64) -> Fault {
     match fault {
         StreamFault::Record(_) => Fault::in_log(ErrorCode::INVALID_RECORD),
         StreamFault::Compression(CompressionError::TooLarge(reason)) => Fault::too_large(reason),
@@ -92,7 +92,8 @@ struct Judge<'a> {
     header: &'a BatchHeader,
     rules: &'a ProduceRules<'a>,
     now_ms: i64,
-    compressed: bool,
+    /// Compressed, and stored as it came: Kafka does not look into keys and values then.
+    stays_compressed: bool,
     /// Set when the header's maximum stands for every record.
     append_time_ms: Option<i64>,
     index: i32,
@@ -105,13 +106,15 @@ struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     fn new(header: &'a BatchHeader, rules: &'a ProduceRules<'a>, now: Now) -> Self {
-        let append_time_ms = (header.attributes.timestamp_type() == TimestampType::LogAppendTime)
-            .then_some(header.max_timestamp_ms);
+        let append_time_ms = header.append_time_ms();
         Self {
             header,
             rules,
             now_ms: now.wall_ms,
-            compressed: !matches!(header.attributes.codec(), Ok(None)),
+            stays_compressed: matches!(
+                header.attributes.codec(),
+                Ok(Some(sent)) if rules.config.compression.target(Some(sent)) == Some(sent)
+            ),
             append_time_ms,
             index: 0,
             max_timestamp_ms: -1,
@@ -187,7 +190,7 @@ impl<'a> Judge<'a> {
     fn words_for_bad_timestamp_type(&self, timestamp_ms: i64, record: PassedRecord) -> String {
         // Kafka names its class, and counts a missing key as 0 or as -1 bytes by it.
         let (class, none) =
-            if self.compressed { ("PartialDefaultRecord", -1) } else { ("DefaultRecord", 0) };
+            if self.stays_compressed { ("PartialDefaultRecord", -1) } else { ("DefaultRecord", 0) };
         let bytes = |field: Option<usize>| field.map_or(none, |length| length as i64);
         format!(
             "Invalid timestamp type in message {class}(offset={}, timestamp={timestamp_ms}, \
@@ -214,7 +217,7 @@ impl<'a> Judge<'a> {
                 ..Fault::in_log(error)
             });
         }
-        if self.compressed && !self.offsets_ascend {
+        if self.stays_compressed && !self.offsets_ascend {
             // Kafka sets out to rewrite such a batch, and fails.
             return Err(Fault::in_log(ErrorCode::UNKNOWN_SERVER_ERROR));
         }

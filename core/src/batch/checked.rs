@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::header::{BatchHeader, TimestampType};
+use super::header::BatchHeader;
 
 /// What a log needs to know of a batch to give it its offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,26 +35,34 @@ pub struct CheckedBatch {
     header: [u8; HEADER_BYTES],
     records: Bytes,
     info: BatchInfo,
+    is_converted: bool,
 }
 
 impl CheckedBatch {
     /// For those who have checked, or built, what they pass.
     pub(super) fn new(header: &BatchHeader, records: Bytes) -> Self {
-        let log_append_time_ms = match header.attributes.timestamp_type() {
-            TimestampType::CreateTime => -1,
-            TimestampType::LogAppendTime => header.max_timestamp_ms,
-        };
         let info = BatchInfo {
             record_count: header.record_count,
             last_offset_delta: header.last_offset_delta,
             max_timestamp_ms: header.max_timestamp_ms,
-            log_append_time_ms,
+            log_append_time_ms: header.append_time_ms().unwrap_or(-1),
             producer_id: header.producer_id,
             producer_epoch: header.producer_epoch,
             base_sequence: header.base_sequence,
             size: (HEADER_BYTES + records.len()) as u32,
         };
-        Self { header: header.write(), records, info }
+        Self { header: header.write(), records, info, is_converted: false }
+    }
+
+    /// The same for records that were written anew.
+    pub(super) fn converted(header: &BatchHeader, records: Bytes) -> Self {
+        Self { is_converted: true, ..Self::new(header, records) }
+    }
+
+    /// Whether it was written anew in its topic's codec; otherwise its records are a slice of what
+    /// was sent, or were built here.
+    pub fn is_converted(&self) -> bool {
+        self.is_converted
     }
 
     /// What a log needs to know.

@@ -27,16 +27,29 @@ pub trait Compression: Debug + Send + Sync {
         &self,
         codec: Codec,
         input: Bytes,
-    ) -> Result<Box<dyn Decompress>, CompressionError>;
+    ) -> Result<Box<dyn ByteStream>, CompressionError>;
+
+    /// Compresses all of `input`, in the framing that Kafka's broker writes. `level` is one of the
+    /// codec's own, or the nearest to it that the provider has. Memory is constant beside the output,
+    /// which is never longer than `output_bytes_max`.
+    ///
+    /// Fails as `input` does, or with [`CompressionError::OutputFull`].
+    fn compress(
+        &self,
+        codec: Codec,
+        level: i32,
+        input: &mut dyn ByteStream,
+        output_bytes_max: usize,
+    ) -> Result<Bytes, CompressionError>;
 }
 
-/// A decompression under way.
-pub trait Decompress {
+/// Bytes that come piece by piece: out of a decompressor, or into a compressor.
+pub trait ByteStream {
     /// Fills the front of `out`; 0 at the end of the stream, and only there (`out` is not empty).
     fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError>;
 }
 
-/// Why a decompressor cannot go on.
+/// Why a stream cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompressionError {
     /// The input ends inside the stream's data.
@@ -48,4 +61,7 @@ pub enum CompressionError {
     /// The stream asks for more memory than a decompressor gets.
     #[error("{0}")]
     TooLarge(String),
+    /// What was compressed takes more bytes than allowed.
+    #[error("the compressed bytes are more than allowed")]
+    OutputFull,
 }

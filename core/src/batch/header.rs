@@ -101,6 +101,12 @@ impl BatchHeader {
         self.attributes.has_delete_horizon().then_some(self.base_timestamp_ms)
     }
 
+    /// The time that stands for that of every record, milliseconds; `None` when each has its own.
+    pub fn append_time_ms(&self) -> Option<i64> {
+        let is_append_time = self.attributes.timestamp_type() == TimestampType::LogAppendTime;
+        is_append_time.then_some(self.max_timestamp_ms)
+    }
+
     /// Whether a producer id stands in it.
     pub fn has_producer_id(&self) -> bool {
         self.producer_id >= 0

@@ -5,6 +5,7 @@ mod check;
 mod check_records;
 mod checked;
 mod compression;
+mod convert;
 mod header;
 mod records;
 mod scan;
@@ -16,7 +17,7 @@ pub use check::{
     Fault, ProduceRules, WholeRequestFault, check_produced, check_record_set, check_request_heads,
 };
 pub use checked::{BatchInfo, CheckedBatch, HEADER_BYTES};
-pub use compression::{Codec, Compression, CompressionError, Decompress};
+pub use compression::{ByteStream, Codec, Compression, CompressionError};
 pub use header::{
     Attributes, BatchHeader, LOG_OVERHEAD_BYTES, TimestampType, UP_TO_MAGIC_BYTES, UnknownCodec,
 };

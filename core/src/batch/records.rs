@@ -119,8 +119,8 @@ pub(super) fn read_record<'a>(source: &mut Cursor<'a>) -> Result<Record<'a>, Rec
         other => other,
     })?;
     let mut record = Cursor::new(source.field(size)?);
-    let Fields { attributes, timestamp_delta, offset_delta, key, value, headers, header_count } =
-        read_fields(&mut record)?;
+    let RecordHead { attributes, timestamp_delta, offset_delta } = read_record_head(&mut record)?;
+    let RecordTail { key, value, headers, header_count } = read_record_tail(&mut record)?;
     let headers = Headers { rest: headers, left: header_count };
     Ok(Record { attributes, timestamp_delta, offset_delta, key, value, headers })
 }
@@ -130,11 +130,18 @@ pub(super) fn read_record_size<S: RecordSource>(source: &mut S) -> Result<usize,
     usize::try_from(read_varint(source)?).map_err(|_| RecordFault::Size.into())
 }
 
-/// Reads the fields of one record; `source` ends, or says that it does, where the record does.
-pub(super) fn read_fields<S: RecordSource>(source: &mut S) -> Result<Fields<S>, S::Error> {
-    let attributes = source.byte()? as i8;
-    let timestamp_delta = read_varlong(source)?;
-    let offset_delta = read_varint(source)?;
+/// Reads the fields of one record up to the key.
+pub(super) fn read_record_head<S: RecordSource>(source: &mut S) -> Result<RecordHead, S::Error> {
+    Ok(RecordHead {
+        attributes: source.byte()? as i8,
+        timestamp_delta: read_varlong(source)?,
+        offset_delta: read_varint(source)?,
+    })
+}
+
+/// Reads the fields of one record from the key on; `source` ends, or says that it does, where the
+/// record does.
+pub(super) fn read_record_tail<S: RecordSource>(source: &mut S) -> Result<RecordTail<S>, S::Error> {
     let key = read_nullable(source)?;
     let value = read_nullable(source)?;
     let header_count = usize::try_from(read_varint(source)?).map_err(|_| RecordFault::Headers)?;
@@ -148,7 +155,7 @@ pub(super) fn read_fields<S: RecordSource>(source: &mut S) -> Result<Fields<S>, 
     if source.left() > 0 {
         return Err(RecordFault::Size.into());
     }
-    Ok(Fields { attributes, timestamp_delta, offset_delta, key, value, headers, header_count })
+    Ok(RecordTail { key, value, headers, header_count })
 }
 
 fn read_header<S: RecordSource>(source: &mut S) -> Result<HeaderFields<S>, S::Error> {
@@ -161,11 +168,16 @@ fn read_nullable<S: RecordSource>(source: &mut S) -> Result<Option<S::Field>, S:
     usize::try_from(read_varint(source)?).ok().map(|length| source.field(length)).transpose()
 }
 
-/// What a record consists of, with its byte fields as the source gives them.
-pub(super) struct Fields<S: RecordSource> {
+/// What a record begins with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RecordHead {
     pub(super) attributes: i8,
     pub(super) timestamp_delta: i64,
     pub(super) offset_delta: i32,
+}
+
+/// What the rest of a record consists of, as the source gives it.
+pub(super) struct RecordTail<S: RecordSource> {
     pub(super) key: Option<S::Field>,
     pub(super) value: Option<S::Field>,
     pub(super) headers: S::Mark,

@@ -2,15 +2,17 @@
 
 use alloc::boxed::Box;
 
-use super::compression::{CompressionError, Decompress};
-use super::records::{RecordFault, RecordSource, read_fields, read_record_size};
+use super::compression::{ByteStream, CompressionError};
+use super::records::{
+    RecordFault, RecordHead, RecordSource, read_record_head, read_record_size, read_record_tail,
+};
 
 /// Decompressed bytes held at once: small beside any decompressor's window, and few calls.
 const PIECE_BYTES: usize = 8 << 10;
 
-/// Goes over the records of a compressed body; of keys and values it keeps the length alone.
+/// Goes over the records of a body that comes in pieces; of keys and values it keeps the length alone.
 pub(super) struct RecordStream {
-    decompress: Box<dyn Decompress>,
+    bytes: Box<dyn ByteStream>,
     piece: [u8; PIECE_BYTES],
     at: usize,
     end: usize,
@@ -47,29 +49,45 @@ impl From<RecordFault> for StreamFault {
 }
 
 impl RecordStream {
-    /// Decompresses `allowance` bytes at the most.
-    pub(super) fn new(decompress: Box<dyn Decompress>, allowance: u64) -> Self {
-        Self {
-            decompress,
-            piece: [0; PIECE_BYTES],
-            at: 0,
-            end: 0,
-            allowance,
-            record_left: usize::MAX,
-        }
+    /// Takes `allowance` bytes at the most.
+    pub(super) fn new(bytes: Box<dyn ByteStream>, allowance: u64) -> Self {
+        Self { bytes, piece: [0; PIECE_BYTES], at: 0, end: 0, allowance, record_left: usize::MAX }
     }
 
     /// Passes over the next record.
     pub(super) fn next_record(&mut self) -> Result<PassedRecord, StreamFault> {
+        let head = self.begin_record()?;
+        let tail = read_record_tail(self)?;
+        Ok(PassedRecord {
+            timestamp_delta: head.timestamp_delta,
+            offset_delta: head.offset_delta,
+            key_bytes: tail.key,
+            value_bytes: tail.value,
+        })
+    }
+
+    /// Reads the next record up to its key; [`read_rest`](Self::read_rest) gives what is left of it,
+    /// [`RecordSource::left`] says how much that is.
+    pub(super) fn begin_record(&mut self) -> Result<RecordHead, StreamFault> {
         self.record_left = usize::MAX;
         self.record_left = read_record_size(self)?;
-        let fields = read_fields(self)?;
-        Ok(PassedRecord {
-            timestamp_delta: fields.timestamp_delta,
-            offset_delta: fields.offset_delta,
-            key_bytes: fields.key,
-            value_bytes: fields.value,
-        })
+        read_record_head(self)
+    }
+
+    /// Fills the front of `out` with what is left of the record that has begun; 0 at its end.
+    pub(super) fn read_rest(&mut self, out: &mut [u8]) -> Result<usize, StreamFault> {
+        let wanted = out.len().min(self.record_left);
+        if wanted == 0 {
+            return Ok(0);
+        }
+        if self.at == self.end && self.fill()? == 0 {
+            return Err(RecordFault::Ends.into());
+        }
+        let count = wanted.min(self.end - self.at);
+        out[..count].copy_from_slice(&self.piece[self.at..self.at + count]);
+        self.at += count;
+        self.record_left -= count;
+        Ok(count)
     }
 
     /// Makes sure that nothing follows the last record, and that the stream ends as it should.
@@ -84,7 +102,7 @@ impl RecordStream {
     fn fill(&mut self) -> Result<usize, StreamFault> {
         self.at = 0;
         self.end = 0;
-        let filled = self.decompress.read(&mut self.piece).map_err(StreamFault::Compression)?;
+        let filled = self.bytes.read(&mut self.piece).map_err(StreamFault::Compression)?;
         self.end = filled.min(PIECE_BYTES);
         self.allowance =
             self.allowance.checked_sub(self.end as u64).ok_or(StreamFault::AllowanceSpent)?;

@@ -392,7 +392,7 @@ impl Broker {
 
     fn load_partition(&mut self, topic: &Arc<Topic>, index: i32, partition: &Partition) {
         let name = format!("{}-{index}", topic.name);
-        let placed = refusal(topic).map_or_else(|| self.place_partition(&name, partition), Err);
+        let placed = self.place_partition(&name, partition);
         let (directory, exists) = match placed {
             Ok(placed) => placed,
             Err(reason) => {
@@ -520,11 +520,4 @@ impl Broker {
 /// A segment with something in it.
 fn is_segment(entry: &Entry) -> bool {
     matches!(parse_file_name(&entry.name), Some((_, FileSuffix::Log))) && entry.length > 0
-}
-
-/// What a topic asks for that this version cannot give: its partitions stay offline rather than
-/// hold records that are not what was asked for.
-fn refusal(topic: &Topic) -> Option<String> {
-    let codec = topic.config.recompress.as_ref()?;
-    Some(format!("compression.type={codec} is not supported yet"))
 }

@@ -15,7 +15,7 @@ use crate::error_code::ErrorCode;
 use crate::event::Event;
 use crate::ids::{ConnectionId, EffectId, RequestNumber, Uuid};
 use crate::job::testing::Disk;
-use crate::records::{ConfigRecord, MetadataRecord, PartitionRecord, TopicRecord};
+use crate::records::{MetadataRecord, PartitionRecord, TopicRecord};
 use crate::request::{
     Acks, AppendOutcome, PartitionAppend, ProduceCommand, Request, RequestBody, ResponseBody,
 };
@@ -514,24 +514,6 @@ fn missing_partition_of_a_directory_that_is_not_here_stays_offline() {
     assert!(world.ready, "the rest serves");
     assert!(matches!(world.events[..], [Event::PartitionOffline { .. }]), "{:?}", world.events);
     assert!(!world.disk.has_directory("/data/t-0"), "no empty topic is made");
-}
-
-#[test]
-fn topic_whose_batches_would_have_to_be_rewritten_is_refused_at_start() {
-    let mut records = topic(1);
-    let setting = ConfigRecord {
-        resource_type: 2,
-        resource_name: "t".to_string(),
-        name: "compression.type".to_string(),
-        value: Some("gzip".to_string()),
-    };
-    records.push(setting.into());
-    let mut world = World::on(disk(&records), config(&["/data"]));
-    world.settle();
-    let [Event::PartitionOffline { reason, .. }] = &world.events[..] else {
-        panic!("{:?}", world.events)
-    };
-    assert!(reason.contains("gzip"), "{reason}");
 }
 
 #[test]

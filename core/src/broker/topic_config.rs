@@ -1,14 +1,13 @@
 //! How a topic's settings come about: topic over this broker over all brokers over the static
 //! configuration. A broker names most topic settings differently (`ServerTopicConfigSynonyms`).
 
-use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::str::FromStr;
 
-use crate::config::TopicConfig;
+use crate::config::{CompressionLevels, StoredCompression, TopicConfig};
 
 /// Settings of one resource, by key.
 pub type Settings = BTreeMap<String, String>;
@@ -78,7 +77,35 @@ const SETTINGS: &[Setting] = &[
         broker_key: "log.message.timestamp.after.max.ms",
         apply: |config, value| at_least(0, value).map(|ms| config.timestamp_after_ms_max = ms),
     },
-    Setting { topic_key: "compression.type", broker_key: "compression.type", apply: compression },
+    Setting {
+        topic_key: "compression.type",
+        broker_key: "compression.type",
+        apply: |config, value| {
+            StoredCompression::named(value).map(|compression| config.compression = compression)
+        },
+    },
+    Setting {
+        topic_key: "compression.gzip.level",
+        broker_key: "compression.gzip.level",
+        apply: |config, value| {
+            gzip_level(value).map(|level| config.compression_levels.gzip = level)
+        },
+    },
+    Setting {
+        topic_key: "compression.lz4.level",
+        broker_key: "compression.lz4.level",
+        apply: |config, value| {
+            level(CompressionLevels::LZ4, value).map(|level| config.compression_levels.lz4 = level)
+        },
+    },
+    Setting {
+        topic_key: "compression.zstd.level",
+        broker_key: "compression.zstd.level",
+        apply: |config, value| {
+            level(CompressionLevels::ZSTD, value)
+                .map(|level| config.compression_levels.zstd = level)
+        },
+    },
     Setting {
         topic_key: "cleanup.policy",
         broker_key: "log.cleanup.policy",
@@ -88,6 +115,11 @@ const SETTINGS: &[Setting] = &[
         topic_key: "segment.bytes",
         broker_key: "log.segment.bytes",
         apply: |config, value| at_least(1, value).map(|bytes| config.segment_bytes = bytes),
+    },
+    Setting {
+        topic_key: "min.insync.replicas",
+        broker_key: "min.insync.replicas",
+        apply: |config, value| at_least(1, value).map(|count| config.min_insync_replicas = count),
     },
 ];
 
@@ -104,13 +136,13 @@ fn timestamp_type(value: &str) -> Option<bool> {
     }
 }
 
-fn compression(config: &mut TopicConfig, value: &str) -> Option<()> {
-    config.recompress = match value {
-        "producer" => None,
-        "uncompressed" | "gzip" | "snappy" | "lz4" | "zstd" => Some(value.to_owned()),
-        _ => return None,
-    };
-    Some(())
+fn gzip_level(value: &str) -> Option<i32> {
+    CompressionLevels::GZIP.contains(&value.trim()).then(|| value.trim().parse().ok())?
+}
+
+fn level((least, most): (i64, i64), value: &str) -> Option<i32> {
+    let level: i32 = value.trim().parse().ok()?;
+    (least..=most).contains(&i64::from(level)).then_some(level)
 }
 
 /// The list may be empty since 4.3: then nothing is cleaned.
@@ -128,7 +160,10 @@ fn compacted(value: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::borrow::ToOwned;
+
     use super::*;
+    use crate::batch::Codec;
 
     fn settings(pairs: &[(&str, &str)]) -> Settings {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -160,7 +195,7 @@ mod tests {
         assert_eq!(refused, Vec::<String>::new());
         assert_eq!(config.segment_bytes, 3_000_000);
         assert_eq!(config.message_bytes_max, 7);
-        assert_eq!(config.recompress.as_deref(), Some("gzip"));
+        assert_eq!(config.compression, StoredCompression::Codec(Codec::Gzip));
         assert!(config.compacted);
         assert!(!config.log_append_time);
     }
@@ -191,5 +226,18 @@ mod tests {
             &[],
         );
         assert_eq!((config, refused.len()), (TopicConfig::default(), 0));
+    }
+
+    #[test]
+    fn levels_are_resolved_each_for_itself_and_have_bounds() {
+        let (config, refused) = resolve(
+            &[("compression.zstd.level", "-7"), ("compression.gzip.level", "0")],
+            &[("compression.lz4.level", "18"), ("compression.gzip.level", "9")],
+            &[("compression.lz4.level", "17"), ("min.insync.replicas", "2")],
+        );
+        assert_eq!(config.compression_levels, CompressionLevels { gzip: 9, lz4: 17, zstd: -7 });
+        assert_eq!(refused, ["compression.gzip.level=0", "compression.lz4.level=18"]);
+        assert_eq!(config.min_insync_replicas, 2);
+        assert_eq!(config.compression, StoredCompression::AsProduced);
     }
 }

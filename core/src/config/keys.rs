@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Listener, listeners};
+use super::{CompressionLevels, Listener, StoredCompression, listeners};
 
 /// One key.
 #[derive(Clone, Copy, Debug)]
@@ -191,6 +191,46 @@ pub const KEYS: &[Key] = &[
         value_type: ValueType::Words(&["delete", "compact"]),
         default: Some("delete"),
         documentation: "What becomes of old records. With `compact`, every record needs a key.",
+    },
+    Key {
+        name: "compression.type",
+        value_type: ValueType::Word(StoredCompression::NAMES),
+        default: Some("producer"),
+        documentation: "The codec that batches are stored in; `producer` keeps that of the \
+                        producer. Others cost the broker's time.",
+    },
+    Key {
+        name: "compression.gzip.level",
+        value_type: ValueType::Word(CompressionLevels::GZIP),
+        default: Some("-1"),
+        documentation: "The level of gzip where the broker compresses; -1 is gzip's own default.",
+    },
+    Key {
+        name: "compression.lz4.level",
+        value_type: ValueType::Integer {
+            min: CompressionLevels::LZ4.0,
+            max: CompressionLevels::LZ4.1,
+        },
+        default: Some("9"),
+        documentation: "The level of lz4 where the broker compresses. There is one level here, so \
+                        it makes no difference.",
+    },
+    Key {
+        name: "compression.zstd.level",
+        value_type: ValueType::Integer {
+            min: CompressionLevels::ZSTD.0,
+            max: CompressionLevels::ZSTD.1,
+        },
+        default: Some("3"),
+        documentation: "The level of zstd where the broker compresses. There is one level here, \
+                        about zstd's first, so it makes no difference.",
+    },
+    Key {
+        name: "min.insync.replicas",
+        value_type: ValueType::Integer { min: 1, max: i32::MAX as i64 },
+        default: Some("1"),
+        documentation: "How many replicas must have a record for acks=all. A partition with fewer \
+                        replicas needs them all; here it has one.",
     },
 ];
 

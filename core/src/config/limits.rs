@@ -48,6 +48,10 @@ pub struct Limits {
     /// Decompressed bytes of one batch: a megabyte of zeros compresses a thousandfold, and each byte
     /// costs the connection's thread time.
     pub decompressed_bytes_max: u64,
+    /// Bytes of batches that one connection's unanswered requests may take because their topics store
+    /// another codec: they lie beside the request budget, and small compressed batches can grow a
+    /// thousandfold. One batch up to `max.message.bytes` is always allowed.
+    pub converted_bytes_max: usize,
     /// A block of snappy, decompressed: it has to be held whole. Clients that do not frame their
     /// blocks make one of a whole batch.
     pub snappy_block_bytes_max: usize,
@@ -115,6 +119,7 @@ impl Default for Limits {
             unsent_bytes_max: 4 << 20,
             request_budget_bytes: 256 << 20,
             decompressed_bytes_max: 256 << 20,
+            converted_bytes_max: 64 << 20,
             snappy_block_bytes_max: 64 << 20,
             zstd_window_bytes_max: 8 << 20,
             record_errors_max: 10_000,

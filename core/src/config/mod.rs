@@ -1,5 +1,6 @@
 //! Everything that can be set, and every limit with its reason.
 
+mod compression;
 pub mod keys;
 pub mod limits;
 mod listeners;
@@ -10,6 +11,7 @@ mod tests;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use compression::{CompressionLevels, StoredCompression};
 pub use limits::Limits;
 pub use parse::{ConfigError, Settings, parse};
 
@@ -77,12 +79,17 @@ pub struct TopicConfig {
     pub timestamp_before_ms_max: i64,
     /// `message.timestamp.after.max.ms`.
     pub timestamp_after_ms_max: i64,
-    /// `compression.type` is not `producer`: batches are to be written in another codec.
-    pub recompress: Option<String>,
+    /// `compression.type`.
+    pub compression: StoredCompression,
+    /// `compression.gzip.level` and its like.
+    pub compression_levels: CompressionLevels,
     /// `cleanup.policy` has `compact`: every record needs a key.
     pub compacted: bool,
     /// `segment.bytes`.
     pub segment_bytes: u32,
+    /// `min.insync.replicas`: at least 1. More than a partition has replicas counts as all of them,
+    /// so on one node it refuses nothing.
+    pub min_insync_replicas: u32,
 }
 
 impl Default for TopicConfig {
@@ -93,9 +100,11 @@ impl Default for TopicConfig {
             log_append_time: false,
             timestamp_before_ms_max: i64::MAX,
             timestamp_after_ms_max: 3_600_000,
-            recompress: None,
+            compression: StoredCompression::AsProduced,
+            compression_levels: CompressionLevels::default(),
             compacted: false,
             segment_bytes: 1 << 30,
+            min_insync_replicas: 1,
         }
     }
 }

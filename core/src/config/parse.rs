@@ -6,7 +6,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::keys::{self, KEYS, Value, Voter};
-use super::{Config, Durability, Limits, Listener, TopicConfig};
+use super::{
+    CompressionLevels, Config, Durability, Limits, Listener, StoredCompression, TopicConfig,
+};
 use crate::effect::Path;
 
 /// What the entries say.
@@ -176,7 +178,14 @@ fn topic_defaults(values: &Values) -> TopicConfig {
         timestamp_after_ms_max: values.integer("log.message.timestamp.after.max.ms"),
         compacted: values.list("log.cleanup.policy").iter().any(|policy| policy == "compact"),
         segment_bytes: values.integer("log.segment.bytes") as u32,
-        ..TopicConfig::default()
+        compression: StoredCompression::named(values.text("compression.type"))
+            .expect("the table has the names"),
+        compression_levels: CompressionLevels {
+            gzip: values.text("compression.gzip.level").parse().expect("the table has numbers"),
+            lz4: values.integer("compression.lz4.level") as i32,
+            zstd: values.integer("compression.zstd.level") as i32,
+        },
+        min_insync_replicas: values.integer("min.insync.replicas") as u32,
     }
 }
 

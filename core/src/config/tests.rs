@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::*;
+use crate::batch::Codec;
 use alloc::vec;
 
 /// The file that a tester of Kafka clones writes, with some of Kafka's stock keys.
@@ -175,6 +176,11 @@ fn topic_defaults_and_limits_come_from_their_keys() {
         ("log.message.timestamp.after.max.ms", "8"),
         ("log.cleanup.policy", "compact,delete"),
         ("log.segment.bytes", "1048576"),
+        ("compression.type", "zstd"),
+        ("compression.gzip.level", "7"),
+        ("compression.lz4.level", "1"),
+        ("compression.zstd.level", "-5"),
+        ("min.insync.replicas", "2"),
         ("socket.request.max.bytes", "1000"),
         ("queued.max.request.bytes", "1000"),
         ("max.request.partition.size.limit", "9"),
@@ -191,9 +197,11 @@ fn topic_defaults_and_limits_come_from_their_keys() {
             log_append_time: true,
             timestamp_before_ms_max: 7,
             timestamp_after_ms_max: 8,
-            recompress: None,
+            compression: StoredCompression::Codec(Codec::Zstd),
+            compression_levels: CompressionLevels { gzip: 7, lz4: 1, zstd: -5 },
             compacted: true,
             segment_bytes: 1 << 20,
+            min_insync_replicas: 2,
         }
     );
     assert_eq!((config.limits.frame_bytes_max, config.limits.request_budget_bytes), (1000, 1000));

@@ -44,6 +44,11 @@ impl Plan {
         self.charge
     }
 
+    /// Bytes beside the frame that are held until the answer is there.
+    pub(super) fn converted_bytes(&self) -> usize {
+        self.produce.as_ref().map_or(0, |(plan, _)| plan.converted_bytes())
+    }
+
     /// True when the connection will close instead of an answer, whatever the broker says.
     pub(super) fn will_close(&self) -> bool {
         matches!(&self.produce, Some((plan, Acks::None)) if plan.refusal().is_some())

@@ -65,6 +65,8 @@ pub struct Connection {
     idle: Idle,
     /// The socket is gone.
     closed: bool,
+    /// Bytes that unanswered requests hold beside their frames.
+    converted_bytes: usize,
     /// Found when a response came; told by the next `poll_request`.
     failure: Option<ConnectionError>,
 }
@@ -80,6 +82,7 @@ impl Connection {
             limits,
             outbox: Outbox::new(),
             closed: false,
+            converted_bytes: 0,
             failure: None,
         }
     }
@@ -124,6 +127,7 @@ impl Connection {
         let turn = decode::turn(self.intake.whole()?);
         if !self.outbox.admits(turn)
             || self.outbox.unanswered() >= self.limits.requests_unanswered_max
+            || self.converted_bytes >= self.limits.converted_bytes_max
         {
             return None;
         }
@@ -151,6 +155,7 @@ impl Connection {
         if plan.will_close() {
             self.intake.stop();
         }
+        self.converted_bytes += plan.converted_bytes();
         let number = self.outbox.push(turn, plan);
         Ok(Request { number, transmitted: self.outbox.transmitted(), body })
     }
@@ -158,10 +163,11 @@ impl Connection {
     /// The broker's answer; they may come in any order.
     pub fn handle_response(&mut self, response: Response) {
         self.idle.note();
-        let Self { intake, limits, .. } = self;
+        let Self { intake, limits, converted_bytes, .. } = self;
         let mut failure = None;
         let flow = self.outbox.answer(response.number, |plan| {
             intake.discharge(plan.charge());
+            *converted_bytes -= plan.converted_bytes();
             plan.encode(response.body, limits, &mut failure)
         });
         self.failure = self.failure.take().or(failure);
@@ -174,6 +180,7 @@ impl Connection {
         self.intake.stop();
         for plan in self.outbox.abandon() {
             self.intake.discharge(plan.charge());
+            self.converted_bytes -= plan.converted_bytes();
         }
     }
 

@@ -34,6 +34,7 @@ const ADMIN_CLIENT_ID: &str = "__admin_client";
 #[derive(Debug)]
 pub(super) struct ProducePlan {
     topics: Vec<TopicPlan>,
+    converted_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -53,8 +54,6 @@ enum Verdict {
     RefusedInLog(Fault, usize),
     /// The broker decides; its outcome has this index.
     Passed(usize),
-    /// The topic's batches would have to be written in another form than they came in.
-    NotServed(usize),
 }
 
 /// Checks a request, topic by topic in its order (`KafkaApis.handleProduceRequest`,
@@ -76,13 +75,14 @@ pub(super) fn plan(
         fault: fault.map(|WholeRequestFault { error, message }| Fault { message, ..bare(error) }),
         context,
         record_errors_left: context.limits.record_errors_max,
+        converted_bytes: 0,
         appends: Vec::new(),
     };
     let topics = merge(topic_data).into_iter().map(|topic| checks.topic(topic)).collect();
-    let partitions = checks.appends;
+    let Checks { appends: partitions, converted_bytes, .. } = checks;
     // Without a meaning of its acks no partition has passed, and every one has its error.
     let acks = acks.unwrap_or(Acks::Leader);
-    (ProducePlan { topics }, ProduceCommand { acks, timeout_ms, partitions })
+    (ProducePlan { topics, converted_bytes }, ProduceCommand { acks, timeout_ms, partitions })
 }
 
 fn acks_of(acks: i16) -> Option<Acks> {
@@ -99,13 +99,17 @@ fn bare(error: ErrorCode) -> Fault {
 }
 
 impl ProducePlan {
+    /// Bytes of batches that are no slices of the request, having been written anew.
+    pub(super) fn converted_bytes(&self) -> usize {
+        self.converted_bytes
+    }
+
     /// The first error that the answer will have, whatever the broker says.
     pub(super) fn refusal(&self) -> Option<ErrorCode> {
         let mut partitions = self.topics.iter().flat_map(|topic| &topic.partitions);
         partitions.find_map(|(_, verdict)| match verdict {
             Verdict::Refused(fault) | Verdict::RefusedInLog(fault, _) => Some(fault.error),
             Verdict::Passed(_) => None,
-            Verdict::NotServed(_) => Some(NOT_SERVED),
         })
     }
 
@@ -134,18 +138,10 @@ impl Verdict {
                 let start = if fault.knows_log_start { start } else { NOT_LOOKED_AT };
                 refused(index, fault, start)
             }
-            Self::NotServed(at) if outcome(at).error == ErrorCode::NONE => {
-                decided(index, AppendOutcome { error: NOT_SERVED, ..outcome(at) })
-            }
-            Self::RefusedInLog(_, at) | Self::Passed(at) | Self::NotServed(at) => {
-                decided(index, outcome(at))
-            }
+            Self::RefusedInLog(_, at) | Self::Passed(at) => decided(index, outcome(at)),
         }
     }
 }
-
-/// What a topic is answered that is there, but whose settings are not served yet.
-const NOT_SERVED: ErrorCode = ErrorCode::KAFKA_STORAGE_ERROR;
 
 /// The log start in the answer for a partition whose log nobody looked at.
 const NOT_LOOKED_AT: i64 = -1;
@@ -219,6 +215,7 @@ struct Checks<'a> {
     fault: Option<Fault>,
     context: &'a Context<'a>,
     record_errors_left: usize,
+    converted_bytes: usize,
     appends: Vec<PartitionAppend>,
 }
 
@@ -261,9 +258,6 @@ impl Checks<'_> {
         if is_internal(&topic.name) && !self.may_write_internal {
             return Verdict::Refused(bare(ErrorCode::INVALID_TOPIC_EXCEPTION));
         }
-        if topic.config.recompress.is_some() {
-            return Verdict::NotServed(self.append(topic, index, None));
-        }
         self.batch(topic, index, records)
     }
 
@@ -275,14 +269,29 @@ impl Checks<'_> {
             partition: index,
             config: &topic.config,
             decompressed_bytes_max: limits.decompressed_bytes_max,
+            converted_bytes_max: self.converted_bytes_left(),
             record_errors_max: self.record_errors_left,
         };
         match check_produced(records, &rules, compression, now) {
-            Ok(batch) => Verdict::Passed(self.append(topic, index, Some(batch))),
+            Ok(batch) => {
+                if batch.is_converted() {
+                    self.converted_bytes += batch.info().size as usize;
+                }
+                Verdict::Passed(self.append(topic, index, Some(batch)))
+            }
             Err(fault) => {
                 self.record_errors_left -= fault.record_errors.len().min(self.record_errors_left);
                 Verdict::RefusedInLog(fault, self.append(topic, index, None))
             }
+        }
+    }
+
+    /// What the next batch may take if it is written anew: the first one is bounded by its topic
+    /// alone.
+    fn converted_bytes_left(&self) -> usize {
+        match self.converted_bytes {
+            0 => usize::MAX,
+            taken => self.context.limits.converted_bytes_max.saturating_sub(taken),
         }
     }
 

@@ -16,10 +16,10 @@ use crate::api::produce::{
     TopicProduceData,
 };
 use crate::api::{ApiKey, produce};
-use crate::batch::{BatchBuilder, Codec, CompressionError, Decompress};
+use crate::batch::{BatchBuilder, ByteStream, Codec, CompressionError};
 use crate::broker::image::{Partition, Topic};
 use crate::codec::{Message, Reader};
-use crate::config::TopicConfig;
+use crate::config::{StoredCompression, TopicConfig};
 use crate::error_code::ErrorCode;
 use crate::frame::{
     FrameSizeError, HeaderError, RequestHeader, read_response_header, write_request,
@@ -29,6 +29,7 @@ use crate::request::{Acks, AppendOutcome, ProduceCommand, Query, RequestBody, Re
 use crate::rng::Rng;
 use crate::time::Millis;
 
+/// Decompresses nothing, and takes what it is given as compressed.
 #[derive(Debug)]
 struct NoCompression;
 
@@ -37,8 +38,24 @@ impl Compression for NoCompression {
         &self,
         _: Codec,
         _: Bytes,
-    ) -> Result<alloc::boxed::Box<dyn Decompress>, CompressionError> {
+    ) -> Result<alloc::boxed::Box<dyn ByteStream>, CompressionError> {
         Err(CompressionError::Corrupt("none here".to_string()))
+    }
+
+    fn compress(
+        &self,
+        _: Codec,
+        _: i32,
+        input: &mut dyn ByteStream,
+        output_bytes_max: usize,
+    ) -> Result<Bytes, CompressionError> {
+        let mut output = vec![0; 1_000];
+        let length = input.read(&mut output)?;
+        if length > output_bytes_max {
+            return Err(CompressionError::OutputFull);
+        }
+        output.truncate(length);
+        Ok(Bytes::from(output))
     }
 }
 
@@ -54,12 +71,13 @@ fn topic(name: &str, id: u8, partitions: i32, config: TopicConfig) -> Arc<Topic>
 fn image() -> Image {
     let mut image = Image::default();
     let plain = TopicConfig::default;
+    let lz4 = StoredCompression::Codec(Codec::Lz4);
     for topic in [
         topic("p", 1, 1, plain()),
         topic("p2", 2, 2, plain()),
         topic("small", 3, 1, TopicConfig { message_bytes_max: 100, ..plain() }),
         topic("keyed", 6, 2, TopicConfig { compacted: true, ..plain() }),
-        topic("later", 4, 1, TopicConfig { recompress: Some("gzip".to_string()), ..plain() }),
+        topic("lz4", 4, 2, TopicConfig { compression: lz4, ..plain() }),
         topic("__consumer_offsets", 5, 1, plain()),
     ] {
         image.topics_by_id.insert(topic.id, topic.clone());
@@ -729,11 +747,28 @@ fn a_transactional_batch_is_refused_in_every_version_and_its_neighbours_are_not(
 }
 
 #[test]
-fn a_topic_that_is_not_served_yet_is_never_answered_with_success() {
-    let body = request(-1, vec![data("later", &[(0, batch())])]);
-    let (command, response) = exchange(11, &body, outcome_of);
-    assert!(command.partitions[0].batch.is_none());
-    assert_eq!(errors(&response), [("later", vec![(0, 56)])]);
+fn batches_written_anew_are_bounded_over_a_connection() {
+    let limits = Limits { converted_bytes_max: 1, ..Limits::default() };
+    let produce = |id, partitions: &[(i32, Bytes)]| {
+        frame(ApiKey::PRODUCE, 11, id, &request(-1, vec![data("lz4", partitions)]))
+    };
+    let mut rig = Rig::with(limits);
+    let both = produce(1, &[(0, batch()), (1, batch())]);
+    let one = produce(2, &[(0, batch())]);
+    let requests = rig.receive(&[both, one].concat());
+    let [first] = &requests[..] else { panic!("the next one waits: {requests:?}") };
+    let RequestBody::Produce(command) = &first.body else { panic!("a produce") };
+    let passed: Vec<_> = command.partitions.iter().map(|append| append.batch.is_some()).collect();
+    assert_eq!(passed, [true, false], "the first batch of a request is always allowed");
+    let requests = rig.answer(first);
+    let [second] = &requests[..] else { panic!("its turn has come: {requests:?}") };
+    assert!(rig.answer(second).is_empty());
+    assert_eq!(rig.correlation_ids(), [1, 2]);
+    // What is abandoned holds nothing back either.
+    let waiting = rig.receive(&produce(3, &[(0, batch())]));
+    assert_eq!(waiting.len(), 1);
+    rig.connection.close();
+    assert_eq!(rig.connection.converted_bytes, 0);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! gzip (RFC 1952), in what Java's `GZIPInputStream` accepts.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Read};
 
 use bytes::Bytes;
 use flate2::bufread::GzDecoder;
-use klamm_core::batch::{CompressionError, Decompress};
+use flate2::write::GzEncoder;
+use klamm_core::batch::{ByteStream, CompressionError};
 
+use super::output::{Output, feed};
 use super::{corrupt, read_error};
 
 /// Reads member after member. What follows a member and does not begin as another is left alone.
@@ -21,7 +23,7 @@ impl Gunzip {
     }
 }
 
-impl Decompress for Gunzip {
+impl ByteStream for Gunzip {
     fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError> {
         while let Some(mut member) = self.member.take() {
             match member.read(out) {
@@ -43,7 +45,17 @@ impl Decompress for Gunzip {
     }
 }
 
-pub(super) fn compress(input: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(input).and_then(|()| encoder.finish()).expect("a vector takes every byte")
+pub(super) fn compress(
+    input: &mut dyn ByteStream,
+    level: i32,
+    output: &Output,
+) -> Result<(), CompressionError> {
+    let level = u32::try_from(level)
+        .ok()
+        .filter(|level| (1..=9).contains(level))
+        .map_or_else(flate2::Compression::default, flate2::Compression::new);
+    let mut encoder = GzEncoder::new(output, level);
+    feed(input, &mut encoder, output)?;
+    encoder.finish().expect("an output takes every byte");
+    Ok(())
 }

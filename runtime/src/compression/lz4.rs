@@ -1,11 +1,12 @@
 //! LZ4 frames, in what Kafka's `Lz4BlockInputStream` accepts of them.
 
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read};
 
 use bytes::Bytes;
-use klamm_core::batch::{CompressionError, Decompress};
-use lz4_flex::frame::{BlockMode, FrameDecoder, FrameEncoder, FrameInfo};
+use klamm_core::batch::{ByteStream, CompressionError};
+use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 
+use super::output::{Output, feed};
 use super::{corrupt, read_error};
 
 /// A frame's first bytes.
@@ -35,7 +36,7 @@ impl Unlz4 {
     }
 }
 
-impl Decompress for Unlz4 {
+impl ByteStream for Unlz4 {
     fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError> {
         if self.ended {
             return Ok(0);
@@ -63,9 +64,15 @@ impl Read for EndWatch {
     }
 }
 
-pub(super) fn compress(input: &[u8]) -> Vec<u8> {
-    let info = FrameInfo::new().block_mode(BlockMode::Independent);
-    let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
-    encoder.write_all(input).expect("a vector takes every byte");
-    encoder.finish().expect("a vector takes every byte")
+/// Writes what Kafka's `Lz4BlockOutputStream` does: independent blocks of 64 KiB, no checksums but
+/// the header's.
+pub(super) fn compress(
+    input: &mut dyn ByteStream,
+    output: &Output,
+) -> Result<(), CompressionError> {
+    let info = FrameInfo::new().block_mode(BlockMode::Independent).block_size(BlockSize::Max64KB);
+    let mut encoder = FrameEncoder::with_frame_info(info, output);
+    feed(input, &mut encoder, output)?;
+    encoder.finish().expect("an output takes every byte");
+    Ok(())
 }

@@ -1,9 +1,12 @@
 //! Snappy: one raw block, or the blocks of snappy-java's `SnappyOutputStream`.
 
+use std::io::Write;
+
 use bytes::{Buf, Bytes};
-use klamm_core::batch::{CompressionError, Decompress};
+use klamm_core::batch::{ByteStream, CompressionError};
 
 use super::corrupt;
+use super::output::Output;
 
 /// snappy-java's header begins with this. Its version and the least compatible one follow, which
 /// snappy-java does not look at.
@@ -91,7 +94,7 @@ impl Unsnappy {
     }
 }
 
-impl Decompress for Unsnappy {
+impl ByteStream for Unsnappy {
     fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError> {
         while self.at == self.block.len() {
             if !self.next_block()? {
@@ -114,19 +117,48 @@ fn take_header(input: &mut Bytes) -> bool {
     found
 }
 
-pub(super) fn compress(input: &[u8]) -> Vec<u8> {
-    let mut out = Vec::from(MAGIC);
-    out.extend_from_slice(&VERSION.to_be_bytes());
-    out.extend_from_slice(&VERSION.to_be_bytes());
-    for block in input.chunks(BLOCK_BYTES) {
-        let compressed = compress_raw(block);
-        out.extend_from_slice(&(compressed.len() as u32).to_be_bytes());
-        out.extend_from_slice(&compressed);
+/// Writes what snappy-java does: its header, and blocks of 32 KiB behind their length.
+pub(super) fn compress(
+    input: &mut dyn ByteStream,
+    output: &Output,
+) -> Result<(), CompressionError> {
+    let mut out = output;
+    let mut write = |bytes: &[u8]| out.write_all(bytes).expect("an output takes every byte");
+    write(MAGIC);
+    write(&VERSION.to_be_bytes());
+    write(&VERSION.to_be_bytes());
+    let mut encoder = snap::raw::Encoder::new();
+    let mut block = vec![0; BLOCK_BYTES];
+    let mut compressed = vec![0; snap::raw::max_compress_len(BLOCK_BYTES)];
+    while !output.is_full() {
+        let filled = fill(input, &mut block)?;
+        if filled == 0 {
+            break;
+        }
+        let length = encoder
+            .compress(&block[..filled], &mut compressed)
+            .expect("there is room for the worst case");
+        write(&(length as u32).to_be_bytes());
+        write(&compressed[..length]);
     }
-    out
+    Ok(())
+}
+
+/// Fills `block`; less only at the end of the input.
+fn fill(input: &mut dyn ByteStream, block: &mut [u8]) -> Result<usize, CompressionError> {
+    let mut filled = 0;
+    while filled < block.len() {
+        let count = input.read(&mut block[filled..])?;
+        if count == 0 {
+            break;
+        }
+        filled += count;
+    }
+    Ok(filled)
 }
 
 /// One raw block, as librdkafka writes it.
+#[cfg(test)]
 pub(super) fn compress_raw(input: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(input).expect("a batch is smaller than 4 GiB")
 }

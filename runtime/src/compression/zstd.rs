@@ -1,14 +1,15 @@
 //! Zstandard frames (RFC 8878).
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 
 use bytes::Bytes;
-use klamm_core::batch::{CompressionError, Decompress};
+use klamm_core::batch::{ByteStream, CompressionError};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
-use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use ruzstd::encoding::{CompressionLevel, compress as frame};
 
 use super::corrupt;
+use super::output::Output;
 
 /// A block holds this much at the most.
 const BLOCK_BYTES_MAX: usize = 128 << 10;
@@ -111,7 +112,7 @@ impl Frame {
     }
 }
 
-impl Decompress for Unzstd {
+impl ByteStream for Unzstd {
     fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError> {
         loop {
             let mut frame = match self.frame.take() {
@@ -130,6 +131,31 @@ impl Decompress for Unzstd {
     }
 }
 
-pub(super) fn compress(input: &[u8]) -> Vec<u8> {
-    compress_to_vec(input, CompressionLevel::Fastest)
+/// Writes one frame with a window of one block. The encoder has one level, near zstd's first.
+pub(super) fn compress(
+    input: &mut dyn ByteStream,
+    output: &Output,
+) -> Result<(), CompressionError> {
+    let mut source = Source { input, output, fault: None };
+    frame(&mut source, output, CompressionLevel::Fastest);
+    source.fault.map_or(Ok(()), Err)
+}
+
+/// The encoder panics when its source fails, so a fault ends the source and is kept.
+struct Source<'a> {
+    input: &'a mut dyn ByteStream,
+    output: &'a Output,
+    fault: Option<CompressionError>,
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.output.is_full() || self.fault.is_some() || out.is_empty() {
+            return Ok(0);
+        }
+        Ok(self.input.read(out).unwrap_or_else(|fault| {
+            self.fault = Some(fault);
+            0
+        }))
+    }
 }

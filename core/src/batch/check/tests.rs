@@ -1,10 +1,12 @@
 //! What the recorded answers of Kafka do not show: what is stored, and the limits.
 
+mod conversion;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::*;
-use crate::batch::{Attributes, BatchBuilder, CompressionError, Decompress};
+use crate::batch::{Attributes, BatchBuilder, ByteStream, CompressionError};
 use crate::time::Instant;
 
 const NOW: Now = Now { mono: Instant::ZERO, wall_ms: 1_700_000_000_000 };
@@ -14,14 +16,34 @@ const NOW: Now = Now { mono: Instant::ZERO, wall_ms: 1_700_000_000_000 };
 struct Stored;
 
 impl Compression for Stored {
-    fn decompress(&self, _: Codec, input: Bytes) -> Result<Box<dyn Decompress>, CompressionError> {
+    fn decompress(&self, _: Codec, input: Bytes) -> Result<Box<dyn ByteStream>, CompressionError> {
         Ok(Box::new(StoredStream(input)))
+    }
+
+    fn compress(
+        &self,
+        _: Codec,
+        _: i32,
+        input: &mut dyn ByteStream,
+        output_bytes_max: usize,
+    ) -> Result<Bytes, CompressionError> {
+        let (mut output, mut piece) = (Vec::new(), [0; 3]);
+        loop {
+            let count = input.read(&mut piece)?;
+            if count == 0 {
+                return Ok(Bytes::from(output));
+            }
+            output.extend_from_slice(&piece[..count]);
+            if output.len() > output_bytes_max {
+                return Err(CompressionError::OutputFull);
+            }
+        }
     }
 }
 
 struct StoredStream(Bytes);
 
-impl Decompress for StoredStream {
+impl ByteStream for StoredStream {
     fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError> {
         let count = out.len().min(self.0.len()).min(7);
         out[..count].copy_from_slice(&self.0.split_to(count));
@@ -34,14 +56,24 @@ impl Decompress for StoredStream {
 struct Endless;
 
 impl Compression for Endless {
-    fn decompress(&self, _: Codec, _: Bytes) -> Result<Box<dyn Decompress>, CompressionError> {
+    fn decompress(&self, _: Codec, _: Bytes) -> Result<Box<dyn ByteStream>, CompressionError> {
         Ok(Box::new(EndlessStream))
+    }
+
+    fn compress(
+        &self,
+        _: Codec,
+        _: i32,
+        _: &mut dyn ByteStream,
+        _: usize,
+    ) -> Result<Bytes, CompressionError> {
+        panic!("a batch that is refused is not compressed");
     }
 }
 
 struct EndlessStream;
 
-impl Decompress for EndlessStream {
+impl ByteStream for EndlessStream {
     fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError> {
         // A record of 2^31 - 1 bytes with a key that nearly fills it.
         let pattern = [0xfe, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0, 0xe0, 0xff, 0xff, 0xff, 0x0f];
@@ -57,6 +89,7 @@ fn rules(config: &TopicConfig) -> ProduceRules<'_> {
         partition: 3,
         config,
         decompressed_bytes_max: 1 << 20,
+        converted_bytes_max: usize::MAX,
         record_errors_max: 100,
     }
 }
