@@ -128,7 +128,9 @@ impl Transport for Wire {
             return Err(ErrorKind::WouldBlock.into());
         }
         let before = self.sent.len();
-        pieces.iter().for_each(|piece| self.sent.extend_from_slice(piece));
+        for piece in pieces {
+            self.sent.extend_from_slice(piece);
+        }
         Ok(self.sent.len() - before)
     }
 
@@ -166,7 +168,7 @@ fn setup() -> Setup {
         compression: Arc::new(Codecs::default()),
         limits: Limits { connection_idle_ms: Some(5), ..Limits::default() },
     };
-    let peer = Peer { listener: "".into(), address: "".into() };
+    let peer = Peer { listener: "".into(), address: String::new() };
     let session = Session::open(Node::new(machine, parts), peer, Bell::new().waker());
     Setup { session, clock, heard }
 }
