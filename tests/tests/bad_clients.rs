@@ -17,6 +17,7 @@ on_each_driver! {
     a_frame_that_drips_is_cut_off_in_time,
     resets_in_mid_frame_leak_nothing,
     pipelining_clients_share_a_budget_of_two_requests,
+    who_goes_away_while_queued_lets_the_next_one_in,
     a_frame_above_the_limit_closes_its_connection,
     beyond_the_most_connections_the_next_waits_for_one_to_end,
 }
@@ -150,6 +151,26 @@ fn pipelining_clients_share_a_budget_of_two_requests(driver: Driver) {
             });
         }
     });
+    stop(handle);
+}
+
+fn who_goes_away_while_queued_lets_the_next_one_in(driver: Driver) {
+    let dir = TempDir::new();
+    let limits = Limits { request_budget_bytes: 1_000, connections_max: 2, ..Limits::default() };
+    let handle = served(driver, &dir, limits);
+    let size = 900_u32.to_be_bytes();
+    let mut holder = connect(&handle);
+    assert_answered(&mut holder, 1);
+    holder.write_all(&size).expect("sent");
+    thread::sleep(Duration::from_millis(50));
+    let mut queued = connect(&handle);
+    queued.write_all(&size).expect("sent");
+    thread::sleep(Duration::from_millis(50));
+    rustix::net::sockopt::set_socket_linger(&queued, Some(Duration::ZERO)).expect("set");
+    drop(queued);
+    // It needs the place of the one that has gone, and would stand behind it in the queue.
+    let mut next = connect(&handle);
+    assert_answered(&mut next, 2);
     stop(handle);
 }
 
