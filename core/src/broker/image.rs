@@ -58,6 +58,14 @@ impl Default for Image {
 }
 
 impl Image {
+    /// No record has given it anything.
+    pub fn is_blank(&self) -> bool {
+        self.features.is_empty()
+            && self.topics_by_id.is_empty()
+            && self.configs.is_empty()
+            && self.registration.is_none()
+    }
+
     /// The incarnation of this node's last registration; [`Uuid::ZERO`] while there is none.
     pub fn incarnation_id(&self) -> Uuid {
         self.registration.map_or(Uuid::ZERO, |last| last.incarnation_id)

@@ -6,15 +6,17 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::format::{BOOTSTRAP_CHECKPOINT, default_bootstrap, read_bootstrap, voters};
 use super::metadata_log::{Change, MetadataLog};
-use super::registration::{FirstRecords, Join};
+use super::registration::Join;
 use super::startup::{METADATA_LOG, Stage};
 use super::{Broker, Output, Phase, Purpose};
 use crate::checkpoint::{QuorumState, QuorumStateVersion, replace_file};
 use crate::effect::{Completion, Effect};
 use crate::ids::{DirectoryIndex, LogId, Uuid};
+use crate::records::{MetadataRecord, VotersRecord};
 
 impl Broker {
     /// The metadata log is loaded and durable, and was led up to `last_epoch`.
@@ -51,12 +53,18 @@ impl Broker {
             return;
         }
         let Some(incarnation) = self.next_incarnation else { return };
-        match self.first_records() {
-            Ok(first) => {
+        let ends_in_transaction = startup.ends_in_transaction;
+        match self.bootstrap_records() {
+            Ok(bootstrap) => {
                 self.enter(Stage::Joining);
                 let controller_incarnation = self.rng.uuid();
-                let join = Join { controller_incarnation, incarnation, first };
-                self.change_metadata(Change::Join(join));
+                self.change_metadata(Change::Join(Join {
+                    controller_incarnation,
+                    incarnation,
+                    ends_in_transaction,
+                    voters: (self.metadata_end() == 0).then(|| self.voters()),
+                    bootstrap,
+                }));
             }
             Err(reason) => self.fail(reason),
         }
@@ -92,21 +100,26 @@ impl Broker {
         self.emit(Effect::Operations(operations), Purpose::QuorumState);
     }
 
-    /// What an empty log begins with; `None` for one that is not empty.
-    fn first_records(&self) -> Result<Option<FirstRecords>, String> {
-        if self.metadata_end() > 0 {
+    /// What a blank cluster begins with; `None` for one that has begun. The log of a blank one may
+    /// hold the quorum's records: a crash can have come between these and the cluster's.
+    fn bootstrap_records(&self) -> Result<Option<Vec<MetadataRecord>>, String> {
+        if !self.image.is_blank() {
             return Ok(None);
         }
         let home = self.metadata_directory.unwrap_or(DirectoryIndex(0));
         let directory = self.directory(home);
-        let bootstrap = match &directory.found.bootstrap {
-            Some(content) => read_bootstrap(content).map_err(|reason| {
-                format!("{}: {reason}", directory.path.join(BOOTSTRAP_CHECKPOINT))
-            })?,
-            None => default_bootstrap(),
+        let Some(content) = &directory.found.bootstrap else {
+            return Ok(Some(default_bootstrap()));
         };
-        let directory_id = directory.found.directory_id.unwrap_or(Uuid::ZERO);
-        Ok(Some(FirstRecords { voters: voters(&self.config, directory_id), bootstrap }))
+        let records = read_bootstrap(content);
+        let path = directory.path.join(BOOTSTRAP_CHECKPOINT);
+        records.map(Some).map_err(|reason| format!("{path}: {reason}"))
+    }
+
+    fn voters(&self) -> VotersRecord {
+        let home = self.metadata_directory.map(|home| self.directory(home));
+        let id = home.and_then(|home| home.found.directory_id).unwrap_or(Uuid::ZERO);
+        voters(&self.config, id)
     }
 
     /// The offset that the next metadata record gets.

@@ -14,10 +14,10 @@ use crate::config::Listener;
 use crate::ids::Uuid;
 use crate::query::{FEATURES, Feature};
 use crate::records::{
-    BeginTransactionRecord, BrokerEndpoint, BrokerFeature, BrokerRegistrationChangeRecord,
-    ChangeVoter, ConfigRecord, ControlRecord, EndTransactionRecord, KRaftVersionRecord,
-    LeaderChangeMessage, MetadataRecord, PartitionChangeRecord, RegisterBrokerRecord,
-    RegisterControllerRecord, VotersRecord,
+    AbortTransactionRecord, BeginTransactionRecord, BrokerEndpoint, BrokerFeature,
+    BrokerRegistrationChangeRecord, ChangeVoter, ConfigRecord, ControlRecord, EndTransactionRecord,
+    KRaftVersionRecord, LeaderChangeMessage, MetadataRecord, PartitionChangeRecord,
+    RegisterBrokerRecord, RegisterControllerRecord, VotersRecord,
 };
 
 /// The feature of eligible leader replicas (KIP-966).
@@ -33,17 +33,12 @@ pub(super) struct Join {
     pub(super) controller_incarnation: Uuid,
     /// Of its registration as a broker.
     pub(super) incarnation: Uuid,
-    /// What an empty log begins with.
-    pub(super) first: Option<FirstRecords>,
-}
-
-/// What an empty log begins with.
-#[derive(Debug)]
-pub(super) struct FirstRecords {
-    /// The quorum.
-    pub(super) voters: VotersRecord,
-    /// Those of `bootstrap.checkpoint`.
-    pub(super) bootstrap: Vec<MetadataRecord>,
+    /// The log ends inside a transaction, which nobody will complete.
+    pub(super) ends_in_transaction: bool,
+    /// The quorum, for a log that is empty.
+    pub(super) voters: Option<VotersRecord>,
+    /// The records of `bootstrap.checkpoint`, for a cluster that is blank.
+    pub(super) bootstrap: Option<Vec<MetadataRecord>>,
 }
 
 impl Broker {
@@ -59,15 +54,17 @@ impl Broker {
             granting_voters: voters,
         };
         let mut control = vec![ControlRecord::LeaderChange(leader_change)];
-        match join.first {
-            Some(FirstRecords { voters, bootstrap }) => {
-                let level = KRaftVersionRecord { version: 0, kraft_version: KRAFT_VERSION };
-                control.push(ControlRecord::KRaftVersion(level));
-                control.push(ControlRecord::KRaftVoters(voters));
-                draft.push_control(&control);
-                draft_bootstrap(bootstrap, draft);
-            }
-            None => draft.push_control(&control),
+        if let Some(voters) = join.voters {
+            let level = KRaftVersionRecord { version: 0, kraft_version: KRAFT_VERSION };
+            control.push(ControlRecord::KRaftVersion(level));
+            control.push(ControlRecord::KRaftVoters(voters));
+        }
+        draft.push_control(&control);
+        if join.ends_in_transaction {
+            draft.push(AbortTransactionRecord { reason: Some("failover".to_string()) }, 0);
+        }
+        if let Some(bootstrap) = join.bootstrap {
+            draft_bootstrap(bootstrap, draft);
         }
         let version = MetadataVersion::of(draft.image());
         if version.has_controller_registration() {

@@ -47,6 +47,8 @@ pub(super) struct Startup {
     pub(super) stage: Stage,
     /// The metadata has been replayed again after its log was repaired.
     is_replayed_again: bool,
+    /// The metadata log ends inside a transaction.
+    pub(super) ends_in_transaction: bool,
     /// `quorum-state` is being written.
     pub(super) quorum_state_runs: bool,
 }
@@ -355,6 +357,7 @@ impl Broker {
             startup.is_replayed_again = true;
             return self.load_metadata();
         }
+        startup.ends_in_transaction = metadata.ends_in_transaction;
         let last_epoch = metadata.last_epoch;
         self.image = Arc::new(metadata.image);
         let id = self.add_log(LiveLog {

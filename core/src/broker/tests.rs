@@ -1,5 +1,7 @@
 //! The broker over a disk in memory, each effect carried out when the test says so.
 
+mod cluster;
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;

@@ -48,6 +48,8 @@ pub struct LoadedMetadata {
     pub append_at: Option<AppendPoint>,
     /// The incarnation of every registration of this node that was met.
     pub incarnations: BTreeSet<Uuid>,
+    /// The log ends inside a transaction: what is appended would belong to it.
+    pub ends_in_transaction: bool,
     /// The log was not read from its beginning: a snapshot covers that.
     pub has_snapshot: bool,
     /// The first invalid place, where the log ended early.

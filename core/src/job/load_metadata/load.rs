@@ -245,7 +245,7 @@ impl Load {
             let Refused { path, reason, .. } = refused;
             return self.fail(MetadataFailure::Snapshot { file: path, reason });
         }
-        let Replayed { image, incarnations, events } = self.replay.finish();
+        let Replayed { image, incarnations, ends_in_transaction, events } = self.replay.finish();
         self.events.extend(events);
         let loaded = LoadedMetadata {
             image,
@@ -253,6 +253,7 @@ impl Load {
             last_epoch: self.last_epoch.max(self.quorum_epoch),
             append_at: self.append_at.filter(|_| self.log_end == self.end_offset),
             incarnations,
+            ends_in_transaction,
             has_snapshot: self.snapshot_end > 0,
             fault: self.fault,
         };

@@ -53,6 +53,7 @@ pub(super) struct Replayed {
     pub(super) image: Image,
     /// Of this node's registrations.
     pub(super) incarnations: BTreeSet<Uuid>,
+    pub(super) ends_in_transaction: bool,
     pub(super) events: Vec<Event>,
 }
 
@@ -118,7 +119,12 @@ impl Replay {
         }
         let (image, said) = self.builder.finish();
         self.events.extend(said);
-        Replayed { image, incarnations: self.incarnations, events: self.events }
+        Replayed {
+            image,
+            incarnations: self.incarnations,
+            ends_in_transaction: self.transaction.is_some(),
+            events: self.events,
+        }
     }
 
     /// Leaders, voters and frames of snapshots say nothing that the image has.

@@ -148,6 +148,7 @@ fn missing_directory_is_an_empty_log() {
         last_epoch: -1,
         append_at: None,
         incarnations: BTreeSet::new(),
+        ends_in_transaction: false,
         has_snapshot: false,
         fault: None,
     };
