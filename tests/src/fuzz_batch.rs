@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 use klamm_core::batch::{
-    Attributes, BatchBuilder, BatchHeader, Codec, HEADER_BYTES, ProduceRules, Records, Step,
-    check_produced, check_request_heads, next_batch,
+    Attributes, BatchBuilder, BatchHeader, CheckedBatch, Codec, HEADER_BYTES, ProduceRules,
+    Records, Step, check_produced, check_request_heads, next_batch,
 };
-use klamm_core::config::TopicConfig;
+use klamm_core::config::{StoredCompression, TopicConfig};
 use klamm_core::rng::Rng;
 use klamm_core::time::{Instant, Now};
 use klamm_runtime::compression::{Codecs, compress};
@@ -94,6 +94,72 @@ pub fn fuzz_check(data: &[u8]) -> bool {
         }
     }
     passed
+}
+
+/// Checks the bytes as a record set for topics of every codec, with little room. What passes is a
+/// batch of that codec within its bound, and converting it back gives records as sound. Says whether
+/// anything was converted.
+pub fn fuzz_convert(data: &[u8]) -> bool {
+    let mut converted = false;
+    let records = Bytes::copy_from_slice(data);
+    for (stored, codec) in STORED {
+        for message_bytes_max in [1 << 20, 120] {
+            let Some(batch) = check_stored_as(&records, stored, message_bytes_max) else {
+                continue;
+            };
+            let is_converted = batch.is_converted();
+            converted |= is_converted;
+            assert!(batch.info().size <= message_bytes_max);
+            let was = *batch.info();
+            let bytes = Bytes::from(batch.place(0, -1).concat());
+            let Step::Batch(view) = next_batch(&bytes, usize::MAX) else {
+                panic!("a checked batch is a batch")
+            };
+            assert_eq!((view.size(), view.verify_crc()), (bytes.len(), Ok(())));
+            assert_eq!(view.header().attributes.codec(), Ok(codec));
+            if !is_converted {
+                // A batch that is kept as it came may be one that could not be converted.
+                continue;
+            }
+            let plain = check_stored_as(&bytes, StoredCompression::Uncompressed, u32::MAX);
+            let plain = plain.expect("what was stored can be sent");
+            let now = *plain.info();
+            assert_eq!(
+                (now.record_count, now.last_offset_delta, now.max_timestamp_ms),
+                (was.record_count, was.last_offset_delta, was.max_timestamp_ms)
+            );
+            let [_, body] = plain.place(0, -1);
+            assert!(Records::new(&body, was.record_count).all(|record| record.is_ok()));
+        }
+    }
+    converted
+}
+
+/// What topics may store, and the codec that is then on disk.
+const STORED: [(StoredCompression, Option<Codec>); 5] = [
+    (StoredCompression::Uncompressed, None),
+    (StoredCompression::Codec(Codec::Gzip), Some(Codec::Gzip)),
+    (StoredCompression::Codec(Codec::Snappy), Some(Codec::Snappy)),
+    (StoredCompression::Codec(Codec::Lz4), Some(Codec::Lz4)),
+    (StoredCompression::Codec(Codec::Zstd), Some(Codec::Zstd)),
+];
+
+fn check_stored_as(
+    records: &Bytes,
+    compression: StoredCompression,
+    message_bytes_max: u32,
+) -> Option<CheckedBatch> {
+    let config = TopicConfig { compression, message_bytes_max, ..TopicConfig::default() };
+    let rules = ProduceRules {
+        version: 13,
+        topic: "topic",
+        partition: 0,
+        config: &config,
+        decompressed_bytes_max: DECOMPRESSED_BYTES_MAX,
+        converted_bytes_max: usize::MAX,
+        record_errors_max: 5,
+    };
+    check_produced(Some(records), &rules, &Codecs::default(), NOW).ok()
 }
 
 /// Passes over records; what they name lies inside the body, and there is an end.

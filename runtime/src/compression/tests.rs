@@ -178,3 +178,100 @@ fn flipped_bytes_never_panic_or_run_on() {
         }
     }
 }
+
+fn compress_up_to(codec: Codec, input: &[u8], bytes_max: usize) -> Result<Bytes, CompressionError> {
+    Codecs::default().compress(codec, -1, &mut Slice(input), bytes_max)
+}
+
+#[test]
+fn output_has_an_end() {
+    for codec in CODECS {
+        let input = text(300_000);
+        let size = compress(codec, &input).len();
+        let fits = compress_up_to(codec, &input, size).map(|output| output.len());
+        assert_eq!(fits, Ok(size), "{codec:?}");
+        for bytes_max in [0, 1, size / 2, size - 1] {
+            let result = compress_up_to(codec, &input, bytes_max);
+            assert_eq!(result, Err(CompressionError::OutputFull), "{codec:?} {bytes_max}");
+        }
+    }
+}
+
+#[test]
+fn compression_ends_soon_after_its_output() {
+    // An input without end: it must not be read to its end.
+    struct Noise(u32);
+    impl ByteStream for Noise {
+        fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError> {
+            for byte in &mut *out {
+                self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                *byte = (self.0 >> 24) as u8;
+            }
+            Ok(out.len())
+        }
+    }
+    for codec in CODECS {
+        let result = Codecs::default().compress(codec, 1, &mut Noise(1), 1 << 20);
+        assert_eq!(result, Err(CompressionError::OutputFull), "{codec:?}");
+    }
+}
+
+#[test]
+fn fault_of_the_input_is_that_of_the_compression() {
+    struct Broken(usize);
+    impl ByteStream for Broken {
+        fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError> {
+            self.0 = self.0.checked_sub(1).ok_or(CompressionError::UnexpectedEnd)?;
+            out.fill(7);
+            Ok(out.len())
+        }
+    }
+    for codec in CODECS {
+        for pieces in [0, 1, 50] {
+            let result = Codecs::default().compress(codec, 1, &mut Broken(pieces), usize::MAX);
+            assert_eq!(result, Err(CompressionError::UnexpectedEnd), "{codec:?} {pieces}");
+        }
+    }
+}
+
+#[test]
+fn input_in_small_pieces_gives_the_same_output() {
+    struct Drops<'a>(&'a [u8]);
+    impl ByteStream for Drops<'_> {
+        fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError> {
+            let length = out.len().min(13);
+            Slice(&self.0[..self.0.len().min(length)]).read(out).inspect(|count| {
+                self.0 = &self.0[*count..];
+            })
+        }
+    }
+    let input = text(200_000);
+    for codec in CODECS {
+        let level = CompressionLevels::default().of(codec);
+        let drops = Codecs::default().compress(codec, level, &mut Drops(&input), usize::MAX);
+        assert!(decompress(codec, &drops.expect("no fault")) == Ok(input.clone()), "{codec:?}");
+    }
+}
+
+#[test]
+fn frames_are_those_of_kafkas_broker() {
+    let input = text(100_000);
+    let lz4 = compress(Codec::Lz4, &input);
+    // Version 1, independent blocks and nothing else; blocks of 64 KiB.
+    assert_eq!(lz4[..6], [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40]);
+    let snappy = compress(Codec::Snappy, &input);
+    assert_eq!(snappy[..16], *b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01");
+    let first_block = snap::raw::decompress_len(&snappy[20..]).expect("a block");
+    assert_eq!(first_block, 32 << 10);
+}
+
+#[test]
+fn gzip_has_levels() {
+    let input = text(100_000);
+    let size = |level: i32| {
+        let output = Codecs::default().compress(Codec::Gzip, level, &mut Slice(&input), usize::MAX);
+        output.expect("no bound").len()
+    };
+    assert!(size(9) < size(1), "{} {}", size(9), size(1));
+    assert_eq!(size(-1), size(6));
+}

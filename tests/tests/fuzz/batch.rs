@@ -1,7 +1,7 @@
 //! The record batches', each input whole and cut at each byte.
 
 use klamm_core::rng::Rng;
-use klamm_tests::fuzz_batch::{fuzz_check, fuzz_records, fuzz_scan, record_set};
+use klamm_tests::fuzz_batch::{fuzz_check, fuzz_convert, fuzz_records, fuzz_scan, record_set};
 
 use crate::inputs;
 
@@ -23,4 +23,14 @@ fn no_bytes_bring_the_batch_code_to_its_knees() {
     }
     // Damage must neither be harmless nor hide what lies behind it.
     assert!((inputs / 10..inputs * 9 / 10).contains(&passed), "{passed} passed");
+}
+
+#[test]
+fn no_bytes_bring_the_conversion_to_its_knees() {
+    let mut rng = Rng::from_seed(*b"batches for topics of any codec!");
+    let (inputs, mut converted) = (inputs(INPUTS), 0);
+    for _ in 0..inputs {
+        converted += usize::from(fuzz_convert(&record_set(&mut rng)));
+    }
+    assert!((inputs / 10..inputs * 9 / 10).contains(&converted), "{converted} converted");
 }
