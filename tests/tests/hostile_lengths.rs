@@ -7,8 +7,13 @@ use std::cell::Cell;
 use bytes::Bytes;
 use klamm_core::api::metadata::MetadataRequest;
 use klamm_core::api::produce::ProduceRequest;
+use klamm_core::batch::{BatchBuilder, Codec, ProduceRules, check_produced};
 use klamm_core::codec::{Message, Reader};
+use klamm_core::config::{StoredCompression, TopicConfig};
+use klamm_core::error_code::ErrorCode;
 use klamm_core::records::MetadataRecord;
+use klamm_core::time::Now;
+use klamm_runtime::compression::{Codecs, compress};
 
 /// Remembers the largest allocation of each thread.
 struct Largest;
@@ -79,4 +84,42 @@ fn a_claim_that_the_bytes_could_hold_reserves_no_more_than_they_are() {
     let mut frame = (BYTES as i32).to_be_bytes().to_vec();
     frame.resize(4 + BYTES, 0xff);
     assert!(refused::<MetadataRequest>(&frame, 1) <= BYTES);
+}
+
+#[test]
+fn a_batch_that_grows_in_its_topics_codec_takes_no_more_than_its_bound() {
+    let mut builder = BatchBuilder::new();
+    builder.append(-1, None, Some(&vec![0; 24 << 20]));
+    let payload = Bytes::from(compress(Codec::Zstd, builder.records()));
+    let records = Bytes::from(builder.compressed(Codec::Zstd, payload).encode(0, -1));
+    for (stored, fits) in [
+        (StoredCompression::Uncompressed, false),
+        (StoredCompression::Codec(Codec::Snappy), false),
+        (StoredCompression::Codec(Codec::Lz4), true),
+        (StoredCompression::Codec(Codec::Gzip), true),
+    ] {
+        let config = TopicConfig { compression: stored, ..TopicConfig::default() };
+        let rules = ProduceRules {
+            version: 13,
+            topic: "t",
+            partition: 0,
+            config: &config,
+            decompressed_bytes_max: 64 << 20,
+            converted_bytes_max: usize::MAX,
+            record_errors_max: 1,
+        };
+        let check = || {
+            let checked =
+                check_produced(Some(&records), &rules, &Codecs::default(), Now::default());
+            match checked {
+                Ok(batch) => assert!(fits && batch.is_converted(), "{stored:?}"),
+                Err(fault) => {
+                    assert_eq!((fault.error, fits), (ErrorCode::MESSAGE_TOO_LARGE, false));
+                }
+            }
+        };
+        // A vector that grows by doubling holds up to twice its content.
+        let largest = largest(check);
+        assert!(largest <= 2 * config.message_bytes_max as usize, "{stored:?}: {largest}");
+    }
 }
