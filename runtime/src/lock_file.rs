@@ -30,22 +30,37 @@ impl LockFile {
     /// `ErrorKind::WouldBlock`: someone else holds it.
     pub(crate) fn acquire(path: &Path) -> io::Result<Self> {
         let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-        match path.metadata() {
-            Ok(found) if held.contains(&identity(&found)) => return Err(in_use()),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        loop {
+            if identity_of(path)?.is_some_and(|identity| held.contains(&identity)) {
+                return Err(in_use());
+            }
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(path)?;
+            match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::ACCESS | Errno::AGAIN) => return Err(in_use()),
+                Err(error) => return Err(error.into()),
+            }
+            let identity = identity(&file.metadata()?);
+            // Whoever ends removes the file: a lock on one that has lost its name keeps nobody out.
+            if identity_of(path)? == Some(identity) {
+                held.insert(identity);
+                return Ok(Self { file: Some(file), identity });
+            }
         }
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::ACCESS | Errno::AGAIN) => return Err(in_use()),
-            Err(error) => return Err(error.into()),
-        }
-        let identity = identity(&file.metadata()?);
-        held.insert(identity);
-        Ok(Self { file: Some(file), identity })
+    }
+}
+
+/// `None` when nothing has that name.
+fn identity_of(path: &Path) -> io::Result<Option<(u64, u64)>> {
+    match path.metadata() {
+        Ok(found) => Ok(Some(identity(&found))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -81,5 +96,17 @@ mod tests {
         assert_eq!(LockFile::acquire(&path).unwrap_err().kind(), ErrorKind::WouldBlock);
         drop(first);
         LockFile::acquire(&path).unwrap();
+    }
+
+    #[test]
+    fn lock_of_a_removed_file_keeps_the_next_one_waiting_for_nothing() {
+        let dir = TempDir::new();
+        let path = dir.path().join(".lock");
+        let first = LockFile::acquire(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        drop(first);
+        let second = LockFile::acquire(&path).unwrap();
+        assert_eq!(LockFile::acquire(&path).unwrap_err().kind(), ErrorKind::WouldBlock);
+        drop(second);
     }
 }
