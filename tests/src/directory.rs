@@ -8,10 +8,11 @@ use std::path::Path;
 use bytes::Bytes;
 use klamm_core::batch::BatchBuilder;
 use klamm_core::checkpoint::{MetaProperties, MetaPropertiesVersion, PartitionMetadata};
+use klamm_core::config::Listener;
 use klamm_core::ids::Uuid;
 use klamm_core::records::{
-    ConfigRecord, ControlRecord, FeatureLevelRecord, KRaftVersionRecord, MetadataRecord,
-    PartitionRecord, TopicRecord,
+    ConfigRecord, ControlRecord, FeatureLevelRecord, KRaftVersionFeature, KRaftVersionRecord,
+    MetadataRecord, PartitionRecord, TopicRecord, Voter, VoterEndpoint, VotersRecord,
 };
 
 /// The node that the directory belongs to, `node.id`'s default.
@@ -116,12 +117,11 @@ fn partition_metadata(directory: &str, topic_id: Uuid) -> (String, Vec<u8>) {
 /// What Kafka writes at first, then one batch for each topic.
 fn metadata_log(topics: &[NewTopic]) -> Vec<u8> {
     let mut log = Log::default();
+    let version = KRaftVersionRecord { version: 0, kraft_version: KRAFT_VERSION };
     log.append(
         true,
-        [control(&ControlRecord::KRaftVersion(KRaftVersionRecord {
-            kraft_version: KRAFT_VERSION,
-            ..KRaftVersionRecord::default()
-        }))],
+        [ControlRecord::KRaftVersion(version), ControlRecord::KRaftVoters(voters())]
+            .map(|record| control(&record)),
     );
     log.append(
         false,
@@ -176,6 +176,21 @@ impl Log {
         self.end_offset += i64::from(builder.record_count());
         self.bytes.extend(builder.encode(offset, 1));
     }
+}
+
+/// Without them Kafka does not start on the level.
+fn voters() -> VotersRecord {
+    let Listener { name, host, port } = Listener::default_controller();
+    let voter = Voter {
+        voter_id: NODE_ID,
+        voter_directory_id: directory_id(0),
+        endpoints: vec![VoterEndpoint { name, host, port }],
+        kraft_version_feature: KRaftVersionFeature {
+            min_supported_version: 0,
+            max_supported_version: KRAFT_VERSION,
+        },
+    };
+    VotersRecord { version: 0, voters: vec![voter] }
 }
 
 fn partition(topic_id: Uuid, index: i32, directory: u8) -> PartitionRecord {
