@@ -4,57 +4,80 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use bytes::Bytes;
-use klamm_core::api::metadata::MetadataRequest;
-use klamm_core::api::produce::ProduceRequest;
+use bytes::{Bytes, BytesMut};
+use klamm_core::api::ApiKey;
+use klamm_core::api::describe_topic_partitions::{DescribeTopicPartitionsRequest, TopicRequest};
+use klamm_core::api::metadata::{MetadataRequest, MetadataRequestTopic};
+use klamm_core::api::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_core::batch::{BatchBuilder, Codec, ProduceRules, check_produced};
 use klamm_core::codec::{Message, Reader};
 use klamm_core::config::{StoredCompression, TopicConfig};
 use klamm_core::error_code::ErrorCode;
+use klamm_core::frame::{RequestHeader, write_request};
 use klamm_core::records::MetadataRecord;
 use klamm_core::time::Now;
 use klamm_runtime::compression::{Codecs, compress};
+use klamm_tests::node::Node;
+use klamm_tests::recorded::{node, topics};
 
-/// Remembers the largest allocation of each thread.
-struct Largest;
+/// Remembers of each thread its largest allocation, what it holds, and the most that it has held.
+struct Watched;
 
 thread_local! {
     static LARGEST: Cell<usize> = const { Cell::new(0) };
+    /// Less than nothing when a thread frees what another has made.
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
-fn note(bytes: usize) {
-    // A thread that is ending has no cell any more, and no test.
-    let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(bytes)));
+// A thread that is ending has no cells any more, and no test.
+fn note(taken: usize, given: usize) {
+    let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(taken)));
+    let _ = HELD.try_with(|held| {
+        held.set(held.get() + taken as isize);
+        // While memory moves, both are held.
+        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held.get())));
+        held.set(held.get() - given as isize);
+    });
 }
 
 // SAFETY: every call goes on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Largest {
+unsafe impl GlobalAlloc for Watched {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note(layout.size());
+        note(layout.size(), 0);
         // SAFETY: the caller's promise.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        note(0, layout.size());
         // SAFETY: the caller's promise.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note(size);
+        note(size, layout.size());
         // SAFETY: the caller's promise.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
 
 #[global_allocator]
-static ALLOCATOR: Largest = Largest;
+static ALLOCATOR: Watched = Watched;
 
-/// The largest single allocation while `read` runs.
-fn largest(read: impl FnOnce()) -> usize {
+/// The largest single allocation while `run` runs.
+fn largest(run: impl FnOnce()) -> usize {
     LARGEST.set(0);
-    read();
+    run();
     LARGEST.get()
+}
+
+/// The most held at once while `run` runs, beyond what was held before.
+fn peak(run: impl FnOnce()) -> usize {
+    let before = HELD.get();
+    PEAK.set(before);
+    run();
+    (PEAK.get() - before) as usize
 }
 
 fn refused<M: Message>(frame: &[u8], version: i16) -> usize {
@@ -65,6 +88,8 @@ fn refused<M: Message>(frame: &[u8], version: i16) -> usize {
 #[test]
 fn the_measure_measures() {
     assert!(largest(|| drop(vec![0_u8; 5_000])) >= 5_000);
+    let held = peak(|| drop((vec![0_u8; 5_000], vec![0_u8; 5_000])));
+    assert!((10_000..11_000).contains(&held), "{held}");
 }
 
 #[test]
@@ -122,4 +147,115 @@ fn a_batch_that_grows_in_its_topics_codec_takes_no_more_than_its_bound() {
         let largest = largest(check);
         assert!(largest <= 2 * config.message_bytes_max as usize, "{stored:?}: {largest}");
     }
+}
+
+/// What a request may make the broker hold until its answer has left: so many bytes for each of its
+/// frame, and so many in any case.
+const PRODUCE_TIMES: usize = 16;
+const QUERY_TIMES: usize = 48;
+const FREE_BYTES: usize = 128 << 10;
+const QUERY_BYTES_MAX: usize = 32 << 20;
+
+#[test]
+fn partitions_and_topics_hold_a_bounded_multiple_of_their_frame() {
+    let broken = Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 14, 0, 0, 0, 0, 3]);
+    let records = [None, Some(Bytes::new()), Some(broken), Some(batch())];
+    let mut node = node(&topics());
+    for count in [100, 1_000, 30_000] {
+        for records in &records {
+            let one = |at: usize| partition(at, records.clone());
+            let of_one = topic("p", (0..count).map(one).collect());
+            let of_many = (0..count).map(|at| topic(&format!("{at:x}"), vec![one(0)])).collect();
+            for topics in [vec![of_one], of_many] {
+                let frame = produce(topics);
+                let (held, _) = held_while_asked(&mut node, &frame);
+                let max = PRODUCE_TIMES * frame.len() + FREE_BYTES;
+                assert!(held <= max, "{count} of {records:?}: {held} of {max}");
+            }
+        }
+        let frame = produce((0..count).map(|_| topic("", vec![])).collect());
+        let (held, _) = held_while_asked(&mut node, &frame);
+        assert!(held <= PRODUCE_TIMES * frame.len() + FREE_BYTES, "{count} empty topics: {held}");
+    }
+}
+
+#[test]
+fn names_hold_a_bounded_multiple_of_their_frame() {
+    let mut node = node(&topics());
+    for count in [100, 1_000, 30_000, 200_000] {
+        let frames = [names(count, |at| format!("{at:x}")), names(count, |_| String::new())];
+        for frame in frames.concat() {
+            let (held, _) = held_while_asked(&mut node, &frame);
+            let max = (QUERY_TIMES * frame.len() + FREE_BYTES).min(QUERY_BYTES_MAX);
+            assert!(held <= max, "{count} in {} bytes: {held} of {max}", frame.len());
+        }
+    }
+}
+
+#[test]
+fn what_real_clients_ask_at_once_is_answered() {
+    const COUNT: usize = 10_000;
+    let mut node = node(&topics());
+    let one = |at| partition(at, Some(batch()));
+    let of_one = produce(vec![topic("p", (0..COUNT).map(one).collect())]);
+    let named = |at| topic(&format!("t{at}"), vec![one(0)]);
+    let of_many = produce((0..COUNT).map(named).collect());
+    let mut frames = vec![of_one, of_many];
+    frames.extend(names(COUNT, |at| format!("t{at}")));
+    frames.extend(names(100_000, |at| format!("t{at}")));
+    for frame in frames {
+        assert!(held_while_asked(&mut node, &frame).1, "{} bytes are refused", frame.len());
+    }
+}
+
+/// The most held while the broker answers a frame, and whether it did.
+fn held_while_asked(node: &mut Node, frame: &[u8]) -> (usize, bool) {
+    let mut client = node.connect();
+    let mut answered = false;
+    let held = peak(|| answered = !client.send(node, frame).is_empty());
+    client.close(node);
+    (held, answered)
+}
+
+fn batch() -> Bytes {
+    let mut builder = BatchBuilder::new();
+    builder.append(0, None, None);
+    builder.encode(0, -1).into()
+}
+
+fn partition(index: usize, records: Option<Bytes>) -> PartitionProduceData {
+    PartitionProduceData { index: index as i32, records }
+}
+
+fn topic(name: &str, partition_data: Vec<PartitionProduceData>) -> TopicProduceData {
+    TopicProduceData { name: name.to_owned(), partition_data, ..TopicProduceData::default() }
+}
+
+fn produce(topic_data: Vec<TopicProduceData>) -> Vec<u8> {
+    frame(ApiKey::PRODUCE, 9, &ProduceRequest { acks: -1, topic_data, ..ProduceRequest::default() })
+}
+
+/// So many names in each request that takes names.
+fn names(count: usize, name: impl Fn(usize) -> String) -> Vec<Vec<u8>> {
+    let all = || (0..count).map(&name);
+    let topics = all().map(|name| MetadataRequestTopic { name: Some(name), ..Default::default() });
+    let metadata = MetadataRequest { topics: Some(topics.collect()), ..Default::default() };
+    let described = DescribeTopicPartitionsRequest {
+        topics: all().map(|name| TopicRequest { name }).collect(),
+        response_partition_limit: 2_000,
+        ..Default::default()
+    };
+    vec![
+        frame(ApiKey::METADATA, 0, &metadata),
+        frame(ApiKey::METADATA, 9, &metadata),
+        frame(ApiKey::METADATA, 12, &metadata),
+        frame(ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0, &described),
+    ]
+}
+
+fn frame<M: Message>(api_key: ApiKey, api_version: i16, body: &M) -> Vec<u8> {
+    let header = RequestHeader { api_key, api_version, correlation_id: 1, client_id: None };
+    let mut frame = BytesMut::new();
+    write_request(&mut frame, &header, body);
+    frame.to_vec()
 }

@@ -21,6 +21,11 @@ impl<'a> Reader<'a> {
         Self { whole: bytes, rest: bytes, elements_left: MESSAGE_ELEMENTS_MAX }
     }
 
+    /// Lets arrays have no more than `elements` from here on, all together.
+    pub(crate) fn limit_elements(&mut self, elements: usize) {
+        self.elements_left = self.elements_left.min(elements);
+    }
+
     /// Bytes not read yet.
     pub fn remaining(&self) -> usize {
         self.rest.len()

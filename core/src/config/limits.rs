@@ -5,6 +5,21 @@
 /// the largest clusters name in one request.
 pub const MESSAGE_ELEMENTS_MAX: usize = 1 << 20;
 
+/// Array elements that any request may have, however short. What they take, some hundred bytes each with their
+/// part of the answer, is less than what an uncharged connection may hold anyway.
+pub const REQUEST_ELEMENTS_FREE: usize = 128;
+
+/// Beyond those, bytes of its frame for each element of a Produce request. A decoded partition and its answer take
+/// 150 to 600 bytes: at six bytes of the wire a frame of 6 MiB would become 170. A real partition brings a batch
+/// of 68 bytes or more, and may have a topic to itself.
+pub const PRODUCE_ELEMENT_BYTES: usize = 32;
+
+/// The same for other requests, whose elements are names and ids: as short as names are that all differ.
+pub const QUERY_ELEMENT_BYTES: usize = 4;
+
+/// Elements of such a request, which is no longer charged for while it is answered: some 20 MiB.
+pub const QUERY_ELEMENTS_MAX: usize = 1 << 17;
+
 /// Structures inside structures in one message. Kafka's deepest has five levels; this guards the stack
 /// against a definition that holds itself.
 pub const MESSAGE_DEPTH_MAX: u8 = 16;

@@ -12,6 +12,9 @@ use crate::batch::Compression;
 use crate::broker::image::Image;
 use crate::codec::{Message, Reader};
 use crate::config::Limits;
+use crate::config::limits::{
+    PRODUCE_ELEMENT_BYTES, QUERY_ELEMENT_BYTES, QUERY_ELEMENTS_MAX, REQUEST_ELEMENTS_FREE,
+};
 use crate::error_code::ErrorCode;
 use crate::frame::{HeaderError, RequestHeader};
 use crate::request::{Query, RequestBody};
@@ -45,6 +48,7 @@ pub(super) fn turn(frame: &[u8]) -> Turn {
 pub(super) fn request(frame: &Bytes, context: &Context<'_>) -> Result<Decoded, ConnectionError> {
     let mut reader = Reader::new(frame);
     let header = RequestHeader::read(&mut reader)?;
+    reader.limit_elements(elements_max(header.api_key, frame.len()));
     let query = match header.api_key {
         ApiKey::PRODUCE => {
             let request = body(&mut reader, &header)?;
@@ -60,6 +64,14 @@ pub(super) fn request(frame: &Bytes, context: &Context<'_>) -> Result<Decoded, C
         unknown => return Err(HeaderError::UnknownKey(unknown).into()),
     };
     Ok(Decoded { plan: Plan::query(header), body: RequestBody::Query(query) })
+}
+
+/// Array elements that a request may have: its frame has to be worth what they take once decoded.
+fn elements_max(key: ApiKey, frame_bytes: usize) -> usize {
+    if key == ApiKey::PRODUCE {
+        return REQUEST_ELEMENTS_FREE + frame_bytes / PRODUCE_ELEMENT_BYTES;
+    }
+    (REQUEST_ELEMENTS_FREE + frame_bytes / QUERY_ELEMENT_BYTES).min(QUERY_ELEMENTS_MAX)
 }
 
 fn body<M: Message>(reader: &mut Reader<'_>, header: &RequestHeader) -> Result<M, ConnectionError> {
