@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::encode::{Batch, Bytes};
 
-/// The directory id that `meta.properties` names: 10000000-0000-4000-8000-000000000001.
+/// The directory ids that `meta.properties` names: 10000000-0000-4000-8000-000000000001, and of a
+/// second log directory the same with a 2.
 const DIRECTORY_ID: [u8; 16] = [0x10, 0, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 1];
+
+/// The name of a log's first segment.
+const SEGMENT: &str = "00000000000000000000.log";
 
 /// A topic of the directory.
 #[derive(Clone, Copy, Debug)]
@@ -41,35 +45,40 @@ pub(crate) struct Directory {
 impl Directory {
     /// Writes everything. The listeners are on `port`; 0 lets the server find a free one.
     pub(crate) fn new(topics: &[Topic]) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name =
-            format!("klamm-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let directory = Self { root: std::env::temp_dir().join(name) };
-        let metadata = directory.logs().join("__cluster_metadata-0");
+        Self::below(&std::env::temp_dir(), topics)
+    }
+
+    /// The same in a directory of its own below `parent`.
+    pub(crate) fn below(parent: &Path, topics: &[Topic]) -> Self {
+        let directory = Self { root: unused_path(parent) };
+        directory.write(&metadata_log(topics, &[]));
+        put_topics(&directory.logs(), topics);
+        directory
+    }
+
+    /// The same with a second log directory, which must be there and empty, and topics in it.
+    pub(crate) fn with_second(topics: &[Topic], second: &Path, second_topics: &[Topic]) -> Self {
+        let directory = Self { root: unused_path(&std::env::temp_dir()) };
+        directory.write(&metadata_log(topics, second_topics));
+        put_topics(&directory.logs(), topics);
+        fs::write(second.join("meta.properties"), meta_properties("g")).expect("written");
+        put_topics(second, second_topics);
+        let both = format!("{},{}", directory.logs().display(), second.display());
+        directory.set("log.dirs", &both);
+        directory
+    }
+
+    fn write(&self, metadata_log: &[u8]) {
+        let metadata = self.logs().join("__cluster_metadata-0");
         fs::create_dir_all(&metadata).expect("a directory can be made");
-        fs::write(directory.properties(), directory.properties_text()).expect("written");
-        fs::write(
-            directory.logs().join("meta.properties"),
-            "#\n#Tue Oct 08 21:07:54 UTC 2024\nnode.id=1\nversion=1\n\
-             directory.id=EAAAAAAAQACAAAAAAAAAAQ\ncluster.id=IAAAAAAAQACAAAAAAAAAAQ\n",
-        )
-        .expect("written");
-        fs::write(metadata.join("00000000000000000000.log"), metadata_log(topics))
-            .expect("written");
+        fs::write(self.properties(), self.properties_text()).expect("written");
+        fs::write(self.logs().join("meta.properties"), meta_properties("Q")).expect("written");
+        fs::write(metadata.join(SEGMENT), metadata_log).expect("written");
         fs::write(
             metadata.join("partition.metadata"),
             "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ==",
         )
         .expect("written");
-        for topic in topics {
-            for partition in 0..topic.partitions {
-                let path = directory.logs().join(format!("{}-{partition}", topic.name));
-                fs::create_dir(&path).expect("made");
-                let text = format!("version: 0\ntopic_id: {}", topic.id_text());
-                fs::write(path.join("partition.metadata"), text).expect("written");
-            }
-        }
-        directory
     }
 
     /// `server.properties`.
@@ -90,7 +99,7 @@ impl Directory {
 
     /// The first segment of a partition.
     pub(crate) fn segment(&self, topic: &str, partition: i32) -> PathBuf {
-        self.logs().join(format!("{topic}-{partition}")).join("00000000000000000000.log")
+        segment_in(&self.logs(), topic, partition)
     }
 
     /// The bytes of that segment; none when the file is not there yet.
@@ -137,12 +146,45 @@ impl Drop for Directory {
     }
 }
 
+/// A name that no other test uses.
+pub(crate) fn unused_path(parent: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    parent.join(format!("klamm-test-{}-{number}", std::process::id()))
+}
+
+/// The first segment of a partition in a log directory.
+pub(crate) fn segment_in(logs: &Path, topic: &str, partition: i32) -> PathBuf {
+    logs.join(format!("{topic}-{partition}")).join(SEGMENT)
+}
+
+/// `directory_end` is the last digit of the directory's id in base64.
+fn meta_properties(directory_end: &str) -> String {
+    format!(
+        "#\n#Tue Oct 08 21:07:54 UTC 2024\nnode.id=1\nversion=1\n\
+         directory.id=EAAAAAAAQACAAAAAAAAAA{directory_end}\ncluster.id=IAAAAAAAQACAAAAAAAAAAQ\n"
+    )
+}
+
+fn put_topics(logs: &Path, topics: &[Topic]) {
+    for topic in topics {
+        for partition in 0..topic.partitions {
+            let path = logs.join(format!("{}-{partition}", topic.name));
+            fs::create_dir(&path).expect("made");
+            let text = format!("version: 0\ntopic_id: {}", topic.id_text());
+            fs::write(path.join("partition.metadata"), text).expect("written");
+        }
+    }
+}
+
 /// `FeatureLevelRecord` in a batch at offset 1, then a batch for each topic.
-fn metadata_log(topics: &[Topic]) -> Vec<u8> {
+fn metadata_log(topics: &[Topic], second_topics: &[Topic]) -> Vec<u8> {
     let level = Bytes::new().raw(&[1, 12, 0]).compact_string("metadata.version").i16(20).no_tags();
     let mut offset = 1;
     let mut log = Batch::new().base_offset(offset).leader_epoch(1).value(&level.0).encode();
-    for topic in topics {
+    let placed = |directory| move |topic| (topic, directory);
+    let topics = topics.iter().map(placed(1)).chain(second_topics.iter().map(placed(2)));
+    for (topic, directory) in topics {
         offset += 1;
         let record = Bytes::new()
             .raw(&[1, 2, 0])
@@ -152,7 +194,7 @@ fn metadata_log(topics: &[Topic]) -> Vec<u8> {
         let mut batch = Batch::new().base_offset(offset).leader_epoch(1).value(&record.0);
         for partition in 0..topic.partitions {
             offset += 1;
-            batch = batch.value(&partition_record(topic, partition).0);
+            batch = batch.value(&partition_record(topic, partition, directory).0);
         }
         log.extend(batch.encode());
     }
@@ -160,7 +202,9 @@ fn metadata_log(topics: &[Topic]) -> Vec<u8> {
 }
 
 /// `PartitionRecord` version 1: on node 1 alone, leader epoch 0.
-fn partition_record(topic: &Topic, partition: i32) -> Bytes {
+fn partition_record(topic: &Topic, partition: i32, directory: u8) -> Bytes {
+    let mut directory_id = DIRECTORY_ID;
+    directory_id[15] = directory;
     Bytes::new()
         .raw(&[1, 3, 1])
         .i32(partition)
@@ -173,6 +217,6 @@ fn partition_record(topic: &Topic, partition: i32) -> Bytes {
         .i32(0)
         .i32(0)
         .compact_array(1)
-        .raw(&DIRECTORY_ID)
+        .raw(&directory_id)
         .no_tags()
 }

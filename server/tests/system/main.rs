@@ -25,6 +25,8 @@ mod client;
 mod directory;
 mod encode;
 mod end_to_end;
+mod failing_disk;
 mod kill;
+mod mount;
 mod process;
 mod start_script;
