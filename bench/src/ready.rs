@@ -47,6 +47,13 @@ impl Content {
             Self::Partitions => format!("{PARTITIONS} partitions"),
         }
     }
+
+    fn partitions(self) -> i32 {
+        match self {
+            Self::Nothing => 0,
+            Self::Partitions => PARTITIONS,
+        }
+    }
 }
 
 /// The figures of one start.
@@ -71,10 +78,12 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
     let cases: Vec<(&Driver, Content)> =
         DRIVERS.iter().flat_map(|driver| Content::ALL.map(|content| (driver, content))).collect();
     let mut starts: Vec<[Vec<Start>; 2]> = cases.iter().map(|_| [Vec::new(), Vec::new()]).collect();
-    for _ in 0..plan.effort.rounds {
+    for round in 0..plan.effort.rounds {
         bare.push(start_bare(scratch)?);
         for ((driver, content), [first, second]) in cases.iter().zip(&mut starts) {
-            let directory = scratch.join("ready");
+            // Left until the end: a file system that has just deleted much is slow to create.
+            let directory =
+                scratch.join(format!("ready-{}-{}-{round}", driver.name, content.partitions()));
             match content {
                 Content::Nothing => {
                     fs::create_dir(&directory).map_err(|error| error.to_string())?;
@@ -83,7 +92,6 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
             }
             first.push(start(driver, &directory)?);
             second.push(start(driver, &directory)?);
-            fs::remove_dir_all(&directory).map_err(|error| error.to_string())?;
         }
     }
     table.push(row("bare loop", "", "", &bare));
