@@ -37,16 +37,17 @@ impl Tree {
             fs::write(tree.0.join(file), "").expect("written");
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../your_program.sh");
-        fs::copy(script, tree.0.join("your_program.sh")).expect("copied");
+        copy_program(&script, &tree.0.join("your_program.sh"));
         for tool in ["sh", "find", "dirname", "readlink", "mkdir", "mv", "chmod"] {
             let homes = [Path::new("/bin"), Path::new("/usr/bin")];
             let found = homes.map(|home| home.join(tool)).into_iter().find(|path| path.exists());
             symlink(found.expect("a tool of every system"), tree.0.join("bin").join(tool))
                 .expect("linked");
         }
-        let cargo = tree.0.join("bin/cargo");
+        let cargo = tree.0.join("away/cargo");
         fs::write(&cargo, CARGO).expect("written");
-        fs::set_permissions(cargo, fs::Permissions::from_mode(0o755)).expect("set");
+        fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).expect("set");
+        copy_program(&cargo, &tree.0.join("bin/cargo"));
         tree
     }
 
@@ -75,6 +76,13 @@ impl Tree {
         thread::sleep(Duration::from_millis(20));
         fs::write(self.0.join(file), "changed").expect("written");
     }
+}
+
+/// Copies what will be executed by another process. If this one wrote it, a child that another test
+/// starts meanwhile could still have it open for writing, and the system would not execute it.
+fn copy_program(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-p").args([from, to]).status().expect("cp runs");
+    assert!(status.success(), "{} is copied", from.display());
 }
 
 impl Drop for Tree {
