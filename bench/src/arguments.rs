@@ -80,7 +80,7 @@ pub(crate) struct Effort {
 impl Effort {
     const FULL: Self =
         Self { rounds: 5, mib: 256, produce_ms_max: 3_000, idle_ms: 2_000, spin_ms: 200 };
-    const QUICK: Self = Self { rounds: 2, mib: 4, produce_ms_max: 60, idle_ms: 300, spin_ms: 15 };
+    const QUICK: Self = Self { rounds: 2, mib: 8, produce_ms_max: 150, idle_ms: 500, spin_ms: 20 };
 }
 
 /// A table of figures.

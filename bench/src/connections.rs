@@ -27,6 +27,7 @@ const REST: Duration = Duration::from_millis(200);
 const COLUMNS: &[&str] = &[
     "who",
     "RSS before MiB",
+    "connected in ms",
     "KiB/connection",
     "idle CPU %",
     "idle switches/s",
@@ -36,6 +37,7 @@ const COLUMNS: &[&str] = &[
 
 struct Figures {
     before_mib: f64,
+    connect_ms: f64,
     idle_kib: f64,
     cpu_percent: f64,
     switches_per_s: f64,
@@ -64,6 +66,7 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
         table.push(vec![
             Cell::name(driver.name),
             each(|figures| figures.before_mib),
+            each(|figures| figures.connect_ms),
             each(|figures| figures.idle_kib),
             each(|figures| figures.cpu_percent),
             each(|figures| figures.switches_per_s),
@@ -82,9 +85,11 @@ fn take(driver: &'static Driver, directory: &Path, idle_ms: u64) -> Result<Figur
     Asker::connect(served.port)?.ask()?;
     thread::sleep(REST);
     let before = served.usage()?;
+    let begun = Instant::now();
     let connected: Result<Vec<Asker>, String> =
         (0..CONNECTIONS).map(|_| Asker::connect(served.port)).collect();
     let mut askers = connected?;
+    let connect_ms = begun.elapsed().as_secs_f64() * 1e3;
     thread::sleep(REST);
     let idle_from = served.usage()?;
     let begun = Instant::now();
@@ -102,6 +107,7 @@ fn take(driver: &'static Driver, directory: &Path, idle_ms: u64) -> Result<Figur
         |bytes: u64| bytes.saturating_sub(before.rss_bytes) as f64 / 1024.0 / CONNECTIONS as f64;
     Ok(Figures {
         before_mib: before.rss_bytes as f64 / f64::from(1 << 20),
+        connect_ms,
         idle_kib: kib_each(idle.rss_bytes),
         cpu_percent: idle.cpu.as_secs_f64() / idle_s * 100.0,
         switches_per_s: idle.switches as f64 / idle_s,
