@@ -206,6 +206,10 @@ fn shutdown_does_not_wait_for_a_peer_that_does_not_read(driver: Driver) {
 fn a_second_broker_in_the_same_directory_is_refused(driver: Driver) {
     let dir = TempDir::new();
     let first = driver.serve(dir.config());
+    // Whoever locks first wins; once the first answers, it has.
+    let mut stream = connect(&first);
+    stream.write_all(&api_versions(7)).unwrap();
+    read_frame(&mut stream).unwrap();
     let second = driver.serve(dir.config());
     let Exit::Failed(reason) = second.wait() else { panic!("the directory is locked") };
     assert!(reason.contains(".lock"), "{reason}");
