@@ -22,9 +22,10 @@ pub struct Bound {
 /// Binds all listeners. A port 0 becomes the port that the system gave, and so does the port of
 /// what is advertised by the same name, where that is 0.
 pub(crate) fn bind(config: &mut Config) -> Result<Vec<Bound>, StartError> {
+    let backlog = config.limits.listen_backlog;
     let mut bound = Vec::with_capacity(config.listeners.len());
     for wanted in &mut config.listeners {
-        let (listener, address) = bind_one(wanted).map_err(|error| StartError::Bind {
+        let (listener, address) = bind_one(wanted, backlog).map_err(|error| StartError::Bind {
             listener: wanted.name.clone(),
             host: wanted.host.clone(),
             port: wanted.port,
@@ -41,7 +42,7 @@ pub(crate) fn bind(config: &mut Config) -> Result<Vec<Bound>, StartError> {
     Ok(bound)
 }
 
-fn bind_one(wanted: &Listener) -> io::Result<(TcpListener, SocketAddr)> {
+fn bind_one(wanted: &Listener, backlog: i32) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = if wanted.host.is_empty() {
         // Serves IPv4 too where the system does not say otherwise, as Java's wildcard does.
         TcpListener::bind(("::", wanted.port))
@@ -49,6 +50,8 @@ fn bind_one(wanted: &Listener) -> io::Result<(TcpListener, SocketAddr)> {
     } else {
         TcpListener::bind((wanted.host.as_str(), wanted.port))?
     };
+    // The standard library asks for 128; to listen again only changes that.
+    rustix::net::listen(&listener, backlog)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     Ok((listener, address))
