@@ -92,6 +92,33 @@ impl Layer for SkipsCrcInRecovery {
     }
 }
 
+/// Stamps nothing: batches that carry the broker's time reach the disk with their senders'.
+#[derive(Debug, Default)]
+pub struct ForgetsAppendTime;
+
+impl Layer for ForgetsAppendTime {
+    fn effect(&mut self, id: EffectId, effect: &mut Effect) -> Carry {
+        let Effect::Operations(operations) = effect else { return Carry::Honestly };
+        for operation in operations.iter_mut().filter(|_| id.owner == JobId::BROKER) {
+            if let Operation::Write { file, data, .. } = operation
+                && file.path.name().strip_suffix(".log").is_some()
+            {
+                *data = vec![without_append_time(&data.concat())];
+            }
+        }
+        Carry::Honestly
+    }
+}
+
+/// Takes the mark of the broker's time from the first batch.
+fn without_append_time(bytes: &[u8]) -> Bytes {
+    let mut out = BytesMut::from(bytes);
+    if let Some(attributes) = out.get_mut(22) {
+        *attributes &= !8;
+    }
+    with_right_checksums(&out.freeze())
+}
+
 /// Walks over whole batches as far as their lengths lead.
 fn with_right_checksums(bytes: &Bytes) -> Bytes {
     let mut out = BytesMut::from(&bytes[..]);

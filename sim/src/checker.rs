@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::disk::Crash;
 use crate::history::{AppendId, Entry, RecordId, TopicPartition};
-use crate::reader::StoredLog;
+use crate::reader::{StoredLog, StoredRecord};
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -67,6 +67,18 @@ pub enum Broken {
         /// What is wrong.
         why: &'static str,
     },
+    /// A record is there, and not as it was sent or as its topic wants it.
+    #[error("{target} offset {offset}: record {record} {why}")]
+    Changed {
+        /// Where.
+        target: TopicPartition,
+        /// The offset.
+        offset: i64,
+        /// The record.
+        record: RecordId,
+        /// What is wrong.
+        why: &'static str,
+    },
     /// A log that is in service cannot be read to its end.
     #[error("{target}: {fault}")]
     Unreadable {
@@ -83,10 +95,21 @@ pub enum Broken {
     },
 }
 
+/// What a topic's settings make of the batches that come in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TopicFormat {
+    /// The number of the codec that all are stored with, 0 for none; `None`: as they were sent.
+    pub codec: Option<u8>,
+    /// They are stamped with the broker's time.
+    pub append_time: bool,
+}
+
 /// Follows a history, and judges the disk by it.
 #[derive(Clone, Debug)]
 pub struct Checker {
     page_cache: bool,
+    /// By the topic's name; the default for others.
+    formats: BTreeMap<String, TopicFormat>,
     appends: BTreeMap<AppendId, Append>,
     sent: BTreeMap<RecordId, AppendId>,
     /// What must be there, by place; true when a clean stop has made it durable in any mode.
@@ -98,7 +121,11 @@ pub struct Checker {
 struct Append {
     target: TopicPartition,
     records: Vec<RecordId>,
+    keyed: bool,
+    sent_ms: i64,
     state: State,
+    /// The time in the answer; -1 for none.
+    append_ms: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +150,7 @@ impl Checker {
     pub fn new(page_cache: bool) -> Self {
         Self {
             page_cache,
+            formats: BTreeMap::new(),
             appends: BTreeMap::new(),
             sent: BTreeMap::new(),
             promised: BTreeMap::new(),
@@ -130,16 +158,32 @@ impl Checker {
         }
     }
 
+    /// With what topics' settings make of batches.
+    pub fn with_formats(mut self, formats: BTreeMap<String, TopicFormat>) -> Self {
+        self.formats = formats;
+        self
+    }
+
     /// Takes in what happened.
     pub fn observe(&mut self, entry: &Entry) {
         match entry {
-            Entry::Invoke { append, target, records, .. } => {
+            Entry::Invoke { append, target, records, keyed, sent_ms, .. } => {
                 self.sent.extend(records.iter().map(|record| (*record, *append)));
-                let (target, records) = (target.clone(), records.clone());
-                self.appends.insert(*append, Append { target, records, state: State::Open });
+                let invoked = Append {
+                    target: target.clone(),
+                    records: records.clone(),
+                    keyed: *keyed,
+                    sent_ms: *sent_ms,
+                    state: State::Open,
+                    append_ms: -1,
+                };
+                self.appends.insert(*append, invoked);
             }
-            Entry::Ok { append, base_offset } => {
+            Entry::Ok { append, base_offset, append_ms } => {
                 self.answered(*append, State::Acknowledged);
+                if let Some(known) = self.appends.get_mut(append) {
+                    known.append_ms = *append_ms;
+                }
                 self.promise(*append, *base_offset);
             }
             Entry::Error { append, error } if ERRORS_OF_UNKNOWN_END.contains(error) => {
@@ -214,6 +258,7 @@ impl Checker {
     }
 
     fn check_log(&mut self, target: &TopicPartition, log: &StoredLog) {
+        let format = self.formats.get(&target.topic).copied().unwrap_or_default();
         let mut seen: BTreeMap<RecordId, i64> = BTreeMap::new();
         for stored in &log.records {
             let (record, offset) = (record_id(&stored.value), stored.offset);
@@ -226,7 +271,13 @@ impl Checker {
                 None => "was sent by nobody",
                 Some(append) if append.target != *target => "was sent elsewhere",
                 Some(append) if append.state == State::Refused => "was refused",
-                Some(_) => continue,
+                Some(append) => {
+                    if let Some(why) = changed(append, format, record, stored) {
+                        let target = target.clone();
+                        self.broken.push(Broken::Changed { target, offset, record, why });
+                    }
+                    continue;
+                }
             };
             let target = target.clone();
             self.broken.push(Broken::Unasked { target, offset, record, why });
@@ -244,6 +295,36 @@ impl Checker {
     }
 }
 
+/// What is wrong with a record that was sent there, beside its value.
+fn changed(
+    append: &Append,
+    format: TopicFormat,
+    record: RecordId,
+    stored: &StoredRecord,
+) -> Option<&'static str> {
+    let key: &[u8] = if append.keyed { &record.to_be_bytes() } else { &[] };
+    let acknowledged = append.state == State::Acknowledged;
+    if stored.key != key {
+        return Some("has another key");
+    }
+    if format.codec.is_some_and(|codec| codec != stored.codec) {
+        return Some("is not stored with its topic's codec");
+    }
+    if format.append_time != stored.append_time {
+        return Some("has a timestamp of the wrong type");
+    }
+    let answered = if stored.append_time { stored.timestamp_ms } else { -1 };
+    if acknowledged && append.append_ms != answered {
+        return Some("was answered with another time of the append");
+    }
+    let in_time = if format.append_time {
+        stored.timestamp_ms >= append.sent_ms
+    } else {
+        stored.timestamp_ms == append.sent_ms
+    };
+    (!in_time).then_some("has another timestamp")
+}
+
 fn record_id(value: &[u8]) -> RecordId {
     let Some(id) = value.first_chunk::<RECORD_ID_BYTES>() else { return 0 };
     let is_whole = value.chunks(RECORD_ID_BYTES).all(|part| id.starts_with(part));
@@ -256,7 +337,7 @@ mod tests {
 
     use bytes::Bytes;
 
-    use super::{Broken, Checker};
+    use super::{Broken, Checker, TopicFormat};
     use crate::disk::Crash;
     use crate::history::{AppendId, Entry, TopicPartition};
     use crate::reader::{StoredLog, StoredRecord};
@@ -270,7 +351,9 @@ mod tests {
         for append in 1..=3 {
             let records = vec![append * 10, append * 10 + 1];
             let (append, client) = (AppendId(append), 0);
-            checker.observe(&Entry::Invoke { append, client, target: target(), records });
+            let (keyed, sent_ms) = (false, 5);
+            let target = target();
+            checker.observe(&Entry::Invoke { append, client, target, records, keyed, sent_ms });
         }
         checker
     }
@@ -278,7 +361,11 @@ mod tests {
     fn log(records: &[u64]) -> BTreeMap<TopicPartition, StoredLog> {
         let stored = |(offset, record): (i64, &u64)| StoredRecord {
             offset,
+            key: Bytes::new(),
             value: Bytes::copy_from_slice(&record.to_be_bytes()),
+            timestamp_ms: 5,
+            append_time: false,
+            codec: 0,
         };
         let records = (0..).zip(records).map(stored).collect();
         BTreeMap::from([(target(), StoredLog { records, ..StoredLog::default() })])
@@ -297,7 +384,7 @@ mod tests {
     }
 
     fn ok(append: u64, base_offset: i64) -> Entry {
-        Entry::Ok { append: AppendId(append), base_offset }
+        Entry::Ok { append: AppendId(append), base_offset, append_ms: -1 }
     }
 
     #[test]
@@ -359,6 +446,49 @@ mod tests {
         checker.observe(&Entry::Crashed(Crash::PowerLoss));
         assert_eq!(judged(&mut checker, &[]).len(), 2, "the first is firm, the second is not");
         assert_eq!(judged(&mut checker, &[10, 11]), []);
+    }
+
+    #[test]
+    fn a_record_is_stored_as_its_topic_wants_it() {
+        let format = TopicFormat { codec: Some(4), append_time: true };
+        let formats = BTreeMap::from([("t".to_owned(), format)]);
+        let mut checker = checker(false).with_formats(formats);
+        let answer = Entry::Ok { append: AppendId(1), base_offset: 0, append_ms: 9 };
+        checker.observe(&answer);
+        let mut why_changed = |key: &'static [u8], timestamp_ms, append_time, codec| {
+            let mut logs = log(&[10, 11]);
+            for stored in &mut logs.get_mut(&target()).unwrap().records {
+                let (offset, value) = (stored.offset, stored.value.clone());
+                let key = Bytes::from_static(key);
+                *stored = StoredRecord { offset, key, value, timestamp_ms, append_time, codec };
+            }
+            checker.check(&logs, |_| true);
+            checker.take_broken().into_iter().next().map(|broken| match broken {
+                Broken::Changed { why, .. } => why,
+                other => panic!("{other}"),
+            })
+        };
+        assert_eq!(why_changed(b"", 9, true, 4), None);
+        assert_eq!(why_changed(b"k", 9, true, 4), Some("has another key"));
+        assert_eq!(why_changed(b"", 9, true, 0), Some("is not stored with its topic's codec"));
+        assert_eq!(why_changed(b"", 9, false, 4), Some("has a timestamp of the wrong type"));
+        assert_eq!(
+            why_changed(b"", 8, true, 4),
+            Some("was answered with another time of the append")
+        );
+    }
+
+    #[test]
+    fn without_a_stamp_a_record_keeps_the_time_it_was_sent_with() {
+        let mut checker = checker(false);
+        checker.observe(&ok(1, 0));
+        let mut logs = log(&[10, 11]);
+        logs.get_mut(&target()).unwrap().records[1].timestamp_ms = 6;
+        checker.check(&logs, |_| true);
+        assert!(matches!(
+            checker.take_broken()[..],
+            [Broken::Changed { record: 11, why: "has another timestamp", .. }]
+        ));
     }
 
     #[test]

@@ -10,12 +10,14 @@ use klamm_core::api::metadata::{MetadataRequest, MetadataResponse};
 use klamm_core::api::produce::{
     PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
 };
-use klamm_core::batch::BatchBuilder;
+use klamm_core::batch::{BatchBuilder, Codec};
 use klamm_core::codec::{Message, Reader};
 use klamm_core::frame::{RequestHeader, read_response_header, write_request};
 use klamm_core::ids::{ConnectionId, Uuid};
+use klamm_runtime::compression::compress;
 use thiserror::Error;
 
+use crate::checker::TopicFormat;
 use crate::decisions::{Decisions, Purpose};
 use crate::history::{AppendId, Entry, History, TopicPartition};
 use crate::options::Options;
@@ -29,6 +31,8 @@ pub struct KnownTopic {
     pub id: Uuid,
     /// How many partitions it has.
     pub partitions: i32,
+    /// What its settings make of batches.
+    pub format: TopicFormat,
 }
 
 /// One model client.
@@ -190,7 +194,7 @@ impl Client {
             1 - 2 * around.decisions.below(Purpose::Client, 2) as i16
         };
         let mut appends = Vec::new();
-        let topic_data = self.topic_data(around, &mut appends);
+        let topic_data = self.topic_data(around, version, &mut appends);
         let request =
             ProduceRequest { transactional_id: None, acks, timeout_ms: 30_000, topic_data };
         write_request(frame, &self.header(ApiKey::PRODUCE, version), &request);
@@ -206,6 +210,7 @@ impl Client {
     fn topic_data(
         &self,
         around: &mut Surroundings<'_>,
+        version: i16,
         appends: &mut Vec<(TopicPartition, Uuid, AppendId)>,
     ) -> Vec<TopicProduceData> {
         let mut topics: Vec<TopicProduceData> = Vec::new();
@@ -216,7 +221,7 @@ impl Client {
             if appends.iter().any(|(other, _, _)| *other == target) {
                 continue;
             }
-            let (append, records) = self.batch(around, &target);
+            let (append, records) = self.batch(around, version, &target);
             appends.push((target, topic.id, append));
             let data = PartitionProduceData { index, records: Some(records) };
             match topics.iter_mut().find(|data| data.name == topic.name) {
@@ -231,8 +236,15 @@ impl Client {
         topics
     }
 
-    fn batch(&self, around: &mut Surroundings<'_>, target: &TopicPartition) -> (AppendId, Bytes) {
+    fn batch(
+        &self,
+        around: &mut Surroundings<'_>,
+        version: i16,
+        target: &TopicPartition,
+    ) -> (AppendId, Bytes) {
         let mut builder = BatchBuilder::new();
+        let keyed = per_mille(around.options.keyed_per_mille);
+        let keyed = around.decisions.chance(Purpose::Format, keyed);
         let count = around.options.batch_records_max.max(1);
         let mut records = Vec::new();
         for _ in 0..around.decisions.between(Purpose::Client, 1, count) {
@@ -241,12 +253,24 @@ impl Client {
             let length = around.decisions.between(Purpose::Client, 8, room) as usize;
             // The id fills the value, so that a garbled byte anywhere spoils it.
             let value: Vec<u8> = record.to_be_bytes().into_iter().cycle().take(length).collect();
-            builder.append(around.wall_ms, None, Some(&value));
+            let key = keyed.then(|| record.to_be_bytes());
+            builder.append(around.wall_ms, key.as_ref().map(|key| &key[..]), Some(&value));
             records.push(record);
         }
         let append = around.history.next_append();
-        let (client, target) = (self.number, target.clone());
-        around.history.push(around.now_micros, Entry::Invoke { append, client, target, records });
+        let invoked = Entry::Invoke {
+            append,
+            client: self.number,
+            target: target.clone(),
+            records,
+            keyed,
+            sent_ms: around.wall_ms,
+        };
+        around.history.push(around.now_micros, invoked);
+        if let Some(codec) = pick_codec(around, version) {
+            let body = compress(codec, builder.records());
+            builder = builder.compressed(codec, body.into());
+        }
         (append, Bytes::from(builder.encode(0, -1)))
     }
 
@@ -292,11 +316,22 @@ fn pick_partition(around: &mut Surroundings<'_>) -> (KnownTopic, i32) {
     let unknown = per_mille(around.options.unknown_topic_per_mille);
     if around.topics.is_empty() || around.decisions.chance(Purpose::Client, unknown) {
         let (name, id) = (UNKNOWN_TOPIC.to_owned(), Uuid([9; 16]));
-        return (KnownTopic { name, id, partitions: 1 }, 0);
+        let format = TopicFormat::default();
+        return (KnownTopic { name, id, partitions: 1, format }, 0);
     }
     let topic = around.decisions.pick(Purpose::Client, around.topics).clone();
     let index = around.decisions.below(Purpose::Client, topic.partitions.max(1) as u64) as i32;
     (topic, index)
+}
+
+/// How the next batch is compressed; zstandard came with version 7.
+fn pick_codec(around: &mut Surroundings<'_>, version: i16) -> Option<Codec> {
+    const CODECS: [Codec; 4] = [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
+    let compressed = per_mille(around.options.compressed_per_mille);
+    let codecs = if version < 7 { &CODECS[..3] } else { &CODECS };
+    let decisions = &mut *around.decisions;
+    let wanted = decisions.chance(Purpose::Format, compressed);
+    wanted.then(|| *decisions.pick(Purpose::Format, codecs))
 }
 
 fn take_frame(input: &mut BytesMut) -> Option<Bytes> {
@@ -356,7 +391,11 @@ fn read_outcomes(
             answered += 1;
             let error = partition.error_code.0;
             let entry = if error == 0 {
-                Entry::Ok { append: *append, base_offset: partition.base_offset }
+                Entry::Ok {
+                    append: *append,
+                    base_offset: partition.base_offset,
+                    append_ms: partition.log_append_time_ms,
+                }
             } else {
                 Entry::Error { append: *append, error }
             };

@@ -28,11 +28,13 @@ pub enum Purpose {
     Crash,
     /// The broker's own seed.
     Broker,
+    /// How clients encode their batches.
+    Format,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Options,
         Self::Delay,
         Self::Network,
@@ -41,6 +43,7 @@ impl Purpose {
         Self::DiskFault,
         Self::Crash,
         Self::Broker,
+        Self::Format,
     ];
 
     /// Its name in a script.
@@ -54,6 +57,7 @@ impl Purpose {
             Self::DiskFault => "disk-fault",
             Self::Crash => "crash",
             Self::Broker => "broker",
+            Self::Format => "format",
         }
     }
 }

@@ -49,6 +49,10 @@ pub enum Entry {
         target: TopicPartition,
         /// What, in order.
         records: Vec<RecordId>,
+        /// Their keys are their ids; else they have none.
+        keyed: bool,
+        /// Their timestamp, in milliseconds since the epoch.
+        sent_ms: i64,
     },
     /// The broker says that it has them.
     Ok {
@@ -56,6 +60,9 @@ pub enum Entry {
         append: AppendId,
         /// Offset of the first.
         base_offset: i64,
+        /// The time that the broker stamped on them, in milliseconds since the epoch; -1 when they
+        /// keep their own.
+        append_ms: i64,
     },
     /// The broker says why not. They may be there all the same when `error` is one of storage or
     /// time.

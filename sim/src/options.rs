@@ -110,6 +110,15 @@ options! {
     faulty_dir,
     /// Events after which faults end, whatever is left to send.
     events_max,
+    /// Batches that a client compresses.
+    compressed_per_mille,
+    /// Batches whose records have keys.
+    keyed_per_mille,
+    /// `compression.type` of the topics, a digit to the base 6 for each, the first topic's last: 0
+    /// `producer`, 1 to 4 the codecs by their numbers, 5 `uncompressed`.
+    topic_codecs,
+    /// Topics with `message.timestamp.type=LogAppendTime`, a bit for each, the first topic's last.
+    append_time_topics,
 }
 
 /// Something that ends the broker.
@@ -246,6 +255,11 @@ impl Options {
             };
             options.strikes.push(Strike { at_event, kind });
         }
+        // Drawn last: what a seed drew before these were there stays as it was.
+        options.compressed_per_mille = draw(0, 1) * draw(0, 800);
+        options.keyed_per_mille = draw(0, 1) * draw(0, 1000);
+        options.topic_codecs = draw(0, 1) * draw(0, 6_u64.pow(3) - 1);
+        options.append_time_topics = draw(0, 1) * draw(0, 7);
         options
     }
 }

@@ -1,10 +1,13 @@
 //! An independent reader of Kafka's log files (record batches of magic 2): it shares no code with
-//! the core, so that the two do not agree on a mistake.
+//! the core, so that the two do not agree on a mistake. Compressed bodies go through the codecs'
+//! libraries.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use klamm_core::batch::{Codec, Compression};
 use klamm_core::effect::Path;
+use klamm_runtime::compression::Codecs;
 
 use crate::disk::Disk;
 use crate::history::TopicPartition;
@@ -14,8 +17,16 @@ use crate::history::TopicPartition;
 pub struct StoredRecord {
     /// Its offset.
     pub offset: i64,
+    /// Its key; empty for null.
+    pub key: Bytes,
     /// Its value; empty for null.
     pub value: Bytes,
+    /// As consumers see it, in milliseconds since the epoch.
+    pub timestamp_ms: i64,
+    /// The timestamp is the broker's.
+    pub append_time: bool,
+    /// The number of its batch's codec.
+    pub codec: u8,
 }
 
 /// One partition as it lies on the disk.
@@ -125,16 +136,30 @@ fn read_batch(batch: &[u8], log: &mut StoredLog) -> Result<(), String> {
     }
     let last_delta = i32::from_be_bytes(array(batch, 23));
     let count = i32::from_be_bytes(array(batch, 57));
-    if u16::from_be_bytes(array(batch, 21)) & 7 != 0 {
-        return Err("compressed, which no client here sends".to_owned());
-    }
-    let mut records = Records { left: &batch[HEADER_BYTES..] };
+    let attributes = u16::from_be_bytes(array(batch, 21));
+    let (codec, append_time) = ((attributes & 7) as u8, attributes & 8 != 0);
+    let base_ms = i64::from_be_bytes(array(batch, 27));
+    let max_ms = i64::from_be_bytes(array(batch, 35));
+    let mut newest_ms = i64::MIN;
+    let body = body(codec, &batch[HEADER_BYTES..])?;
+    let mut records = Records { left: &body };
     for index in 0..count {
-        let (delta, value) = records.next().ok_or(format!("record {index} cannot be read"))?;
-        if delta != i64::from(index) {
-            return Err(format!("record {index} has offset delta {delta}"));
+        let record = records.next().ok_or(format!("record {index} cannot be read"))?;
+        if record.offset_delta != i64::from(index) {
+            return Err(format!("record {index} has offset delta {}", record.offset_delta));
         }
-        log.records.push(StoredRecord { offset: base_offset + delta, value });
+        newest_ms = newest_ms.max(base_ms + record.timestamp_delta);
+        log.records.push(StoredRecord {
+            offset: base_offset + record.offset_delta,
+            key: record.key,
+            value: record.value,
+            timestamp_ms: if append_time { max_ms } else { base_ms + record.timestamp_delta },
+            append_time,
+            codec,
+        });
+    }
+    if !append_time && newest_ms != max_ms {
+        return Err(format!("largest timestamp {max_ms}, should be {newest_ms}"));
     }
     if !records.left.is_empty() || last_delta + 1 != count || count < 1 {
         return Err(format!("{count} records, last delta {last_delta}"));
@@ -143,25 +168,56 @@ fn read_batch(batch: &[u8], log: &mut StoredLog) -> Result<(), String> {
     Ok(())
 }
 
+/// A batch's records, no longer compressed.
+fn body(codec: u8, stored: &[u8]) -> Result<Bytes, String> {
+    let stored = Bytes::copy_from_slice(stored);
+    let codec = match codec {
+        0 => return Ok(stored),
+        1 => Codec::Gzip,
+        2 => Codec::Snappy,
+        3 => Codec::Lz4,
+        4 => Codec::Zstd,
+        other => return Err(format!("codec {other}")),
+    };
+    let wrong = |error| format!("{codec:?}: {error}");
+    let mut stream = Codecs::default().decompress(codec, stored).map_err(wrong)?;
+    let (mut body, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        match stream.read(&mut piece).map_err(wrong)? {
+            0 => return Ok(body.into()),
+            length => body.extend_from_slice(&piece[..length]),
+        }
+    }
+}
+
+/// One of a batch's records.
+struct Record {
+    timestamp_delta: i64,
+    offset_delta: i64,
+    key: Bytes,
+    value: Bytes,
+}
+
 /// The records of an uncompressed batch: varint length, attributes, deltas, key, value, headers.
 struct Records<'a> {
     left: &'a [u8],
 }
 
 impl Records<'_> {
-    fn next(&mut self) -> Option<(i64, Bytes)> {
+    fn next(&mut self) -> Option<Record> {
         let length = usize::try_from(self.varint()?).ok()?;
         let behind = self.left.len().checked_sub(length)?;
         self.take(1)?;
-        self.varint()?;
-        let delta = self.varint()?;
-        self.field()?;
+        let timestamp_delta = self.varint()?;
+        let offset_delta = self.varint()?;
+        let key = self.field()?;
         let value = self.field()?;
         for _ in 0..self.varint()? {
             self.field()?;
             self.field()?;
         }
-        (self.left.len() == behind).then_some((delta, value))
+        let record = Record { timestamp_delta, offset_delta, key, value };
+        (self.left.len() == behind).then_some(record)
     }
 
     fn field(&mut self) -> Option<Bytes> {
@@ -221,8 +277,9 @@ const fn table() -> [u32; 256] {
 
 #[cfg(test)]
 mod tests {
-    use klamm_core::batch::BatchBuilder;
+    use klamm_core::batch::{BatchBuilder, Codec};
     use klamm_core::effect::Path;
+    use klamm_runtime::compression::compress;
 
     use super::{crc32c, read_logs};
     use crate::disk::Disk;
@@ -263,6 +320,27 @@ mod tests {
         let records: Vec<_> = log.records.iter().map(|r| (r.offset, &r.value[..])).collect();
         assert_eq!(records, [(0, &b"a"[..]), (1, b"b"), (2, b"c"), (3, b"d")]);
         assert_eq!((log.end_offset, log.fault), (4, None));
+    }
+
+    #[test]
+    fn compressed_and_stamped_batches_are_read() {
+        let name = "/d/a-b-0/00000000000000000000.log";
+        for (number, codec) in (1..).zip([Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd]) {
+            let mut builder = BatchBuilder::new().log_append_time(70);
+            builder.append(5, Some(b"key"), Some(b"a"));
+            builder.append(4, None, Some(&[7; 9000]));
+            let compressed = compress(codec, builder.records());
+            let log = read(&[(name, builder.compressed(codec, compressed.into()).encode(0, 0))]);
+            assert_eq!(log.fault, None);
+            let [first, second] = &log.records[..] else { panic!("two records") };
+            assert_eq!((&first.key[..], &first.value[..]), (&b"key"[..], &b"a"[..]));
+            assert_eq!((second.offset, &second.value[..]), (1, &[7; 9000][..]));
+            assert_eq!((second.timestamp_ms, second.append_time, second.codec), (70, true, number));
+            let mut garbled = BatchBuilder::new();
+            garbled.append(5, None, Some(b"a"));
+            let garbled = garbled.compressed(codec, vec![0xee; 30].into()).encode(0, 0);
+            assert!(read(&[(name, garbled)]).fault.is_some(), "{codec:?}");
+        }
     }
 
     #[test]

@@ -6,8 +6,11 @@ use klamm_core::checkpoint::{MetaProperties, MetaPropertiesVersion, PartitionMet
 use klamm_core::config::{Config, Durability, Limits, Listener, TopicConfig};
 use klamm_core::effect::Path;
 use klamm_core::ids::Uuid;
-use klamm_core::records::{FeatureLevelRecord, MetadataRecord, PartitionRecord, TopicRecord};
+use klamm_core::records::{
+    ConfigRecord, FeatureLevelRecord, MetadataRecord, PartitionRecord, TopicRecord,
+};
 
+use crate::checker::TopicFormat;
 use crate::client::KnownTopic;
 use crate::options::Options;
 
@@ -41,6 +44,7 @@ impl Installation {
             name: format!("topic{index}"),
             id: id(0x70, index),
             partitions: options.partitions as i32,
+            format: format_of(options, index),
         };
         let topics: Vec<KnownTopic> = (0..options.topics).map(topic).collect();
         let mut files = Vec::new();
@@ -124,7 +128,9 @@ fn metadata_log(topics: &[KnownTopic], log_dirs: u64) -> Vec<u8> {
         let record = TopicRecord { name: topic.name.clone(), topic_id: topic.id };
         let of_partition = |index| MetadataRecord::from(partition(topic.id, index, log_dirs));
         let records = (0..topic.partitions).map(of_partition);
-        batches.push(std::iter::once(record.into()).chain(records).collect());
+        let settings = settings_of(topic).into_iter().map(MetadataRecord::from);
+        let topic = std::iter::once(record.into());
+        batches.push(topic.chain(records).chain(settings).collect());
     }
     let mut log = Vec::new();
     let mut offset = 0;
@@ -137,6 +143,32 @@ fn metadata_log(topics: &[KnownTopic], log_dirs: u64) -> Vec<u8> {
         offset += batch.len() as i64;
     }
     log
+}
+
+/// The formats of a topic's batches, by the topic's number.
+fn format_of(options: &Options, topic: u64) -> TopicFormat {
+    let topic = topic.min(20) as u32;
+    let codec = match options.topic_codecs / 6_u64.pow(topic) % 6 {
+        0 => None,
+        5 => Some(0),
+        codec => Some(codec as u8),
+    };
+    TopicFormat { codec, append_time: options.append_time_topics >> topic & 1 == 1 }
+}
+
+fn settings_of(topic: &KnownTopic) -> Vec<ConfigRecord> {
+    const CODECS: [&str; 5] = ["uncompressed", "gzip", "snappy", "lz4", "zstd"];
+    let setting = |name: &str, value: &str| ConfigRecord {
+        resource_type: 2,
+        resource_name: topic.name.clone(),
+        name: name.to_owned(),
+        value: Some(value.to_owned()),
+    };
+    let codec = topic.format.codec.map(|codec| CODECS[usize::from(codec)]);
+    let codec = codec.map(|codec| setting("compression.type", codec));
+    let append_time = topic.format.append_time;
+    let append_time = append_time.then(|| setting("message.timestamp.type", "LogAppendTime"));
+    codec.into_iter().chain(append_time).collect()
 }
 
 fn partition(topic_id: Uuid, index: i32, log_dirs: u64) -> PartitionRecord {

@@ -2,7 +2,8 @@
 //! few seeds, and the same runs must go well without the break.
 
 use klamm_sim::broken::{
-    AnswersBeforeSync, EndsPastHole, ForgetsDirectorySync, ReordersAnswers, SkipsCrcInRecovery,
+    AnswersBeforeSync, EndsPastHole, ForgetsAppendTime, ForgetsDirectorySync, ReordersAnswers,
+    SkipsCrcInRecovery,
 };
 use klamm_sim::decisions::Decisions;
 use klamm_sim::disk::Crash;
@@ -59,6 +60,12 @@ fn a_log_end_past_a_hole_is_caught() {
 fn a_crc_skipped_in_recovery_is_caught() {
     let options = Options { value_bytes_max: 4096, ..Options::calm() };
     caught::<SkipsCrcInRecovery>(&with_crashes(options, Crash::PowerLoss), "promise: ");
+}
+
+#[test]
+fn a_forgotten_append_time_is_caught() {
+    let options = Options { append_time_topics: 1, ..Options::calm() };
+    caught::<ForgetsAppendTime>(&options, "timestamp of the wrong type");
 }
 
 #[test]

@@ -84,6 +84,23 @@ fn one_seed_is_one_run() {
 }
 
 #[test]
+fn whatever_a_topic_makes_of_batches_all_are_acknowledged() {
+    for codec in 0..6 {
+        let options = Options {
+            requests: 20,
+            batch_records_max: 4,
+            compressed_per_mille: 700,
+            keyed_per_mille: 500,
+            topic_codecs: codec,
+            append_time_topics: codec % 2,
+            ..Options::calm()
+        };
+        let report = World::new(options, Decisions::from_seed(codec)).run().expect("all is well");
+        assert_eq!(report.acknowledged, 22, "{codec}");
+    }
+}
+
+#[test]
 fn a_calm_run_acknowledges_everything() {
     let options = Options { requests: 20, clients: 2, ..Options::calm() };
     let report = World::new(options, Decisions::from_seed(5)).run().expect("nothing fails");

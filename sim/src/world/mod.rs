@@ -186,10 +186,12 @@ impl World {
         for client in 0..clients.len() {
             queue.push(decisions.below(Purpose::Client, 20_000), Event::ClientConnects(client));
         }
+        let topics = installation.topics.iter();
+        let formats = topics.map(|topic| (topic.name.clone(), topic.format)).collect();
         Self {
             config: installation.config(&options),
             topics: installation.topics,
-            checker: Checker::new(options.page_cache == 1),
+            checker: Checker::new(options.page_cache == 1).with_formats(formats),
             compression: Arc::new(klamm_runtime::compression::Codecs::default()),
             current: options.clone(),
             options,
