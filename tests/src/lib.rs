@@ -10,6 +10,7 @@ pub mod fuzz_codec;
 pub mod fuzz_frames;
 pub mod node;
 pub mod recorded;
+pub mod validator;
 pub mod wire;
 
 pub use wire::snapshot;

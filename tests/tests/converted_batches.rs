@@ -5,23 +5,18 @@
 //! stores; and what its `LogValidator` made of it: the header's fields as stored, and the length and
 //! CRC-32C of the records behind them once decompressed; or the error with its messages.
 
-use std::fmt::Write as _;
-
 use bytes::Bytes;
 use klamm_core::batch::{
-    BatchHeader, CheckedBatch, Codec, Compression, Fault, HEADER_BYTES, ProduceRules, Step,
-    check_produced, next_batch,
+    BatchHeader, CheckedBatch, Codec, Compression, HEADER_BYTES, Step, next_batch,
 };
-use klamm_core::config::{Limits, StoredCompression, TopicConfig};
-use klamm_core::time::{Instant, Now};
+use klamm_core::config::{StoredCompression, TopicConfig};
 use klamm_runtime::compression::Codecs;
+use klamm_tests::validator::{check, refused};
 
 const CASES: &str = include_str!("../conformance/converted_batches.tsv");
-const NOW: Now = Now { mono: Instant::ZERO, wall_ms: 1_700_000_000_000 };
 
 #[test]
 fn batches_are_converted_or_refused_as_by_kafka() {
-    let limits = Limits::default();
     let (mut wrong, mut kinds) = (Vec::new(), [0; 2]);
     for (line, case) in CASES.lines().enumerate() {
         let [batch, compacted, log_append_time, codec, verdict] =
@@ -32,17 +27,7 @@ fn batches_are_converted_or_refused_as_by_kafka() {
             compression: stored_as(codec),
             ..TopicConfig::default()
         };
-        let rules = ProduceRules {
-            version: 13,
-            topic: "t",
-            partition: 3,
-            config: &config,
-            decompressed_bytes_max: limits.decompressed_bytes_max,
-            converted_bytes_max: limits.converted_bytes_max,
-            record_errors_max: limits.record_errors_max,
-        };
-        let records = from_hex(batch);
-        let checked = check_produced(Some(&records), &rules, &Codecs::new(&limits), NOW);
+        let checked = check(batch, &config);
         kinds[usize::from(checked.is_ok())] += 1;
         let here = checked.map_or_else(refused, stored);
         if here != verdict {
@@ -105,21 +90,4 @@ fn decompress(codec: Codec, body: Bytes) -> Vec<u8> {
             count => plain.extend_from_slice(&piece[..count]),
         }
     }
-}
-
-fn refused(fault: Fault) -> String {
-    let mut text = fault.error.0.to_string();
-    if let Some(message) = fault.message {
-        write!(text, " {message}|").expect("a String takes every text");
-    }
-    for (index, words) in fault.record_errors {
-        write!(text, "{index}:{};", words.unwrap_or_default()).expect("a String takes every text");
-    }
-    text
-}
-
-fn from_hex(text: &str) -> Bytes {
-    (0..text.len() / 2)
-        .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("hex"))
-        .collect()
 }
