@@ -116,4 +116,19 @@ impl Event {
             Self::Notice { severity, .. } => *severity,
         }
     }
+
+    /// Its kind as one word: what a program that reads the log looks for.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::PeerMisbehaved { .. } => "peer_misbehaved",
+            Self::Suppressed { .. } => "suppressed",
+            Self::DirectoryOffline { .. } => "directory_offline",
+            Self::PartitionOffline { .. } => "partition_offline",
+            Self::TornTailCut { .. } => "torn_tail_cut",
+            Self::UnknownMetadataRecord { .. } => "unknown_metadata_record",
+            Self::MetadataLogEndsEarly { .. } => "metadata_log_ends_early",
+            Self::MetadataSnapshotRefused { .. } => "metadata_snapshot_refused",
+            Self::Notice { .. } => "notice",
+        }
+    }
 }

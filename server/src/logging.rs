@@ -70,13 +70,14 @@ fn choose<T: Copy>(
     })
 }
 
-/// One line for what the core has to say.
+/// One line for what the core has to say, with its kind as a field.
 pub(crate) fn write(event: &Event) {
+    let name = event.name();
     match event.severity() {
-        Severity::Error => tracing::error!("{event}"),
-        Severity::Warning => tracing::warn!("{event}"),
-        Severity::Info => tracing::info!("{event}"),
-        Severity::Debug => tracing::debug!("{event}"),
+        Severity::Error => tracing::error!(event = name, "{event}"),
+        Severity::Warning => tracing::warn!(event = name, "{event}"),
+        Severity::Info => tracing::info!(event = name, "{event}"),
+        Severity::Debug => tracing::debug!(event = name, "{event}"),
     }
 }
 
