@@ -11,7 +11,7 @@ use crate::checkpoint::{
     CheckpointError, LOG_START_FILE, MetaProperties, MetaPropertiesVersion, OffsetCheckpoint,
     RECOVERY_POINT_FILE, SyncedCheckpoint,
 };
-use crate::effect::{Entry, EntryKind, FileRef, Path};
+use crate::effect::{Entry, EntryKind, FileRef, IoError, Path};
 use crate::ids::{LogId, Uuid};
 
 /// The small files that are read at start, where they are there.
@@ -49,14 +49,14 @@ pub(super) struct LogDirectory {
 }
 
 /// Where a log directory stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Being opened.
     Opening,
     /// In use.
     Online,
-    /// Failed; stays so until the next start.
-    Offline,
+    /// Failed by this; stays so until the next start.
+    Offline(IoError),
 }
 
 /// What the small files of a directory said at start.
@@ -101,6 +101,14 @@ impl LogDirectory {
 
     pub(super) fn is_online(&self) -> bool {
         self.state == State::Online
+    }
+
+    /// Why it is offline, if it is.
+    pub(super) fn failure(&self) -> Option<&IoError> {
+        match &self.state {
+            State::Offline(error) => Some(error),
+            State::Opening | State::Online => None,
+        }
     }
 
     /// It has `meta.properties`: it is somebody's.

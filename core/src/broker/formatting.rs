@@ -75,23 +75,22 @@ impl Broker {
                 ));
             }
         }
-        let offline = self.directories.iter().find(|directory| !directory.is_online());
+        let offline = self.directories.iter().find_map(|it| Some((&it.path, it.failure()?)));
         let holds = |directory: &LogDirectory| directory.has_directory(METADATA_LOG);
         let home = match (self.directories.iter().position(holds), offline) {
             (Some(home), _) => home,
             // Kafka keeps the metadata log in the first of log.dirs unless told otherwise.
             (None, None) => 0,
-            (None, Some(offline)) => {
-                let path = &offline.path;
+            (None, Some((path, error))) => {
                 return Err(format!(
-                    "log directory {path}, which may hold the metadata log, is offline"
+                    "log directory {path}, which may hold the metadata log, failed: {error}"
                 ));
             }
         };
         let directory = &self.directories[home];
         let path = &directory.path;
-        if !directory.is_online() {
-            return Err(format!("log directory {path} of the metadata log is offline"));
+        if let Some(error) = directory.failure() {
+            return Err(format!("log directory {path} of the metadata log failed: {error}"));
         }
         if directory.is_formatted() {
             return Ok(home);

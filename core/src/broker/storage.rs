@@ -91,10 +91,10 @@ impl Broker {
     /// anew from disk at the next start.
     pub(super) fn fail_directory(&mut self, index: DirectoryIndex, error: &IoError) {
         let directory = &mut self.directories[usize::from(index.0)];
-        if directory.state == State::Offline {
+        if directory.failure().is_some() {
             return;
         }
-        directory.state = State::Offline;
+        directory.state = State::Offline(error.clone());
         directory.dirty.clear();
         directory.syncing.clear();
         let path = directory.path.clone();
@@ -119,7 +119,7 @@ impl Broker {
                 *state = PartitionState::Offline;
             }
         }
-        let none_left = self.directories.iter().all(|directory| directory.state == State::Offline);
+        let none_left = self.directories.iter().all(|directory| directory.failure().is_some());
         if none_left || self.metadata_directory == Some(index) {
             self.fail(format!("log directory {path} failed: {error}"));
         }

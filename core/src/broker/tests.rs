@@ -376,6 +376,17 @@ fn second_directory_may_fail_alone() {
 }
 
 #[test]
+fn start_without_the_metadata_directory_says_why_it_failed() {
+    let mut disk = disk(&topic(1));
+    disk.put("/more/meta.properties", meta_properties(1, 2));
+    let mut world = World::on(disk, config(&["/data", "/more"]));
+    world.fail_step();
+    world.settle();
+    let Some(Exit::Failed(reason)) = &world.stopped else { panic!("{:?}", world.stopped) };
+    assert!(reason.contains("/data") && reason.contains("input/output error"), "{reason}");
+}
+
+#[test]
 fn produce_that_waits_too_long_is_answered_and_its_records_stay() {
     let mut world = World::ready(1);
     let number = world.produce(0, Acks::All, 0);
