@@ -16,6 +16,7 @@ use crate::decisions::Purpose;
 use crate::disk::{Progress, ServedLevel};
 use crate::history::Entry;
 use crate::layer::Carry;
+use crate::marks::Group;
 use crate::network::Direction;
 
 impl World {
@@ -125,7 +126,7 @@ impl World {
             self.push(Inner::Leaves(id));
         }
         if round.waits_for_budget {
-            self.marks.hit("request budget spent");
+            self.marks.hit(Group::Other, "request budget spent");
         }
         if round.discharged
             && let Some(next) = next_charged
@@ -188,6 +189,7 @@ impl World {
         if matches!(process.phase, Phase::Ended(_)) {
             return;
         }
+        self.marks.turn(&process.phase);
         let now = process.now(now_micros, wall_ms);
         let outputs = process.turn(input, now);
         for output in outputs {
@@ -253,9 +255,9 @@ impl World {
     }
 
     fn hear(&mut self, event: &CoreEvent) {
+        self.marks.event(event);
         match event {
             CoreEvent::PartitionOffline { partition, reason } => {
-                self.marks.hit("partition offline");
                 self.offline.push(partition.clone());
                 let disk_failed = self.process.as_ref().is_some_and(|process| process.disk_failed);
                 if !disk_failed && !self.is_rotten(partition) {
@@ -264,9 +266,7 @@ impl World {
                     ));
                 }
             }
-            CoreEvent::TornTailCut { .. } => self.marks.hit("torn tail cut"),
             CoreEvent::DirectoryOffline { .. } => {
-                self.marks.hit("directory offline");
                 if let Some(process) = &mut self.process {
                     process.disk_failed = true;
                 }
@@ -294,6 +294,7 @@ impl World {
             let in_order =
                 exit == klamm_core::Exit::Clean && process.was_ready && !process.disk_failed;
             let left_over = self.disk.open_effects().filter(|id| id.owner == JobId::BROKER).count();
+            self.marks.ended(&exit, &process.phase);
             process.phase = Phase::Ended(exit);
             if in_order && left_over > 0 {
                 self.fail(format!("the broker stopped with {left_over} effects of its own out"));
@@ -314,7 +315,7 @@ impl World {
             return;
         }
         if writes_new_segment(&effect) {
-            self.marks.hit("segment rolled");
+            self.marks.hit(Group::Other, "segment rolled");
         }
         self.disk.submit(id, effect.clone(), &mut self.decisions);
         if let Some(process) = &mut self.process {
@@ -334,13 +335,8 @@ impl World {
         let Some((effect, is_awaited)) = process.effects.remove(&id) else { return };
         if let Completion::Failed { error, .. } = &completion {
             process.disk_failed |= error.kind != IoErrorKind::NotFound;
-            self.marks.hit(match (error.kind, &effect) {
-                (IoErrorKind::NotFound, _) => "file not found",
-                (IoErrorKind::NoSpace, _) => "disk full",
-                (_, Effect::Sync(_)) => "sync failed",
-                _ => "operation failed",
-            });
         }
+        self.marks.completed(&effect, &completion);
         if !is_awaited {
             return;
         }

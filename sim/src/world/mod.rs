@@ -12,6 +12,7 @@
 
 mod driver;
 mod event;
+mod marking;
 mod outside;
 mod process;
 mod rot;
@@ -306,10 +307,7 @@ impl World {
 
     /// What has become visible is held against the promises.
     fn judge(&mut self) -> Result<(), String> {
-        for (_, entry) in &self.history.entries()[self.observed..] {
-            self.checker.observe(entry);
-        }
-        self.observed = self.history.entries().len();
+        self.observe();
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
@@ -320,6 +318,15 @@ impl World {
             Some(broken) => Err(format!("promise: {broken}")),
             None => Ok(()),
         }
+    }
+
+    /// The checker takes in what has happened since.
+    fn observe(&mut self) {
+        for (_, entry) in &self.history.entries()[self.observed..] {
+            self.checker.observe(entry);
+            self.marks.told(entry);
+        }
+        self.observed = self.history.entries().len();
     }
 
     fn advance_phase(&mut self) -> Result<(), String> {
@@ -463,10 +470,10 @@ impl World {
         match read_logs(&self.disk, &self.config.log_dirs) {
             Ok(logs) => {
                 // What was answered just now counts.
-                for (_, entry) in &self.history.entries()[self.observed..] {
-                    self.checker.observe(entry);
+                self.observe();
+                if self.process.is_none() && matches!(self.phase, RunPhase::Closing { .. }) {
+                    self.marks.stored(&logs);
                 }
-                self.observed = self.history.entries().len();
                 let offline = &self.offline;
                 self.checker.check(&logs, |target| !offline.contains(&target.to_string()));
             }

@@ -11,6 +11,7 @@ use crate::client::{AfterSending, Client};
 use crate::decisions::Purpose;
 use crate::disk::{Crash, Faults};
 use crate::history::Entry;
+use crate::marks::Group;
 use crate::network::{Direction, Piece};
 
 impl World {
@@ -46,19 +47,6 @@ impl World {
         self.record(Entry::Crashed(crash));
     }
 
-    fn mark_crash(&mut self, crash: Crash) {
-        let phase = self.process.as_ref().map(|process| &process.phase);
-        self.marks.hit(match (phase, crash) {
-            (None, _) => "crash of what is down",
-            (Some(Phase::Starting), Crash::Killed) => "killed in start-up",
-            (Some(Phase::Starting), Crash::PowerLoss) => "power loss in start-up",
-            (Some(Phase::Ready), Crash::Killed) => "killed in service",
-            (Some(Phase::Ready), Crash::PowerLoss) => "power loss in service",
-            (Some(_), Crash::Killed) => "killed in shutdown",
-            (Some(_), Crash::PowerLoss) => "power loss in shutdown",
-        });
-    }
-
     /// The process has ended by itself.
     pub(super) fn exit(&mut self) {
         let Some(process) = &self.process else { return };
@@ -76,7 +64,7 @@ impl World {
                 if let Some(left) = left_over {
                     self.fail(format!("the broker has stopped in good order and leaves {left}"));
                 }
-                self.marks.hit("stopped in good order");
+                self.marks.hit(Group::Other, "stopped in good order");
                 self.record(Entry::Stopped);
                 self.check_disk();
                 if closing {
@@ -86,7 +74,7 @@ impl World {
                 }
             }
             Exit::Failed(_) if disk_failed => {
-                self.marks.hit("stopped by a failed disk");
+                self.marks.hit(Group::Other, "stopped by a failed disk");
                 self.failed_starts += u32::from(!was_ready);
                 if self.failed_starts > FAILED_STARTS_MAX {
                     self.disk.set_faults(Faults::default());
@@ -153,7 +141,7 @@ impl World {
         let decisions = &mut self.decisions;
         let mut due = self.network.send(way, frame, now, &conditions, decisions);
         if after == AfterSending::HalfClose {
-            self.marks.hit("half-closed");
+            self.marks.hit(Group::Other, "half-closed");
             due.extend(self.network.end(way, now, &conditions, decisions));
         }
         for at in due {
@@ -167,7 +155,7 @@ impl World {
         let Some(piece) = self.network.arrive(id, direction) else { return };
         match (direction, piece) {
             (_, Piece::Reset) => {
-                self.marks.hit("connection reset");
+                self.marks.hit(Group::Other, "connection reset");
                 self.disconnect_client(id);
                 self.close_seat(id);
             }

@@ -6,6 +6,7 @@ use klamm_core::effect::Path;
 use super::World;
 use crate::decisions::Purpose;
 use crate::history::TopicPartition;
+use crate::marks::Group;
 
 /// A damaged file.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ impl World {
         }
         let bit = self.decisions.below(Purpose::Crash, 8) as u8;
         self.disk.flip(&path, (batch.start + at) as u64, bit);
-        self.marks.hit("bit flipped at rest");
+        self.marks.hit(Group::Other, "bit flipped at rest");
         self.checker.forgive(&target);
         let content = self.disk.content(&path).unwrap_or_default().to_vec();
         self.rotten = Some(Rotten { target, path, content });
@@ -64,7 +65,7 @@ impl World {
         } else if !self.offline.contains(&target.to_string()) {
             format!("{target} is served though {path} is damaged below its synced end")
         } else {
-            self.marks.hit("damage found");
+            self.marks.hit(Group::Other, "damage found");
             return;
         };
         if !self.process.as_ref().is_some_and(|process| process.disk_failed) {

@@ -1,0 +1,130 @@
+//! What a run leaves in its marks.
+
+use std::collections::BTreeMap;
+
+use klamm_core::Exit;
+use klamm_core::effect::{Completion, Effect, IoErrorKind};
+use klamm_core::error_code::ErrorCode;
+use klamm_core::event::Event as CoreEvent;
+
+use super::World;
+use super::process::Phase;
+use crate::disk::Crash;
+use crate::history::{Entry, TopicPartition};
+use crate::marks::{Group, Marks, effect_name, operation_name};
+use crate::reader::StoredLog;
+
+impl World {
+    pub(super) fn mark_crash(&mut self, crash: Crash) {
+        let phase = self.process.as_ref().map(|process| &process.phase);
+        let name = match (phase, crash) {
+            (None, _) => "crash of what is down",
+            (Some(Phase::Starting), Crash::Killed) => "killed in start-up",
+            (Some(Phase::Starting), Crash::PowerLoss) => "power loss in start-up",
+            (Some(Phase::Ready), Crash::Killed) => "killed in service",
+            (Some(Phase::Ready), Crash::PowerLoss) => "power loss in service",
+            (Some(_), Crash::Killed) => "killed in shutdown",
+            (Some(_), Crash::PowerLoss) => "power loss in shutdown",
+        };
+        self.marks.hit(Group::Crash, name);
+        for (effect, _) in self.process.iter().flat_map(|process| process.effects.values()) {
+            self.marks.hit(Group::CutShort, effect_name(effect));
+        }
+    }
+}
+
+impl Marks {
+    /// The broker takes a turn.
+    pub(super) fn turn(&mut self, phase: &Phase) {
+        let name = match phase {
+            Phase::Starting => "turn in start-up",
+            Phase::Ready => "turn in service",
+            Phase::Stopping | Phase::Ended(_) => "turn in shutdown",
+        };
+        self.hit(Group::Phase, name);
+    }
+
+    /// The broker has ended by itself.
+    pub(super) fn ended(&mut self, exit: &Exit, phase: &Phase) {
+        let name = match (exit, phase) {
+            (Exit::Clean, _) => "ended as asked",
+            (Exit::Failed(_), Phase::Starting) => "failed in start-up",
+            (Exit::Failed(_), Phase::Ready) => "failed in service",
+            (Exit::Failed(_), _) => "failed in shutdown",
+        };
+        self.hit(Group::Phase, name);
+    }
+
+    /// An effect has come to its end.
+    pub(super) fn completed(&mut self, effect: &Effect, completion: &Completion) {
+        let Effect::Operations(operations) = effect else {
+            match completion {
+                Completion::Done(_) => self.hit(Group::CarriedOut, effect_name(effect)),
+                Completion::Failed { error, .. } => {
+                    self.hit(Group::Failed, effect_name(effect));
+                    self.hit(Group::Failure, failure_name(error.kind, "sync failed"));
+                }
+            }
+            return;
+        };
+        let (Completion::Done(done) | Completion::Failed { done, .. }) = completion;
+        for operation in operations.iter().take(done.len()) {
+            self.hit(Group::CarriedOut, operation_name(operation));
+        }
+        if let Completion::Failed { error, .. } = completion {
+            let failed = operations.get(done.len()).map_or("nothing", operation_name);
+            self.hit(Group::Failed, failed);
+            self.hit(Group::Failure, failure_name(error.kind, "operation failed"));
+        }
+    }
+
+    /// The broker has told an event.
+    pub(super) fn event(&mut self, event: &CoreEvent) {
+        let name = match event {
+            CoreEvent::PeerMisbehaved { .. } => "peer misbehaved",
+            CoreEvent::Suppressed { .. } => "events suppressed",
+            CoreEvent::DirectoryOffline { .. } => "directory offline",
+            CoreEvent::PartitionOffline { .. } => "partition offline",
+            CoreEvent::TornTailCut { .. } => "torn tail cut",
+            CoreEvent::MetadataLogEndsEarly { .. } => "metadata log ends early",
+            CoreEvent::MetadataSnapshotRefused { .. } => "metadata snapshot refused",
+            CoreEvent::UnknownMetadataRecord { .. } => "unknown metadata record",
+            CoreEvent::Notice { .. } => "notice",
+        };
+        self.hit(Group::Event, name);
+    }
+
+    /// A client was told, or never will be.
+    pub(super) fn told(&mut self, entry: &Entry) {
+        let name = match entry {
+            Entry::Ok { .. } => "NONE",
+            Entry::Error { error, .. } => ErrorCode(*error).name().unwrap_or("no error of Kafka's"),
+            Entry::Unknown { .. } => "no answer",
+            _ => return,
+        };
+        self.hit(Group::Answer, name);
+    }
+
+    /// This is what a run has left.
+    pub(super) fn stored(&mut self, logs: &BTreeMap<TopicPartition, StoredLog>) {
+        const CODECS: [&str; 5] = ["uncompressed", "gzip", "snappy", "lz4", "zstd"];
+        for record in logs.values().flat_map(|log| &log.records) {
+            self.hit(Group::Stored, CODECS[usize::from(record.codec)]);
+            if record.append_time {
+                self.hit(Group::Stored, "stamped");
+            }
+            if !record.key.is_empty() {
+                self.hit(Group::Stored, "keyed");
+            }
+        }
+    }
+}
+
+fn failure_name(kind: IoErrorKind, other: &'static str) -> &'static str {
+    match kind {
+        IoErrorKind::NotFound => "file not found",
+        IoErrorKind::NoSpace => "disk full",
+        IoErrorKind::Locked => "locked",
+        IoErrorKind::Other => other,
+    }
+}
