@@ -119,6 +119,8 @@ options! {
     topic_codecs,
     /// Topics with `message.timestamp.type=LogAppendTime`, a bit for each, the first topic's last.
     append_time_topics,
+    /// Log directories beyond those, without a file in them: the broker formats them.
+    blank_log_dirs,
 }
 
 /// Something that ends the broker.
@@ -260,6 +262,7 @@ impl Options {
         options.keyed_per_mille = draw(0, 1) * draw(0, 1000);
         options.topic_codecs = draw(0, 1) * draw(0, 6_u64.pow(3) - 1);
         options.append_time_topics = draw(0, 1) * draw(0, 7);
+        options.blank_log_dirs = draw(0, 3) / 3;
         options
     }
 }

@@ -39,7 +39,7 @@ impl Installation {
     /// The same, its log directories below `root`.
     pub fn below(root: &Path, options: &Options) -> Self {
         let log_dir = |index| root.join(&format!("data{index}"));
-        let log_dirs: Vec<Path> = (0..options.log_dirs.max(1)).map(log_dir).collect();
+        let mut log_dirs: Vec<Path> = (0..options.log_dirs.max(1)).map(log_dir).collect();
         let topic = |index: u64| KnownTopic {
             name: format!("topic{index}"),
             id: id(0x70, index),
@@ -68,6 +68,8 @@ impl Installation {
                 files.push(partition_metadata(&directory, topic.id));
             }
         }
+        let blank = (log_dirs.len() as u64..).take(options.blank_log_dirs as usize);
+        log_dirs.extend(blank.map(log_dir));
         Self { log_dirs, topics, files }
     }
 
