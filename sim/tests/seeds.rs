@@ -18,12 +18,12 @@ const MARKS: &[(Group, &[&str])] = &[
     (Group::Crash, &["power loss in start-up", "power loss in service", "power loss in shutdown"]),
     (Group::Phase, &["turn in start-up", "turn in service", "turn in shutdown"]),
     (Group::Phase, &["ended as asked", "failed in start-up", "failed in service"]),
-    (Group::Event, &["notice", "directory offline", "partition offline", "torn tail cut"]),
+    (Group::Event, &["directory offline", "partition offline", "torn tail cut"]),
     (Group::Answer, &["NONE", "KAFKA_STORAGE_ERROR", "UNKNOWN_TOPIC_OR_PARTITION", "no answer"]),
     (Group::Stored, &["uncompressed", "gzip", "snappy", "lz4", "zstd", "stamped", "keyed"]),
     (Group::Other, &["bit flipped at rest", "connection reset", "damage found", "half-closed"]),
     (Group::Other, &["request budget spent", "segment rolled", "stopped in good order"]),
-    (Group::Other, &["stopped by a failed disk"]),
+    (Group::Other, &["stopped by a failed disk", "directory formatted"]),
 ];
 
 #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use klamm_core::Exit;
-use klamm_core::effect::{Completion, Effect, IoErrorKind};
+use klamm_core::checkpoint::MetaProperties;
+use klamm_core::effect::{Completion, Effect, IoErrorKind, Operation};
 use klamm_core::error_code::ErrorCode;
 use klamm_core::event::Event as CoreEvent;
 
@@ -70,6 +71,9 @@ impl Marks {
         let (Completion::Done(done) | Completion::Failed { done, .. }) = completion;
         for operation in operations.iter().take(done.len()) {
             self.hit(Group::CarriedOut, operation_name(operation));
+            if formats_directory(operation) {
+                self.hit(Group::Other, "directory formatted");
+            }
         }
         if let Completion::Failed { error, .. } = completion {
             let failed = operations.get(done.len()).map_or("nothing", operation_name);
@@ -118,6 +122,11 @@ impl Marks {
             }
         }
     }
+}
+
+/// The file that says that a directory is formatted gets its name.
+fn formats_directory(operation: &Operation) -> bool {
+    matches!(operation, Operation::Rename { to, .. } if to.name() == MetaProperties::FILE)
 }
 
 fn failure_name(kind: IoErrorKind, other: &'static str) -> &'static str {
