@@ -184,6 +184,26 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// The path that a failure of it is about.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Open(file)
+            | Self::Create(file)
+            | Self::Write { file, .. }
+            | Self::Read { file, .. }
+            | Self::SetLength { file, .. }
+            | Self::Sync(file)
+            | Self::Lock(file)
+            | Self::Close(file) => &file.path,
+            Self::Rename { from: path, .. }
+            | Self::SyncDirectory(path)
+            | Self::Unlink(path)
+            | Self::MakeDirectory(path)
+            | Self::RemoveDirectory(path)
+            | Self::List(path) => path,
+        }
+    }
+
     fn is_quick(&self) -> bool {
         match self {
             Self::Write { .. } => true,

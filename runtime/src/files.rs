@@ -30,7 +30,7 @@ impl Files {
 
 impl Disk for Files {
     fn perform(&self, operation: &Operation) -> Result<OperationResult, IoError> {
-        self.try_perform(operation).map_err(|error| io_error(subject(operation), &error))
+        self.try_perform(operation).map_err(|error| io_error(operation.path(), &error))
     }
 
     fn open(&self, file: &FileRef) -> Result<Arc<File>, IoError> {
@@ -160,26 +160,6 @@ fn modified_ms(metadata: &fs::Metadata) -> i64 {
     match modified.duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_millis() as i64,
         Err(before) => -(before.duration().as_millis() as i64),
-    }
-}
-
-/// The path that an operation's failure is about.
-fn subject(operation: &Operation) -> &Path {
-    match operation {
-        Operation::Open(file)
-        | Operation::Create(file)
-        | Operation::Write { file, .. }
-        | Operation::Read { file, .. }
-        | Operation::SetLength { file, .. }
-        | Operation::Sync(file)
-        | Operation::Lock(file)
-        | Operation::Close(file) => &file.path,
-        Operation::Rename { from: path, .. }
-        | Operation::SyncDirectory(path)
-        | Operation::Unlink(path)
-        | Operation::MakeDirectory(path)
-        | Operation::RemoveDirectory(path)
-        | Operation::List(path) => path,
     }
 }
 

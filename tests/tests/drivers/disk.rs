@@ -208,7 +208,7 @@ struct Switch {
 
 impl Disk for FaultyDisk {
     fn perform(&self, operation: &Operation) -> Result<OperationResult, IoError> {
-        let path = subject(operation);
+        let path = operation.path();
         let fails = self.switch.fails.load(Ordering::Relaxed)
             && path.is_within(&self.directory)
             && (self.fault.refuses)(operation);
@@ -230,25 +230,6 @@ impl Disk for FaultyDisk {
 
     fn open(&self, file: &FileRef) -> Result<Arc<File>, IoError> {
         self.files.open(file)
-    }
-}
-
-fn subject(operation: &Operation) -> &Path {
-    match operation {
-        Operation::Open(file)
-        | Operation::Create(file)
-        | Operation::Write { file, .. }
-        | Operation::Read { file, .. }
-        | Operation::SetLength { file, .. }
-        | Operation::Sync(file)
-        | Operation::Lock(file)
-        | Operation::Close(file) => &file.path,
-        Operation::Rename { from: path, .. }
-        | Operation::SyncDirectory(path)
-        | Operation::Unlink(path)
-        | Operation::MakeDirectory(path)
-        | Operation::RemoveDirectory(path)
-        | Operation::List(path) => path,
     }
 }
 
