@@ -25,7 +25,8 @@ pub struct Installation {
     pub files: Vec<(Path, Vec<u8>)>,
 }
 
-const NODE_ID: i32 = 1;
+/// The node that such directories belong to, `node.id`'s default.
+pub const NODE_ID: i32 = 1;
 
 /// `metadata.version` of Kafka 4.3.
 const METADATA_VERSION: i16 = 30;
@@ -128,7 +129,10 @@ fn metadata_log(topics: &[KnownTopic], log_dirs: u64) -> Vec<u8> {
     let mut batches: Vec<Vec<MetadataRecord>> = vec![vec![level.into()]];
     for topic in topics {
         let record = TopicRecord { name: topic.name.clone(), topic_id: topic.id };
-        let of_partition = |index| MetadataRecord::from(partition(topic.id, index, log_dirs));
+        let of_partition = |index| {
+            let directory = directory_of(index, log_dirs);
+            MetadataRecord::from(partition(topic.id, index, directory))
+        };
         let records = (0..topic.partitions).map(of_partition);
         let settings = settings_of(topic).into_iter().map(MetadataRecord::from);
         let topic = std::iter::once(record.into());
@@ -173,7 +177,8 @@ fn settings_of(topic: &KnownTopic) -> Vec<ConfigRecord> {
     codec.into_iter().chain(append_time).collect()
 }
 
-fn partition(topic_id: Uuid, index: i32, log_dirs: u64) -> PartitionRecord {
+/// A partition in the log directory `directory`, led by the one node that there is.
+pub fn partition(topic_id: Uuid, index: i32, directory: u64) -> PartitionRecord {
     PartitionRecord {
         partition_id: index,
         topic_id,
@@ -182,7 +187,7 @@ fn partition(topic_id: Uuid, index: i32, log_dirs: u64) -> PartitionRecord {
         leader: NODE_ID,
         leader_epoch: 0,
         partition_epoch: 0,
-        directories: vec![directory_id(directory_of(index, log_dirs))],
+        directories: vec![directory_id(directory)],
         ..PartitionRecord::default()
     }
 }
@@ -191,12 +196,13 @@ fn directory_of(partition: i32, log_dirs: u64) -> u64 {
     partition as u64 % log_dirs
 }
 
-fn directory_id(index: u64) -> Uuid {
+/// The `directory.id` of a log directory, by its place.
+pub fn directory_id(index: u64) -> Uuid {
     id(0xd1, index)
 }
 
 /// An id in the form of a random UUID that is the same in every run.
-fn id(kind: u8, number: u64) -> Uuid {
+pub fn id(kind: u8, number: u64) -> Uuid {
     let mut bytes = [kind, 0, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 0];
     bytes[12..].copy_from_slice(&(number as u32 + 1).to_be_bytes());
     Uuid(bytes)

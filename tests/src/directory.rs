@@ -12,11 +12,9 @@ use klamm_core::config::Listener;
 use klamm_core::ids::Uuid;
 use klamm_core::records::{
     ConfigRecord, ControlRecord, FeatureLevelRecord, KRaftVersionFeature, KRaftVersionRecord,
-    MetadataRecord, PartitionRecord, TopicRecord, Voter, VoterEndpoint, VotersRecord,
+    MetadataRecord, TopicRecord, Voter, VoterEndpoint, VotersRecord,
 };
-
-/// The node that the directory belongs to, `node.id`'s default.
-const NODE_ID: i32 = 1;
+use klamm_sim::setup::{NODE_ID, directory_id, id, partition};
 
 /// The features of a directory that Kafka 4.3 has formatted.
 const FEATURES: [(&str, i16); 6] = [
@@ -93,7 +91,7 @@ fn files_of(directory: u8, cluster_id: &str, topics: &[NewTopic]) -> Vec<(String
         version: MetaPropertiesVersion::V1,
         cluster_id: Some(cluster_id.to_owned()),
         node_id: Some(NODE_ID),
-        directory_id: Some(directory_id(directory)),
+        directory_id: Some(directory_id(directory.into())),
     };
     let mut files = vec![(MetaProperties::FILE.to_owned(), properties.format().into())];
     if directory == 0 {
@@ -130,17 +128,18 @@ fn metadata_log(topics: &[NewTopic]) -> Vec<u8> {
         }),
     );
     for (at, topic) in topics.iter().enumerate() {
-        let id = topic_id(at, topic);
+        let topic_id = topic_id(at, topic);
         let config = |(name, value): &(String, String)| ConfigRecord {
             resource_type: RESOURCE_TOPIC,
             resource_name: topic.name.clone(),
             name: name.clone(),
             value: Some(value.clone()),
         };
-        let mut batch = vec![metadata(TopicRecord { name: topic.name.clone(), topic_id: id })];
+        let mut batch = vec![metadata(TopicRecord { name: topic.name.clone(), topic_id })];
         batch.extend(topic.configs.iter().map(config).map(metadata));
         batch.extend(
-            (0..topic.partitions).map(|index| metadata(partition(id, index, topic.log_directory))),
+            (0..topic.partitions)
+                .map(|index| metadata(partition(topic_id, index, topic.log_directory.into()))),
         );
         log.append(false, batch);
     }
@@ -193,31 +192,6 @@ fn voters() -> VotersRecord {
     VotersRecord { version: 0, voters: vec![voter] }
 }
 
-fn partition(topic_id: Uuid, index: i32, directory: u8) -> PartitionRecord {
-    PartitionRecord {
-        partition_id: index,
-        topic_id,
-        replicas: vec![NODE_ID],
-        isr: vec![NODE_ID],
-        leader: NODE_ID,
-        leader_epoch: 0,
-        partition_epoch: 0,
-        directories: vec![directory_id(directory)],
-        ..PartitionRecord::default()
-    }
-}
-
-fn directory_id(directory: u8) -> Uuid {
-    id(0xd1, usize::from(directory))
-}
-
 fn topic_id(at: usize, topic: &NewTopic) -> Uuid {
-    topic.id.unwrap_or_else(|| id(0x70, at))
-}
-
-/// An id in the form of a random UUID that is the same in every directory.
-fn id(kind: u8, number: usize) -> Uuid {
-    let mut bytes = [kind, 0, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 0];
-    bytes[12..].copy_from_slice(&(number as u32 + 1).to_be_bytes());
-    Uuid(bytes)
+    topic.id.unwrap_or_else(|| id(0x70, at as u64))
 }
