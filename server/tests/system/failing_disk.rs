@@ -109,10 +109,7 @@ fn a_read_only_directory_is_offline_from_the_start(driver: &str) {
 }
 
 fn a_directory_that_goes_away_is_offline_and_comes_back_whole(driver: &str) {
-    let second = Place::new();
-    let directory = Directory::with_second(&[FIRST], &second.path, &[SECOND]);
-    let server = Server::start(&directory.properties(), driver);
-    let mut writer = Writer::new(&server, 100);
+    let (second, directory, server, mut writer) = start_on_two(driver);
     writer.must_take(SECOND, 0);
     second.move_away();
     // Its first record makes its file; those of the other go into a file that is open already.
@@ -128,10 +125,7 @@ fn a_directory_that_goes_away_is_offline_and_comes_back_whole(driver: &str) {
 }
 
 fn a_directory_that_goes_away_is_missed_by_its_checkpoint(driver: &str) {
-    let second = Place::new();
-    let directory = Directory::with_second(&[FIRST], &second.path, &[SECOND]);
-    let server = Server::start(&directory.properties(), driver);
-    let mut writer = Writer::new(&server, 100);
+    let (second, directory, server, mut writer) = start_on_two(driver);
     writer.must_take(SECOND, 0);
     second.move_away();
     let begun = Instant::now();
@@ -148,10 +142,7 @@ fn a_directory_that_goes_away_is_missed_by_its_checkpoint(driver: &str) {
 }
 
 fn the_directory_of_the_metadata_that_goes_away_ends_the_server(driver: &str) {
-    let second = Place::new();
-    let directory = Directory::with_second(&[FIRST], &second.path, &[SECOND]);
-    let server = Server::start(&directory.properties(), driver);
-    let mut writer = Writer::new(&server, 100);
+    let (second, directory, server, mut writer) = start_on_two(driver);
     writer.must_take(FIRST, 0);
     writer.must_take(SECOND, 0);
     let away = directory.logs().with_extension("away");
@@ -166,10 +157,7 @@ fn the_directory_of_the_metadata_that_goes_away_ends_the_server(driver: &str) {
 }
 
 fn a_segment_that_cannot_be_written_takes_its_directory_offline(driver: &str) {
-    let second = Place::new();
-    let directory = Directory::with_second(&[FIRST], &second.path, &[SECOND]);
-    let server = Server::start(&directory.properties(), driver);
-    let mut writer = Writer::new(&server, 100);
+    let (second, directory, server, mut writer) = start_on_two(driver);
     writer.must_take(SECOND, 0);
     let obstacle = segment_in(&second.path, SECOND.name, 1);
     fs::create_dir(&obstacle).expect("made");
@@ -206,6 +194,15 @@ fn assert_failed(server: Server, directory: &Path, reason: &str) {
     let path = directory.display();
     assert!(last.starts_with(&format!("klamm: log directory {path} failed: {path}/")), "{last}");
     assert!(last.ends_with(reason), "{last}");
+}
+
+/// A server with a second log directory that can be moved away, and who writes to it.
+fn start_on_two(driver: &str) -> (Place, Directory, Server, Writer) {
+    let second = Place::new();
+    let directory = Directory::with_second(&[FIRST], &second.path, &[SECOND]);
+    let server = Server::start(&directory.properties(), driver);
+    let writer = Writer::new(&server, 100);
+    (second, directory, server, writer)
 }
 
 /// A log directory that can be moved away; removed when dropped.
