@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use klamm_core::batch::Compression;
 use klamm_core::config::{self, Config, Durability};
 use klamm_core::effect::{Completion, Effect, OperationResult};
 use klamm_core::ids::{ConnectionId, EffectId};
@@ -140,12 +141,13 @@ impl Stand {
         allocations: Allocations,
     ) -> Result<Self, String> {
         let config = configuration(directory, durability)?;
-        let compression = Arc::new(Codecs::new(&config.limits));
+        let compression: Arc<dyn Compression> = Arc::new(Codecs::new(&config.limits));
+        let for_jobs = Arc::clone(&compression);
         let connection = Connection::new(ConnectionId(1), config.limits.clone(), compression);
         let files = Files::new(config.limits.open_files_max);
         let listener = Arc::from(&*config.listeners[0].name);
         let now = Now { mono: Mono::ZERO, wall_ms: now_ms() };
-        let broker = Broker::new(config, [7; 32], now);
+        let broker = Broker::new(config, [7; 32], for_jobs, now);
         let mut stand = Self { broker, connection, now, allocations, outputs: VecDeque::new() };
         stand.drain();
         while let Some(output) = stand.outputs.pop_front() {

@@ -1,6 +1,9 @@
 //! The server on an executor.
 
+use std::sync::Arc;
+
 use klamm_core::Broker;
+use klamm_core::batch::Compression;
 use klamm_core::config::Config;
 use klamm_core::time::Now;
 use klamm_runtime::{Handle, Machine, Options, StartError, start};
@@ -30,7 +33,7 @@ impl Server {
     pub fn start_machine<M: Machine>(
         config: Config,
         options: Options,
-        machine: impl FnOnce(Config, [u8; 32], Now) -> M,
+        machine: impl FnOnce(Config, [u8; 32], Arc<dyn Compression>, Now) -> M,
     ) -> Result<Handle, StartError> {
         let pool = Pool::start(config.limits.executor_threads_max)
             .map_err(StartError::system("threads"))?;

@@ -1,6 +1,9 @@
 //! The server on threads.
 
+use std::sync::Arc;
+
 use klamm_core::Broker;
+use klamm_core::batch::Compression;
 use klamm_core::config::Config;
 use klamm_core::time::Now;
 use klamm_runtime::{Handle, Machine, Options, StartError, start};
@@ -29,7 +32,7 @@ impl Server {
     pub fn start_machine<M: Machine>(
         config: Config,
         options: Options,
-        machine: impl FnOnce(Config, [u8; 32], Now) -> M,
+        machine: impl FnOnce(Config, [u8; 32], Arc<dyn Compression>, Now) -> M,
     ) -> Result<Handle, StartError> {
         let waker = Waker::new().map_err(StartError::system("an event descriptor"))?;
         let wake = Box::new(waker.clone());

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use klamm_core::batch::Compression;
 use klamm_core::config::Config;
 use klamm_core::time::Now;
 
@@ -90,7 +91,7 @@ pub fn launch<M: Machine>(
     options: &Options,
     observer: Arc<dyn Observer>,
     descriptors: usize,
-    make: impl FnOnce(Config, [u8; 32], Now) -> M,
+    make: impl FnOnce(Config, [u8; 32], Arc<dyn Compression>, Now) -> M,
 ) -> Result<Launched<M>, StartError> {
     let listeners = bind(&mut config)?;
     fit_descriptors(&mut config.limits, descriptors);
@@ -100,15 +101,16 @@ pub fn launch<M: Machine>(
     };
     let clock = SystemClock::start();
     let open_max = config.limits.open_files_max;
+    let compression: Arc<dyn Compression> = Arc::new(Codecs::new(&config.limits));
     let parts = Parts {
         clock: Arc::new(clock),
         disk: options.disk.clone().unwrap_or_else(|| Arc::new(Files::new(open_max))),
         observer,
         recorder: options.recorder.clone(),
-        compression: Arc::new(Codecs::new(&config.limits)),
+        compression: Arc::clone(&compression),
         limits: config.limits.clone(),
     };
-    let node = Node::new(make(config, seed, clock.now()), parts);
+    let node = Node::new(make(config, seed, compression, clock.now()), parts);
     let threads = Threads::start(&node).map_err(StartError::system("threads"))?;
     Ok(Launched { node, listeners, threads })
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use klamm_core::Exit;
+use klamm_core::batch::Compression;
 use klamm_core::config::Config;
 use klamm_core::time::Now;
 
@@ -106,7 +107,7 @@ pub fn start<M: Machine>(
     options: &Options,
     descriptors: usize,
     waker: Box<dyn Wake>,
-    make: impl FnOnce(Config, [u8; 32], Now) -> M,
+    make: impl FnOnce(Config, [u8; 32], Arc<dyn Compression>, Now) -> M,
     supervise: impl FnOnce(Supervised<M>) -> Exit + Send + 'static,
 ) -> Result<Handle, StartError> {
     let lifecycle = Arc::new(Lifecycle::new(Arc::clone(&options.observer), waker));

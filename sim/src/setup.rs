@@ -3,7 +3,7 @@
 
 use klamm_core::batch::BatchBuilder;
 use klamm_core::checkpoint::{MetaProperties, MetaPropertiesVersion, PartitionMetadata};
-use klamm_core::config::{Config, Durability, Limits, Listener, TopicConfig};
+use klamm_core::config::{Config, Durability, Limits, Listener, TaskConfig, TopicConfig};
 use klamm_core::effect::Path;
 use klamm_core::ids::Uuid;
 use klamm_core::records::{
@@ -92,6 +92,7 @@ impl Installation {
                 segment_bytes: options.segment_bytes as u32,
                 ..TopicConfig::default()
             },
+            tasks: TaskConfig::default(),
             limits: limits(options),
         }
     }

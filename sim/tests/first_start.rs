@@ -1,11 +1,14 @@
 //! A crash before each file operation of a first start, of both kinds, and again in the start behind
 //! it: what is left is formatted again or completed, and it is one cluster.
 
-use klamm_core::config::{Config, Durability, Limits, Listener, TopicConfig};
+use std::sync::Arc;
+
+use klamm_core::config::{Config, Durability, Limits, Listener, TaskConfig, TopicConfig};
 use klamm_core::effect::{Completion, Effect, Path};
 use klamm_core::ids::EffectId;
 use klamm_core::time::{Instant, Now};
 use klamm_core::{Broker, Exit, Job, Output};
+use klamm_runtime::compression::Codecs;
 use klamm_sim::decisions::Decisions;
 use klamm_sim::disk::{Crash, Disk, Progress};
 
@@ -21,6 +24,7 @@ fn config() -> Config {
         log_dirs: vec![Path::new("/data0"), Path::new("/data1")],
         durability: Durability::PageCache,
         topic_defaults: TopicConfig::default(),
+        tasks: TaskConfig::default(),
         limits: Limits::default(),
     }
 }
@@ -46,7 +50,7 @@ impl Machine {
     fn live(&mut self) -> Option<String> {
         self.lives += 1;
         self.operations = 0;
-        let mut broker = Broker::new(config(), [self.lives; 32], NOW);
+        let mut broker = Broker::new(config(), [self.lives; 32], Arc::new(Codecs::default()), NOW);
         let mut cluster = None;
         loop {
             let outputs: Vec<Output> = std::iter::from_fn(|| broker.poll_output()).collect();

@@ -41,8 +41,8 @@ fn answers_of_the_driver_of_tasks_survive_a_power_loss_at_their_instant() {
 #[test]
 fn an_answer_before_its_sync_is_caught() {
     let played = serve_and_play(|config, options| {
-        klamm_std::Server::start_machine(config, options, |config, seed, now| Hasty {
-            broker: Broker::new(config, seed, now),
+        klamm_std::Server::start_machine(config, options, |config, seed, compression, now| Hasty {
+            broker: Broker::new(config, seed, compression, now),
             told: VecDeque::new(),
             now,
         })

@@ -4,11 +4,13 @@ use std::fs;
 use std::io::{self, Read};
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use klamm_core::Exit;
-use klamm_core::config::{Config, Durability, Limits, Listener, TopicConfig};
+use klamm_core::batch::Compression;
+use klamm_core::config::{Config, Durability, Limits, Listener, TaskConfig, TopicConfig};
 use klamm_core::effect::Path;
 use klamm_core::time::Now;
 use klamm_runtime::{Handle, Machine, Options, StartError};
@@ -41,7 +43,7 @@ impl Driver {
         self,
         config: Config,
         options: Options,
-        machine: impl FnOnce(Config, [u8; 32], Now) -> M,
+        machine: impl FnOnce(Config, [u8; 32], Arc<dyn Compression>, Now) -> M,
     ) -> Result<Handle, StartError> {
         match self {
             Self::Std => klamm_std::Server::start_machine(config, options, machine),
@@ -133,6 +135,7 @@ impl TempDir {
             log_dirs: vec![Path::new(logs.to_str().expect("text"))],
             durability: Durability::Durable,
             topic_defaults: TopicConfig::default(),
+            tasks: TaskConfig::default(),
             limits: Limits::default(),
         }
     }

@@ -46,8 +46,9 @@ impl Node {
         wall_ms: i64,
     ) -> Self {
         let now = Now { mono: Instant::ZERO, wall_ms };
+        let for_jobs = Arc::clone(&compression);
         let mut node = Self {
-            broker: Broker::new(config.clone(), [7; 32], now),
+            broker: Broker::new(config.clone(), [7; 32], for_jobs, now),
             disk,
             decisions: Decisions::from_seed(0),
             now,

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use klamm_core::config::{Config, Durability, Limits, Listener, TopicConfig};
+use klamm_core::config::{Config, Durability, Limits, Listener, TaskConfig, TopicConfig};
 use klamm_core::effect::Path;
 use klamm_core::ids::Uuid;
 use klamm_runtime::compression::Codecs;
@@ -121,6 +121,7 @@ pub fn node(topics: &[NewTopic]) -> Node {
         log_dirs: vec![log_dir],
         durability: Durability::Durable,
         topic_defaults: TopicConfig::default(),
+        tasks: TaskConfig::default(),
         limits: Limits::default(),
     };
     Node::start(config, disk, Arc::new(Codecs::default()), WALL_MS)

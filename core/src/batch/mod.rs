@@ -10,6 +10,8 @@ mod header;
 mod records;
 mod scan;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
 mod varint;
 
 pub use builder::{BatchBuilder, NewRecord};

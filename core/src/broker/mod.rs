@@ -9,6 +9,7 @@ mod format;
 mod formatting;
 pub mod image;
 pub mod image_builder;
+mod jobs;
 mod joining;
 mod metadata_log;
 mod metadata_version;
@@ -28,6 +29,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::batch::Compression;
 use crate::config::{Config, Durability};
 use crate::connection::ConnectionError;
 use crate::effect::{Completion, Effect, FileRange, IoError};
@@ -42,6 +44,7 @@ use crate::time::{Instant, Millis, Now};
 use directory::LogDirectory;
 use flood::FloodGate;
 use image::Image;
+use jobs::Jobs;
 use metadata_log::MetadataLog;
 pub use pins::Pins;
 use produce::{ProduceId, Produces};
@@ -97,8 +100,11 @@ pub struct Broker {
     config: Config,
     level: Level,
     rng: Rng,
+    /// For jobs that look into compressed batches.
+    compression: Arc<dyn Compression>,
     numbering: Numbering,
     phase: Phase,
+    jobs: Jobs,
     image: Arc<Image>,
     outputs: VecDeque<Output>,
     effects: BTreeMap<EffectId, Purpose>,
@@ -187,8 +193,14 @@ enum Waiter {
 }
 
 impl Broker {
-    /// Start-up begins: drain it at once. `config` holds the addresses that are really bound.
-    pub fn new(config: Config, seed: [u8; 32], now: Now) -> Self {
+    /// Start-up begins: drain it at once. `config` holds the addresses that are really bound,
+    /// `compression` is for jobs that look into stored batches.
+    pub fn new(
+        config: Config,
+        seed: [u8; 32],
+        compression: Arc<dyn Compression>,
+        now: Now,
+    ) -> Self {
         let level = match config.durability {
             Durability::Durable => Level::Synced,
             Durability::PageCache => Level::Written,
@@ -196,8 +208,10 @@ impl Broker {
         let mut broker = Self {
             level,
             rng: Rng::from_seed(seed),
+            compression,
             numbering: Numbering::new(JobId::BROKER),
             phase: Phase::Starting(Startup::default()),
+            jobs: Jobs::default(),
             image: Arc::new(Image::default()),
             outputs: VecDeque::new(),
             effects: BTreeMap::new(),
@@ -299,8 +313,7 @@ impl Broker {
     /// A job has ended.
     pub fn handle_job(&mut self, id: JobId, result: JobResult, now: Now) {
         self.begin(now);
-        self.outputs.extend(result.events.into_iter().map(Output::Event));
-        self.handle_startup_job(id, result.outcome);
+        self.take_job(id, result);
         self.settle();
     }
 
@@ -359,6 +372,11 @@ impl Broker {
     /// The present image; empty until [`Output::Ready`].
     pub fn image(&self) -> &Arc<Image> {
         &self.image
+    }
+
+    /// What jobs look into stored batches with.
+    pub fn compression(&self) -> &Arc<dyn Compression> {
+        &self.compression
     }
 
     /// The end of every input: what follows from what it changed.

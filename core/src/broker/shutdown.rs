@@ -45,6 +45,7 @@ impl Broker {
             Phase::Starting(_) => self.stop(Exit::Clean),
             Phase::Running => {
                 self.checkpoint_due = None;
+                self.jobs.abandon();
                 self.phase = Phase::Stopping(Shutdown::Draining);
             }
         }

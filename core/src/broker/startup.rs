@@ -7,7 +7,7 @@
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 
 use super::directory::{LogDirectory, SMALL_FILES, SmallFileError, State};
 use super::image::{self, Image, Partition, Topic};
+use super::jobs::JobPurpose;
 use super::metadata_log::METADATA_TOPIC;
 use super::{Broker, LiveLog, Output, PartitionState, Phase, Purpose};
 use crate::checkpoint::{CleanShutdown, MetaProperties, SyncedCheckpoint};
@@ -37,11 +38,6 @@ const UNASSIGNED: Uuid = Uuid::ZERO;
 pub(super) struct Startup {
     /// Directories that are being locked, listed and read, or formatted.
     pub(super) opening: usize,
-    /// Jobs that wait for a place.
-    queue: VecDeque<(JobId, Job)>,
-    /// Jobs under way, and whose log they load.
-    running: BTreeMap<JobId, Loading>,
-    next_job: u64,
     partitions: usize,
     loaded: usize,
     pub(super) stage: Stage,
@@ -65,8 +61,9 @@ pub(super) enum Stage {
     Joining,
 }
 
+/// What a job of the start loads.
 #[derive(Debug)]
-enum Loading {
+pub(super) enum Loading {
     Metadata,
     /// The log that these records are from.
     MetadataLog(Box<LoadedMetadata>),
@@ -75,7 +72,7 @@ enum Loading {
 
 /// The partition whose log a job loads.
 #[derive(Clone, Debug)]
-struct LoadingLog {
+pub(super) struct LoadingLog {
     topic: Arc<Topic>,
     partition: i32,
     directory: DirectoryIndex,
@@ -217,31 +214,13 @@ impl Broker {
         let base = self.base_image();
         let topic_defaults = self.config.topic_defaults.clone();
         let limits = self.config.limits.clone();
-        self.queue_job(Loading::Metadata, |id| {
+        self.queue_job(JobPurpose::Startup(Loading::Metadata), |id| {
             Job::load_metadata(id, path, base, topic_defaults, &limits)
         });
         self.start_jobs();
     }
 
-    fn queue_job(&mut self, loading: Loading, job: impl FnOnce(JobId) -> Job) {
-        let Phase::Starting(startup) = &mut self.phase else { return };
-        startup.next_job += 1;
-        let id = JobId(startup.next_job);
-        startup.running.insert(id, loading);
-        startup.queue.push_back((id, job(id)));
-    }
-
-    fn start_jobs(&mut self) {
-        let Phase::Starting(startup) = &mut self.phase else { return };
-        while startup.running.len() - startup.queue.len() < self.config.limits.jobs_max {
-            let Some((id, job)) = startup.queue.pop_front() else { break };
-            self.outputs.push_back(Output::Job(id, job));
-        }
-    }
-
-    pub(super) fn handle_startup_job(&mut self, id: JobId, outcome: JobOutcome) {
-        let Phase::Starting(startup) = &mut self.phase else { return };
-        let Some(loading) = startup.running.remove(&id) else { return };
+    pub(super) fn handle_startup_job(&mut self, id: JobId, loading: Loading, outcome: JobOutcome) {
         match (loading, outcome) {
             (Loading::Metadata, JobOutcome::MetadataLoaded(loaded)) => self.take_metadata(*loaded),
             (Loading::Metadata, JobOutcome::MetadataFailed(failed)) => {
@@ -264,7 +243,6 @@ impl Broker {
                 debug_assert!(false, "job {id:?} for {loading:?} ended as {outcome:?}");
             }
         }
-        self.start_jobs();
         self.logs_settled();
     }
 }
@@ -307,7 +285,7 @@ impl Broker {
             limits: self.config.limits.clone(),
         };
         let loading = Loading::MetadataLog(Box::new(loaded));
-        self.queue_job(loading, |id| Job::load_log(id, context));
+        self.queue_job(JobPurpose::Startup(loading), |id| Job::load_log(id, context));
     }
 
     /// A checkpoint counts while the log's last registration is the one that it names. One that names
@@ -382,7 +360,7 @@ impl Broker {
         }
         if let Phase::Starting(startup) = &mut self.phase {
             startup.stage = Stage::Logs;
-            startup.partitions = startup.queue.len();
+            startup.partitions = self.jobs.waiting();
         }
     }
 
@@ -424,7 +402,8 @@ impl Broker {
             limits: self.config.limits.clone(),
         };
         let loading = LoadingLog { topic: Arc::clone(topic), partition: index, directory };
-        self.queue_job(Loading::Log(loading), |id| Job::load_log(id, context));
+        let purpose = JobPurpose::Startup(Loading::Log(loading));
+        self.queue_job(purpose, |id| Job::load_log(id, context));
     }
 
     /// Where a partition lies, or is to be made. A missing directory is made only where it belongs:
@@ -499,7 +478,7 @@ impl Broker {
     /// After the last partition the node takes its place.
     fn logs_settled(&mut self) {
         let Phase::Starting(startup) = &self.phase else { return };
-        if startup.stage == Stage::Logs && startup.running.is_empty() && self.failure.is_none() {
+        if startup.stage == Stage::Logs && self.jobs.is_empty() && self.failure.is_none() {
             self.prepare_joining();
             self.join();
         }

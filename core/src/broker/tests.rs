@@ -9,8 +9,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{Broker, Exit, Output, Peer};
+use crate::batch::testing::Stored;
 use crate::batch::{BatchBuilder, CheckedBatch};
-use crate::config::{Config, Durability, Limits, Listener, TopicConfig};
+use crate::config::{Config, Durability, Limits, Listener, TaskConfig, TopicConfig};
 use crate::connection::ConnectionError;
 use crate::effect::{Completion, Effect, IoError, IoErrorKind, Operation, Path};
 use crate::error_code::ErrorCode;
@@ -52,6 +53,7 @@ fn config(dirs: &[&str]) -> Config {
         log_dirs: dirs.iter().map(|dir| Path::new(dir)).collect(),
         durability: Durability::Durable,
         topic_defaults: TopicConfig::default(),
+        tasks: TaskConfig::default(),
         limits: Limits::default(),
     }
 }
@@ -110,7 +112,7 @@ impl World {
         let seed = [disk.trace.len() as u8 | 1; 32];
         let now = Now { mono: Instant::from_micros(1), wall_ms: 1_700_000_000_000 };
         let mut world = Self {
-            broker: Broker::new(config, seed, now),
+            broker: Broker::new(config, seed, Arc::new(Stored), now),
             disk,
             now,
             effects: Vec::new(),

@@ -169,6 +169,45 @@ pub const KEYS: &[Key] = &[
         documentation: "The size at which a log begins a new segment file.",
     },
     Key {
+        name: "log.roll.ms",
+        value_type: ValueType::Integer { min: 1, max: i64::MAX },
+        default: None,
+        documentation: "The age at which the active segment of a log is closed. Absent: \
+                        log.roll.hours.",
+    },
+    Key {
+        name: "log.roll.hours",
+        value_type: ValueType::Integer { min: 1, max: i32::MAX as i64 },
+        default: Some("168"),
+        documentation: "The same in hours, where log.roll.ms is absent.",
+    },
+    Key {
+        name: "log.roll.jitter.ms",
+        value_type: ValueType::Integer { min: 0, max: i64::MAX },
+        default: None,
+        documentation: "Up to so much is taken off that age, so that not all logs roll at \
+                        once. Absent: log.roll.jitter.hours.",
+    },
+    Key {
+        name: "log.roll.jitter.hours",
+        value_type: ValueType::Integer { min: 0, max: i32::MAX as i64 },
+        default: Some("0"),
+        documentation: "The same in hours, where log.roll.jitter.ms is absent.",
+    },
+    Key {
+        name: "log.index.interval.bytes",
+        value_type: ValueType::Integer { min: 0, max: i32::MAX as i64 },
+        default: Some("4096"),
+        documentation: "Bytes of batches between two entries of a segment's index.",
+    },
+    Key {
+        name: "log.index.size.max.bytes",
+        value_type: ValueType::Integer { min: 4, max: i32::MAX as i64 },
+        default: Some("10485760"),
+        documentation: "The size at which a segment's index is full, and the next segment \
+                        begins.",
+    },
+    Key {
         name: "log.message.timestamp.type",
         value_type: ValueType::Word(&["CreateTime", "LogAppendTime"]),
         default: Some("CreateTime"),
@@ -191,6 +230,113 @@ pub const KEYS: &[Key] = &[
         value_type: ValueType::Words(&["delete", "compact"]),
         default: Some("delete"),
         documentation: "What becomes of old records. With `compact`, every record needs a key.",
+    },
+    Key {
+        name: "log.retention.ms",
+        value_type: ValueType::Integer { min: i64::MIN, max: i64::MAX },
+        default: None,
+        documentation: "How long records are kept at least. Below 0: for ever. Absent: \
+                        log.retention.minutes.",
+    },
+    Key {
+        name: "log.retention.minutes",
+        value_type: ValueType::Integer { min: i32::MIN as i64, max: i32::MAX as i64 },
+        default: None,
+        documentation: "The same in minutes. Absent: log.retention.hours.",
+    },
+    Key {
+        name: "log.retention.hours",
+        value_type: ValueType::Integer { min: i32::MIN as i64, max: i32::MAX as i64 },
+        default: Some("168"),
+        documentation: "The same in hours, where the others are absent. Below 0: for ever.",
+    },
+    Key {
+        name: "log.retention.bytes",
+        value_type: ValueType::Integer { min: i64::MIN, max: i64::MAX },
+        default: Some("-1"),
+        documentation: "Bytes of a partition that are kept at least. Below 0: all.",
+    },
+    Key {
+        name: "log.retention.check.interval.ms",
+        value_type: ValueType::Integer { min: 1, max: i64::MAX },
+        default: Some("300000"),
+        documentation: "How often logs are looked at for segments to delete.",
+    },
+    Key {
+        name: "log.segment.delete.delay.ms",
+        value_type: ValueType::Integer { min: 0, max: i64::MAX },
+        default: Some("60000"),
+        documentation: "How long the files of a deleted segment stay, renamed.",
+    },
+    Key {
+        name: "log.initial.task.delay.ms",
+        value_type: ValueType::Integer { min: 0, max: i64::MAX },
+        default: Some("30000"),
+        documentation: "How long after the start the logs' periodic work begins.",
+    },
+    Key {
+        name: "log.flush.interval.messages",
+        value_type: ValueType::Integer { min: 1, max: i64::MAX },
+        default: Some("9223372036854775807"),
+        documentation: "Records of a log that may lie unsynced. Only \
+                        klamm.durability=page-cache lets any.",
+    },
+    Key {
+        name: "log.flush.interval.ms",
+        value_type: ValueType::Integer { min: i64::MIN, max: i64::MAX },
+        default: None,
+        documentation: "How long they may, as log.flush.scheduler.interval.ms lets it be \
+                        seen. Absent: that.",
+    },
+    Key {
+        name: "log.flush.scheduler.interval.ms",
+        value_type: ValueType::Integer { min: i64::MIN, max: i64::MAX },
+        default: Some("9223372036854775807"),
+        documentation: "How often logs are looked at for such records.",
+    },
+    Key {
+        name: "log.flush.offset.checkpoint.interval.ms",
+        value_type: ValueType::Integer { min: 0, max: i32::MAX as i64 },
+        default: Some("60000"),
+        documentation: "How often the recovery points are written for Kafka to find.",
+    },
+    Key {
+        name: "log.flush.start.offset.checkpoint.interval.ms",
+        value_type: ValueType::Integer { min: 0, max: i32::MAX as i64 },
+        default: Some("60000"),
+        documentation: "How often the starts of logs are written, when nothing waits for \
+                        it.",
+    },
+    Key {
+        name: "replica.high.watermark.checkpoint.interval.ms",
+        value_type: ValueType::Integer { min: i64::MIN, max: i64::MAX },
+        default: Some("5000"),
+        documentation: "How often the high watermarks are written for Kafka to find.",
+    },
+    Key {
+        name: "fetch.max.bytes",
+        value_type: ValueType::Integer { min: 1024, max: i32::MAX as i64 },
+        default: Some("57671680"),
+        documentation: "Record bytes in one answer to Fetch, and its first batch whatever \
+                        its size.",
+    },
+    Key {
+        name: "max.incremental.fetch.session.cache.slots",
+        value_type: ValueType::Integer { min: 0, max: i32::MAX as i64 },
+        default: Some("1000"),
+        documentation: "Fetch sessions at once.",
+    },
+    Key {
+        name: "producer.id.expiration.ms",
+        value_type: ValueType::Integer { min: 1, max: i32::MAX as i64 },
+        default: Some("86400000"),
+        documentation: "How long a silent producer's last batches are remembered.",
+    },
+    Key {
+        name: "producer.id.expiration.check.interval.ms",
+        value_type: ValueType::Integer { min: 1, max: i32::MAX as i64 },
+        default: Some("600000"),
+        documentation: "How often such producers are looked for.",
     },
     Key {
         name: "compression.type",

@@ -96,6 +96,10 @@ pub struct Limits {
     pub peer_events_per_second: u32,
     /// `max.request.partition.size.limit`: partitions in one DescribeTopicPartitions answer. Kafka's default.
     pub describe_partitions_max: i32,
+    /// `fetch.max.bytes`: record bytes in one Fetch answer. Kafka's default.
+    pub fetch_bytes_max: u32,
+    /// `max.incremental.fetch.session.cache.slots`: fetch sessions at once. Kafka's default.
+    pub fetch_sessions_max: usize,
     /// Threads for slow effects beside those that jobs may hold: renames and listings do not wait for recovery.
     pub effect_workers: usize,
     /// Threads that sync. 1,000 dirty files of 4 KiB took 225 ms one after another, 71 ms on eight.
@@ -151,6 +155,8 @@ impl Default for Limits {
             synced_checkpoint_interval_ms: 5_000,
             peer_events_per_second: 10,
             describe_partitions_max: 2_000,
+            fetch_bytes_max: 57_671_680,
+            fetch_sessions_max: 1_000,
             effect_workers: 2,
             sync_workers: 8,
             open_files_max: 512,

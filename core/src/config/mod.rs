@@ -5,6 +5,7 @@ pub mod keys;
 pub mod limits;
 mod listeners;
 mod parse;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use alloc::vec::Vec;
 pub use compression::{CompressionLevels, StoredCompression};
 pub use limits::Limits;
 pub use parse::{ConfigError, Settings, parse};
+pub use tasks::TaskConfig;
 
 use crate::effect::Path;
 
@@ -37,6 +39,8 @@ pub struct Config {
     pub durability: Durability,
     /// What topics get that do not say otherwise.
     pub topic_defaults: TopicConfig,
+    /// How often periodic work is done.
+    pub tasks: TaskConfig,
     /// Limits, each with its reason.
     pub limits: Limits,
 }
@@ -85,8 +89,28 @@ pub struct TopicConfig {
     pub compression_levels: CompressionLevels,
     /// `cleanup.policy` has `compact`: every record needs a key.
     pub compacted: bool,
+    /// `cleanup.policy` has `delete`: `retention.ms` and `retention.bytes` count.
+    pub deletes_old: bool,
+    /// `retention.ms`; -1 for no limit.
+    pub retention_ms: i64,
+    /// `retention.bytes`; below 0 for no limit.
+    pub retention_bytes: i64,
+    /// `file.delete.delay.ms`: between the rename of a deleted segment and its unlink.
+    pub file_delete_delay_ms: u64,
     /// `segment.bytes`.
     pub segment_bytes: u32,
+    /// `segment.ms`: the age at which the active segment is closed.
+    pub segment_ms: u64,
+    /// `segment.jitter.ms`: up to so much is taken off that, so that not all logs roll at once.
+    pub segment_jitter_ms: u64,
+    /// `index.interval.bytes`: bytes of batches between two index entries.
+    pub index_interval_bytes: u32,
+    /// `segment.index.bytes`: a segment whose index has reached this is full.
+    pub segment_index_bytes: u32,
+    /// `flush.messages`: records that may lie unsynced, in page-cache mode.
+    pub flush_messages: u64,
+    /// `flush.ms`: how long they may, as the scheduler sees it.
+    pub flush_ms: u64,
     /// `min.insync.replicas`: at least 1. More than a partition has replicas counts as all of them,
     /// so on one node it refuses nothing.
     pub min_insync_replicas: u32,
@@ -103,7 +127,17 @@ impl Default for TopicConfig {
             compression: StoredCompression::AsProduced,
             compression_levels: CompressionLevels::default(),
             compacted: false,
+            deletes_old: true,
+            retention_ms: 604_800_000,
+            retention_bytes: -1,
+            file_delete_delay_ms: 60_000,
             segment_bytes: 1 << 30,
+            segment_ms: 604_800_000,
+            segment_jitter_ms: 0,
+            index_interval_bytes: 4_096,
+            segment_index_bytes: 10 << 20,
+            flush_messages: i64::MAX as u64,
+            flush_ms: i64::MAX as u64,
             min_insync_replicas: 1,
         }
     }

@@ -7,9 +7,13 @@ use alloc::vec::Vec;
 
 use super::keys::{self, KEYS, Value, Voter};
 use super::{
-    CompressionLevels, Config, Durability, Limits, Listener, StoredCompression, TopicConfig,
+    CompressionLevels, Config, Durability, Limits, Listener, StoredCompression, TaskConfig,
+    TopicConfig,
 };
 use crate::effect::Path;
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 
 /// What the entries say.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +81,8 @@ fn config(values: &Values) -> Result<Config, ConfigError> {
             "page-cache" => Durability::PageCache,
             _ => Durability::Durable,
         },
-        topic_defaults: topic_defaults(values),
+        topic_defaults: topic_defaults(values)?,
+        tasks: tasks(values),
         limits: limits(values)?,
     })
 }
@@ -170,14 +175,29 @@ fn without_controllers(values: &Values, listeners: &[Listener]) -> Vec<Listener>
     listeners.iter().filter(|listener| !is_controller(&listener.name)).cloned().collect()
 }
 
-fn topic_defaults(values: &Values) -> TopicConfig {
-    TopicConfig {
+fn topic_defaults(values: &Values) -> Result<TopicConfig, ConfigError> {
+    let policies = values.list("log.cleanup.policy");
+    let has_policy = |name: &str| policies.iter().any(|policy| policy == name);
+    let scheduler_ms = values.integer("log.flush.scheduler.interval.ms");
+    let flush_ms = values.optional_integer("log.flush.interval.ms").unwrap_or(scheduler_ms);
+    Ok(TopicConfig {
         message_bytes_max: values.integer("message.max.bytes") as u32,
         log_append_time: values.text("log.message.timestamp.type") == "LogAppendTime",
         timestamp_before_ms_max: values.integer("log.message.timestamp.before.max.ms"),
         timestamp_after_ms_max: values.integer("log.message.timestamp.after.max.ms"),
-        compacted: values.list("log.cleanup.policy").iter().any(|policy| policy == "compact"),
+        compacted: has_policy("compact"),
+        deletes_old: has_policy("delete"),
+        retention_ms: retention_ms(values)?,
+        retention_bytes: values.integer("log.retention.bytes"),
+        file_delete_delay_ms: values.integer("log.segment.delete.delay.ms") as u64,
         segment_bytes: values.integer("log.segment.bytes") as u32,
+        segment_ms: values.either("log.roll.ms", ("log.roll.hours", HOUR_MS)) as u64,
+        segment_jitter_ms: values.either("log.roll.jitter.ms", ("log.roll.jitter.hours", HOUR_MS))
+            as u64,
+        index_interval_bytes: values.integer("log.index.interval.bytes") as u32,
+        segment_index_bytes: values.integer("log.index.size.max.bytes") as u32,
+        flush_messages: values.integer("log.flush.interval.messages") as u64,
+        flush_ms: u64::try_from(flush_ms).unwrap_or(0),
         compression: StoredCompression::named(values.text("compression.type"))
             .expect("the table has the names"),
         compression_levels: CompressionLevels {
@@ -186,6 +206,38 @@ fn topic_defaults(values: &Values) -> TopicConfig {
             zstd: values.integer("compression.zstd.level") as i32,
         },
         min_insync_replicas: values.integer("min.insync.replicas") as u32,
+    })
+}
+
+/// The finest unit that is set counts; anything below 0 is for ever, and 0 is refused
+/// (`KafkaConfig.validateValues`).
+fn retention_ms(values: &Values) -> Result<i64, ConfigError> {
+    let minutes = values.optional_integer("log.retention.minutes").map(|n| (n, MINUTE_MS));
+    let (count, unit_ms) =
+        minutes.unwrap_or_else(|| (values.integer("log.retention.hours"), HOUR_MS));
+    let coarse_ms = count * unit_ms;
+    let retention_ms = values.optional_integer("log.retention.ms").unwrap_or(coarse_ms);
+    if retention_ms == 0 {
+        let key = ["log.retention.ms", "log.retention.minutes"].into_iter().find(|k| values.has(k));
+        return Err(values.error(key.unwrap_or("log.retention.hours"), "-1, or at least 1"));
+    }
+    Ok(retention_ms.max(-1))
+}
+
+fn tasks(values: &Values) -> TaskConfig {
+    let scheduler_ms = values.integer("log.flush.scheduler.interval.ms");
+    TaskConfig {
+        initial_delay_ms: values.interval("log.initial.task.delay.ms"),
+        retention_check_interval_ms: values.interval("log.retention.check.interval.ms"),
+        flush_scheduler_interval_ms: (scheduler_ms < i64::MAX)
+            .then(|| values.interval("log.flush.scheduler.interval.ms")),
+        recovery_point_interval_ms: values.interval("log.flush.offset.checkpoint.interval.ms"),
+        log_start_interval_ms: values.interval("log.flush.start.offset.checkpoint.interval.ms"),
+        high_watermark_interval_ms: values
+            .interval("replica.high.watermark.checkpoint.interval.ms"),
+        producer_id_expiration_ms: values.interval("producer.id.expiration.ms"),
+        producer_id_expiration_check_interval_ms: values
+            .interval("producer.id.expiration.check.interval.ms"),
     }
 }
 
@@ -194,6 +246,8 @@ fn limits(values: &Values) -> Result<Limits, ConfigError> {
         frame_bytes_max: values.integer("socket.request.max.bytes") as u32,
         connection_idle_ms: u64::try_from(values.integer("connections.max.idle.ms")).ok(),
         describe_partitions_max: values.integer("max.request.partition.size.limit") as i32,
+        fetch_bytes_max: values.integer("fetch.max.bytes") as u32,
+        fetch_sessions_max: values.integer("max.incremental.fetch.session.cache.slots") as usize,
         ..Limits::default()
     };
     let connections = values.integer("max.connections");
@@ -245,6 +299,20 @@ impl Values {
             Some(Value::Integer(value)) => *value,
             other => unreachable!("{name} is an integer with a default, not {other:?}"),
         }
+    }
+
+    fn optional_integer(&self, name: &str) -> Option<i64> {
+        self.has(name).then(|| self.integer(name))
+    }
+
+    /// The first key when it is set, else the second, which counts in a coarser unit.
+    fn either(&self, name: &str, (coarse, unit_ms): (&str, i64)) -> i64 {
+        self.optional_integer(name).unwrap_or_else(|| self.integer(coarse) * unit_ms)
+    }
+
+    /// Milliseconds between two runs; below 0 is as good as 0.
+    fn interval(&self, name: &str) -> u64 {
+        u64::try_from(self.integer(name)).unwrap_or(0)
     }
 
     fn text(&self, name: &str) -> &str {

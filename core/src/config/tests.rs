@@ -57,6 +57,7 @@ fn without_entries_the_defaults_hold() {
             log_dirs: vec![Path::new("./klamm-data")],
             durability: Durability::Durable,
             topic_defaults: TopicConfig::default(),
+            tasks: TaskConfig::default(),
             limits: Limits::default(),
         }
     );
@@ -202,6 +203,7 @@ fn topic_defaults_and_limits_come_from_their_keys() {
             compacted: true,
             segment_bytes: 1 << 20,
             min_insync_replicas: 2,
+            ..TopicConfig::default()
         }
     );
     assert_eq!((config.limits.frame_bytes_max, config.limits.request_budget_bytes), (1000, 1000));
@@ -213,4 +215,91 @@ fn topic_defaults_and_limits_come_from_their_keys() {
         .config;
     let built_in = Limits::default().connections_max;
     assert_eq!((config.limits.connection_idle_ms, config.limits.connections_max), (None, built_in));
+}
+
+#[test]
+fn how_long_segments_and_records_last_comes_from_their_keys() {
+    let topics = |changes: &[(&str, &str)]| with(changes).expect("allowed").config.topic_defaults;
+    let config = topics(&[
+        ("log.cleanup.policy", "compact"),
+        ("log.roll.ms", "11"),
+        ("log.roll.jitter.ms", "12"),
+        ("log.index.interval.bytes", "0"),
+        ("log.index.size.max.bytes", "4"),
+        ("log.retention.ms", "13"),
+        ("log.retention.bytes", "14"),
+        ("log.segment.delete.delay.ms", "0"),
+        ("log.flush.interval.messages", "15"),
+        ("log.flush.interval.ms", "16"),
+    ]);
+    let expected = TopicConfig {
+        compacted: true,
+        deletes_old: false,
+        segment_ms: 11,
+        segment_jitter_ms: 12,
+        index_interval_bytes: 0,
+        segment_index_bytes: 4,
+        retention_ms: 13,
+        retention_bytes: 14,
+        file_delete_delay_ms: 0,
+        flush_messages: 15,
+        flush_ms: 16,
+        ..TopicConfig::default()
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn finer_units_win_over_coarser_ones() {
+    let topics = |changes: &[(&str, &str)]| with(changes).expect("allowed").config.topic_defaults;
+    let (ms, minutes, hours) =
+        (("log.retention.ms", "5"), ("log.retention.minutes", "2"), ("log.retention.hours", "3"));
+    assert_eq!(topics(&[hours, minutes, ms]).retention_ms, 5);
+    assert_eq!(topics(&[hours, minutes]).retention_ms, 120_000);
+    assert_eq!(topics(&[hours]).retention_ms, 3 * 3_600_000);
+    assert_eq!(topics(&[("log.retention.hours", "-7")]).retention_ms, -1);
+    assert_eq!(topics(&[hours, ("log.retention.ms", "-9")]).retention_ms, -1);
+    let (ms, hours) = (("log.roll.ms", "5"), ("log.roll.hours", "1"));
+    assert_eq!(topics(&[hours, ms]).segment_ms, 5);
+    assert_eq!(topics(&[hours]).segment_ms, 3_600_000);
+    assert_eq!(topics(&[("log.roll.jitter.hours", "2")]).segment_jitter_ms, 7_200_000);
+    assert_eq!(topics(&[("log.flush.scheduler.interval.ms", "9")]).flush_ms, 9);
+    assert_eq!(refused("log.retention.ms", "0").allowed, "-1, or at least 1");
+    refused("log.retention.minutes", "0");
+    refused("log.retention.hours", "0");
+    refused("log.roll.ms", "0");
+    refused("log.index.size.max.bytes", "3");
+}
+
+#[test]
+fn periodic_work_and_fetch_limits_come_from_their_keys() {
+    let config = with(&[
+        ("log.initial.task.delay.ms", "1"),
+        ("log.retention.check.interval.ms", "2"),
+        ("log.flush.scheduler.interval.ms", "3"),
+        ("log.flush.offset.checkpoint.interval.ms", "4"),
+        ("log.flush.start.offset.checkpoint.interval.ms", "5"),
+        ("replica.high.watermark.checkpoint.interval.ms", "-6"),
+        ("producer.id.expiration.ms", "7"),
+        ("producer.id.expiration.check.interval.ms", "8"),
+        ("fetch.max.bytes", "1024"),
+        ("max.incremental.fetch.session.cache.slots", "0"),
+    ])
+    .expect("all allowed")
+    .config;
+    assert_eq!(
+        config.tasks,
+        TaskConfig {
+            initial_delay_ms: 1,
+            retention_check_interval_ms: 2,
+            flush_scheduler_interval_ms: Some(3),
+            recovery_point_interval_ms: 4,
+            log_start_interval_ms: 5,
+            high_watermark_interval_ms: 0,
+            producer_id_expiration_ms: 7,
+            producer_id_expiration_check_interval_ms: 8,
+        }
+    );
+    assert_eq!((config.limits.fetch_bytes_max, config.limits.fetch_sessions_max), (1024, 0));
+    refused("fetch.max.bytes", "1023");
 }

@@ -1,5 +1,7 @@
 //! What happens outside the broker's process: clients, network, and the ends of the process itself.
 
+use std::sync::Arc;
+
 use klamm_core::Exit;
 use klamm_core::ids::ConnectionId;
 use klamm_runtime::Input;
@@ -35,7 +37,13 @@ impl World {
         }
         self.offline.clear();
         let (now, wall_ms) = (self.queue.now_micros(), self.wall_ms());
-        self.process = Some(Process::start(self.config.clone(), seed, now, wall_ms));
+        self.process = Some(Process::start(
+            self.config.clone(),
+            seed,
+            Arc::clone(&self.compression),
+            now,
+            wall_ms,
+        ));
         self.turn(None);
     }
 

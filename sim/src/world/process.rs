@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use klamm_core::batch::Compression;
 use klamm_core::broker::image::Image;
 use klamm_core::config::Config;
 use klamm_core::effect::Effect;
@@ -46,10 +47,16 @@ pub(super) struct Process {
 
 impl Process {
     /// Begins a life; its first outputs wait in the broker.
-    pub(super) fn start(config: Config, seed: [u8; 32], now_micros: u64, wall_ms: i64) -> Self {
+    pub(super) fn start(
+        config: Config,
+        seed: [u8; 32],
+        compression: Arc<dyn Compression>,
+        now_micros: u64,
+        wall_ms: i64,
+    ) -> Self {
         let budget = Budget::new(config.limits.request_budget_bytes);
         let now = Now { mono: Instant::ZERO, wall_ms };
-        let broker = Broker::new(config, seed, now);
+        let broker = Broker::new(config, seed, compression, now);
         Self {
             image: Arc::clone(broker.image()),
             broker,

@@ -182,7 +182,7 @@ fn a_panic_in_a_turn(driver: Driver) {
         }
     }
     let dir = TempDir::new();
-    let machine = |_, _, _| Faulty(Arc::default(), Some(Output::Ready));
+    let machine = |_, _, _, _| Faulty(Arc::default(), Some(Output::Ready));
     let handle = driver.start_machine(dir.config(), Options::default(), machine).unwrap();
     let _other = connect(&handle);
     handle.wait();
