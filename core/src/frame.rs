@@ -129,11 +129,17 @@ pub fn write_request<M: Message>(output: &mut BytesMut, header: &RequestHeader, 
 /// # Panics
 /// When the body is longer than a frame can say (2 GiB).
 pub fn write_response<M: Message>(output: &mut BytesMut, request: &RequestHeader, body: &M) {
-    let version = request.response_version();
-    write_frame(output, |output| {
-        write_response_header(output, request);
-        body.write(output, version);
-    });
+    write_frame(output, |output| write_response_content(output, request, body));
+}
+
+/// Writes what stands behind the size of a response frame: header, body.
+pub fn write_response_content<W: Writer, M: Message>(
+    writer: &mut W,
+    request: &RequestHeader,
+    body: &M,
+) {
+    write_response_header(writer, request);
+    body.write(writer, request.response_version());
 }
 
 /// Writes the header of the answer to `request`: the correlation id, and in version 1 no tagged

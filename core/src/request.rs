@@ -3,8 +3,16 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::api::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
+use crate::api::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
 use crate::api::describe_topic_partitions::DescribeTopicPartitionsRequest;
+use crate::api::fetch::{FetchRequest, FetchResponse};
+use crate::api::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use crate::api::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 use crate::api::metadata::MetadataRequest;
+use crate::api::offset_for_leader_epoch::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+};
 use crate::batch::CheckedBatch;
 use crate::broker::image::Image;
 use crate::error_code::ErrorCode;
@@ -29,6 +37,48 @@ pub enum RequestBody {
     Produce(ProduceCommand),
     /// Reads of the image.
     Query(Query),
+    /// Reads logs.
+    Fetch {
+        /// As sent.
+        version: i16,
+        /// As decoded.
+        request: FetchRequest,
+    },
+    /// Asks for offsets.
+    ListOffsets {
+        /// As sent.
+        version: i16,
+        /// As decoded.
+        request: ListOffsetsRequest,
+    },
+    /// Asks where leader epochs end.
+    OffsetForLeaderEpoch {
+        /// As sent.
+        version: i16,
+        /// As decoded.
+        request: OffsetForLeaderEpochRequest,
+    },
+    /// Moves the start of logs.
+    DeleteRecords {
+        /// As sent.
+        version: i16,
+        /// As decoded.
+        request: DeleteRecordsRequest,
+    },
+    /// Asks for a producer id.
+    InitProducerId {
+        /// As sent.
+        version: i16,
+        /// As decoded.
+        request: InitProducerIdRequest,
+    },
+    /// Asks for the producers of partitions.
+    DescribeProducers {
+        /// As sent.
+        version: i16,
+        /// As decoded.
+        request: DescribeProducersRequest,
+    },
 }
 
 /// A request that the image alone answers.
@@ -99,6 +149,18 @@ pub enum ResponseBody {
         /// The name of the listener that the connection came in by: it picks the endpoints.
         listener: Arc<str>,
     },
+    /// What was read.
+    Fetch(FetchResponse),
+    /// The offsets.
+    ListOffsets(ListOffsetsResponse),
+    /// The ends.
+    OffsetForLeaderEpoch(OffsetForLeaderEpochResponse),
+    /// Where the logs start now.
+    DeleteRecords(DeleteRecordsResponse),
+    /// The producer id.
+    InitProducerId(InitProducerIdResponse),
+    /// The producers.
+    DescribeProducers(DescribeProducersResponse),
 }
 
 /// What became of one append.
@@ -117,6 +179,7 @@ pub struct AppendOutcome {
 impl ResponseBody {
     /// The files whose ranges the response carries: pinned until it has left. Only what reads logs has any.
     pub fn files(&self) -> impl Iterator<Item = FileId> {
-        core::iter::empty()
+        let fetched = if let Self::Fetch(response) = self { Some(response) } else { None };
+        fetched.into_iter().flat_map(FetchResponse::files)
     }
 }

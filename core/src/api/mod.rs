@@ -1,8 +1,14 @@
 //! One file an API, and the table of all of them.
 
 pub mod api_versions;
+pub mod delete_records;
+pub mod describe_producers;
 pub mod describe_topic_partitions;
+pub mod fetch;
+pub mod init_producer_id;
+pub mod list_offsets;
 pub mod metadata;
+pub mod offset_for_leader_epoch;
 pub mod produce;
 
 use core::ops::RangeInclusive;
@@ -14,10 +20,22 @@ pub struct ApiKey(pub i16);
 impl ApiKey {
     /// Appends to logs.
     pub const PRODUCE: Self = Self(0);
+    /// Reads logs.
+    pub const FETCH: Self = Self(1);
+    /// Offsets by timestamp.
+    pub const LIST_OFFSETS: Self = Self(2);
     /// Brokers, topics and partitions.
     pub const METADATA: Self = Self(3);
     /// What the broker speaks.
     pub const API_VERSIONS: Self = Self(18);
+    /// Moves the start of logs.
+    pub const DELETE_RECORDS: Self = Self(21);
+    /// An id for a producer.
+    pub const INIT_PRODUCER_ID: Self = Self(22);
+    /// Where leader epochs end.
+    pub const OFFSET_FOR_LEADER_EPOCH: Self = Self(23);
+    /// The producers of partitions.
+    pub const DESCRIBE_PRODUCERS: Self = Self(61);
     /// Topics page by page.
     pub const DESCRIBE_TOPIC_PARTITIONS: Self = Self(75);
 
@@ -37,13 +55,18 @@ pub struct Api {
     /// The versions that are decoded. Any other closes the connection; ApiVersions alone is
     /// answered.
     pub decoded: RangeInclusive<i16>,
-    /// The versions that ApiVersions tells of.
+    /// The versions that ApiVersions tells of; none while requests are decoded and have no handler yet.
     pub advertised: RangeInclusive<i16>,
     /// The first version with compact lengths and tagged fields.
     pub flexible: i16,
 }
 
 impl Api {
+    /// Whether the API has a handler.
+    pub fn is_served(&self) -> bool {
+        !self.advertised.is_empty()
+    }
+
     /// Whether requests of this version are decoded.
     pub fn decodes(&self, version: i16) -> bool {
         self.decoded.contains(&version)
@@ -63,11 +86,17 @@ impl Api {
     }
 }
 
-/// The APIs that are served, by number.
+/// The APIs that are known, by number.
 pub const APIS: &[Api] = &[
     api(ApiKey::PRODUCE, "Produce", 3..=13, 0..=13, 9),
+    pending(ApiKey::FETCH, "Fetch", 4..=18, 12),
+    pending(ApiKey::LIST_OFFSETS, "ListOffsets", 1..=11, 6),
     api(ApiKey::METADATA, "Metadata", 0..=13, 0..=13, 9),
     api(ApiKey::API_VERSIONS, "ApiVersions", 0..=4, 0..=4, 3),
+    pending(ApiKey::DELETE_RECORDS, "DeleteRecords", 0..=2, 2),
+    pending(ApiKey::INIT_PRODUCER_ID, "InitProducerId", 0..=5, 2),
+    pending(ApiKey::OFFSET_FOR_LEADER_EPOCH, "OffsetForLeaderEpoch", 2..=4, 4),
+    pending(ApiKey::DESCRIBE_PRODUCERS, "DescribeProducers", 0..=0, 0),
     api(ApiKey::DESCRIBE_TOPIC_PARTITIONS, "DescribeTopicPartitions", 0..=0, 0..=0, 0),
 ];
 
@@ -81,13 +110,31 @@ const fn api(
     Api { key, name, decoded, advertised, flexible }
 }
 
+/// An API whose messages are there, and whose handler is not.
+const fn pending(
+    key: ApiKey,
+    name: &'static str,
+    decoded: RangeInclusive<i16>,
+    flexible: i16,
+) -> Api {
+    Api { key, name, decoded, advertised: RangeInclusive::new(0, -1), flexible }
+}
+
 #[cfg(test)]
 mod tests {
     use super::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+    use super::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
+    use super::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
     use super::describe_topic_partitions::{
         DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
     };
+    use super::fetch::{FetchRequest, FetchResponse};
+    use super::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+    use super::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
     use super::metadata::{MetadataRequest, MetadataResponse};
+    use super::offset_for_leader_epoch::{
+        OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+    };
     use super::produce::{ProduceRequest, ProduceResponse};
     use super::*;
     use crate::codec::Message;
@@ -111,13 +158,25 @@ mod tests {
         assert_agrees::<ApiVersionsResponse>(ApiKey::API_VERSIONS);
         assert_agrees::<DescribeTopicPartitionsRequest>(ApiKey::DESCRIBE_TOPIC_PARTITIONS);
         assert_agrees::<DescribeTopicPartitionsResponse>(ApiKey::DESCRIBE_TOPIC_PARTITIONS);
-        assert_eq!(APIS.len(), 4);
+        assert_agrees::<FetchRequest>(ApiKey::FETCH);
+        assert_agrees::<FetchResponse>(ApiKey::FETCH);
+        assert_agrees::<ListOffsetsRequest>(ApiKey::LIST_OFFSETS);
+        assert_agrees::<ListOffsetsResponse>(ApiKey::LIST_OFFSETS);
+        assert_agrees::<DeleteRecordsRequest>(ApiKey::DELETE_RECORDS);
+        assert_agrees::<DeleteRecordsResponse>(ApiKey::DELETE_RECORDS);
+        assert_agrees::<InitProducerIdRequest>(ApiKey::INIT_PRODUCER_ID);
+        assert_agrees::<InitProducerIdResponse>(ApiKey::INIT_PRODUCER_ID);
+        assert_agrees::<OffsetForLeaderEpochRequest>(ApiKey::OFFSET_FOR_LEADER_EPOCH);
+        assert_agrees::<OffsetForLeaderEpochResponse>(ApiKey::OFFSET_FOR_LEADER_EPOCH);
+        assert_agrees::<DescribeProducersRequest>(ApiKey::DESCRIBE_PRODUCERS);
+        assert_agrees::<DescribeProducersResponse>(ApiKey::DESCRIBE_PRODUCERS);
+        assert_eq!(APIS.len(), 10);
     }
 
     #[test]
     fn table_is_sorted_and_advertises_what_is_decoded() {
         assert!(APIS.is_sorted_by(|a, b| a.key < b.key));
-        for api in APIS {
+        for api in APIS.iter().filter(|api| api.is_served()) {
             assert!(api.decoded.clone().all(|version| api.advertised.contains(&version)));
             assert_eq!(api.decoded.end(), api.advertised.end());
         }

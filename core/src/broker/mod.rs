@@ -264,6 +264,13 @@ impl Broker {
                 let body = ResponseBody::Query { query, image, listener };
                 self.respond(from, Response { number: request.number, body });
             }
+            // Not served yet: no connection hands them on.
+            RequestBody::Fetch { .. }
+            | RequestBody::ListOffsets { .. }
+            | RequestBody::OffsetForLeaderEpoch { .. }
+            | RequestBody::DeleteRecords { .. }
+            | RequestBody::InitProducerId { .. }
+            | RequestBody::DescribeProducers { .. } => self.push(Output::Close(from)),
         }
         self.settle();
     }

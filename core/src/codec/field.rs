@@ -222,7 +222,7 @@ impl<T: Field> Nullable for Vec<T> {
 
 /// Writes the length of an array or of bytes. The frame around it could not say a longer one
 /// either.
-fn encode_length<W: Writer>(length: Option<usize>, writer: &mut W, form: Form) {
+pub(super) fn encode_length<W: Writer>(length: Option<usize>, writer: &mut W, form: Form) {
     if form.flexible {
         writer.unsigned_varint(compact_length(length));
     } else {
@@ -241,4 +241,4 @@ fn cut(text: &str, length_max: usize) -> &str {
     &text[..fitting.unwrap_or(0)]
 }
 
-const FITS: &str = "what is encoded fits a frame";
+pub(super) const FITS: &str = "what is encoded fits a frame";

@@ -8,6 +8,7 @@
 mod field;
 mod message;
 mod reader;
+mod records;
 pub mod varint;
 mod writer;
 
@@ -15,6 +16,7 @@ pub use field::{Field, Form, Nullable};
 pub use message::Message;
 pub(crate) use message::{Slot, ascending, message, write_tag_count};
 pub use reader::Reader;
+pub use records::Records;
 pub use writer::{Count, Part, Writer};
 
 /// Why bytes are not the message that they were taken for. It is always the sender's fault.

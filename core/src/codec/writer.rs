@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 
+use super::field::FITS;
 use super::varint::Varint;
+use crate::effect::FileRange;
 
 /// Where a message is encoded to.
 ///
@@ -18,6 +20,12 @@ pub trait Writer {
     /// Appends the content of a byte field: records and the like.
     fn payload(&mut self, bytes: &Bytes) {
         self.put(bytes);
+    }
+
+    /// Appends a range of a file, whose length has been written. Only an answer holds any: an output that is not
+    /// made for answers has no place for it.
+    fn file(&mut self, range: &FileRange) {
+        debug_assert!(range.length == 0, "this output holds no ranges of files");
     }
 
     /// What follows, up to the matching [`end`](Self::end), is this part of the message.
@@ -69,5 +77,9 @@ pub struct Count(
 impl Writer for Count {
     fn put(&mut self, bytes: &[u8]) {
         self.0 += bytes.len();
+    }
+
+    fn file(&mut self, range: &FileRange) {
+        self.0 += usize::try_from(range.length).expect(FITS);
     }
 }

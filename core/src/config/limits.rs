@@ -20,6 +20,9 @@ pub const QUERY_ELEMENT_BYTES: usize = 4;
 /// Elements of such a request, which is no longer charged for while it is answered: some 20 MiB.
 pub const QUERY_ELEMENTS_MAX: usize = 1 << 17;
 
+/// The same of a Fetch: 100,000 partitions, each of a topic of its own. Some 60 MiB with its answer.
+pub const FETCH_ELEMENTS_MAX: usize = 1 << 18;
+
 /// Structures inside structures in one message. Kafka's deepest has five levels; this guards the stack
 /// against a definition that holds itself.
 pub const MESSAGE_DEPTH_MAX: u8 = 16;

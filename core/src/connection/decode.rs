@@ -6,14 +6,15 @@ use super::ConnectionError;
 use super::encode::Plan;
 use super::outbox::Turn;
 use super::produce;
-use crate::api::ApiKey;
 use crate::api::api_versions::ApiVersionsRequest;
+use crate::api::{Api, ApiKey};
 use crate::batch::Compression;
 use crate::broker::image::Image;
 use crate::codec::{Message, Reader};
 use crate::config::Limits;
 use crate::config::limits::{
-    PRODUCE_ELEMENT_BYTES, QUERY_ELEMENT_BYTES, QUERY_ELEMENTS_MAX, REQUEST_ELEMENTS_FREE,
+    FETCH_ELEMENTS_MAX, PRODUCE_ELEMENT_BYTES, QUERY_ELEMENT_BYTES, QUERY_ELEMENTS_MAX,
+    REQUEST_ELEMENTS_FREE,
 };
 use crate::error_code::ErrorCode;
 use crate::frame::{HeaderError, RequestHeader};
@@ -48,30 +49,64 @@ pub(super) fn turn(frame: &[u8]) -> Turn {
 pub(super) fn request(frame: &Bytes, context: &Context<'_>) -> Result<Decoded, ConnectionError> {
     let mut reader = Reader::new(frame);
     let header = RequestHeader::read(&mut reader)?;
+    if !cfg!(test) && !header.api().is_some_and(Api::is_served) {
+        return Err(HeaderError::UnknownKey(header.api_key).into());
+    }
     reader.limit_elements(elements_max(header.api_key, frame.len()));
-    let query = match header.api_key {
-        ApiKey::PRODUCE => {
-            let request = body(&mut reader, &header)?;
-            let (plan, command) = produce::plan(&header, request, context);
-            let plan = Plan::produce(header, plan, command.acks, frame.len());
-            return Ok(Decoded { plan, body: RequestBody::Produce(command) });
+    if header.api_key == ApiKey::PRODUCE {
+        let request = body(&mut reader, &header)?;
+        let (plan, command) = produce::plan(&header, request, context);
+        let plan = Plan::produce(header, plan, command.acks, frame.len());
+        return Ok(Decoded { plan, body: RequestBody::Produce(command) });
+    }
+    let body = plain_body(&mut reader, &header)?;
+    Ok(Decoded { plan: Plan::plain(header), body })
+}
+
+/// A request that goes to the broker as it was sent.
+fn plain_body(
+    reader: &mut Reader<'_>,
+    header: &RequestHeader,
+) -> Result<RequestBody, ConnectionError> {
+    let version = header.api_version;
+    Ok(match header.api_key {
+        ApiKey::FETCH => RequestBody::Fetch { version, request: body(reader, header)? },
+        ApiKey::LIST_OFFSETS => {
+            RequestBody::ListOffsets { version, request: body(reader, header)? }
         }
-        ApiKey::API_VERSIONS => Query::ApiVersions(api_versions_error(&mut reader, &header)?),
-        ApiKey::METADATA => Query::Metadata(body(&mut reader, &header)?),
-        ApiKey::DESCRIBE_TOPIC_PARTITIONS => {
-            Query::DescribeTopicPartitions(body(&mut reader, &header)?)
+        ApiKey::DELETE_RECORDS => {
+            RequestBody::DeleteRecords { version, request: body(reader, header)? }
         }
+        ApiKey::INIT_PRODUCER_ID => {
+            RequestBody::InitProducerId { version, request: body(reader, header)? }
+        }
+        ApiKey::OFFSET_FOR_LEADER_EPOCH => {
+            RequestBody::OffsetForLeaderEpoch { version, request: body(reader, header)? }
+        }
+        ApiKey::DESCRIBE_PRODUCERS => {
+            RequestBody::DescribeProducers { version, request: body(reader, header)? }
+        }
+        _ => RequestBody::Query(query(reader, header)?),
+    })
+}
+
+fn query(reader: &mut Reader<'_>, header: &RequestHeader) -> Result<Query, ConnectionError> {
+    Ok(match header.api_key {
+        ApiKey::API_VERSIONS => Query::ApiVersions(api_versions_error(reader, header)?),
+        ApiKey::METADATA => Query::Metadata(body(reader, header)?),
+        ApiKey::DESCRIBE_TOPIC_PARTITIONS => Query::DescribeTopicPartitions(body(reader, header)?),
         unknown => return Err(HeaderError::UnknownKey(unknown).into()),
-    };
-    Ok(Decoded { plan: Plan::query(header), body: RequestBody::Query(query) })
+    })
 }
 
 /// Array elements that a request may have: its frame has to be worth what they take once decoded.
 fn elements_max(key: ApiKey, frame_bytes: usize) -> usize {
-    if key == ApiKey::PRODUCE {
-        return REQUEST_ELEMENTS_FREE + frame_bytes / PRODUCE_ELEMENT_BYTES;
-    }
-    (REQUEST_ELEMENTS_FREE + frame_bytes / QUERY_ELEMENT_BYTES).min(QUERY_ELEMENTS_MAX)
+    let (element_bytes, elements_max) = match key {
+        ApiKey::PRODUCE => (PRODUCE_ELEMENT_BYTES, usize::MAX),
+        ApiKey::FETCH => (QUERY_ELEMENT_BYTES, FETCH_ELEMENTS_MAX),
+        _ => (QUERY_ELEMENT_BYTES, QUERY_ELEMENTS_MAX),
+    };
+    (REQUEST_ELEMENTS_FREE + frame_bytes / element_bytes).min(elements_max)
 }
 
 fn body<M: Message>(reader: &mut Reader<'_>, header: &RequestHeader) -> Result<M, ConnectionError> {

@@ -1,15 +1,13 @@
 //! From a response to a frame.
 
-use bytes::BytesMut;
-
-use super::ConnectionError;
 use super::outbox::Answer;
 use super::produce::ProducePlan;
+use super::{ConnectionError, pieces};
 use crate::broker::image::Image;
 use crate::codec::Message;
 use crate::config::Limits;
 use crate::error_code::ErrorCode;
-use crate::frame::{RequestHeader, write_response};
+use crate::frame::RequestHeader;
 use crate::query::{api_versions, describe_topic_partitions, metadata};
 use crate::request::{Acks, Query, ResponseBody};
 
@@ -19,7 +17,7 @@ pub(super) struct Plan {
     /// Bytes of the budget that are held until the answer is there.
     charge: usize,
     header: RequestHeader,
-    /// `None` for a query.
+    /// `None` for any other request.
     produce: Option<(ProducePlan, Acks)>,
 }
 
@@ -31,10 +29,10 @@ impl Plan {
         acks: Acks,
         charge: usize,
     ) -> Self {
-        Self { charge, produce: Some((plan, acks)), ..Self::query(header) }
+        Self { charge, produce: Some((plan, acks)), ..Self::plain(header) }
     }
 
-    pub(super) fn query(header: RequestHeader) -> Self {
+    pub(super) fn plain(header: RequestHeader) -> Self {
         // The answer does not repeat the client id.
         Self { charge: 0, header: RequestHeader { client_id: None, ..header }, produce: None }
     }
@@ -74,15 +72,28 @@ impl Plan {
             (Some((plan, _)), ResponseBody::Produce(outcomes)) => {
                 frame(&header, &plan.answer(&outcomes))
             }
-            (None, ResponseBody::Query { query, image, listener }) => {
-                answer_query(&header, &query, &image, &listener, limits)
-            }
-            (Some(_), ResponseBody::Query { .. }) | (None, ResponseBody::Produce(_)) => {
-                panic!("invariant: a response answers what was asked");
-            }
+            (Some(_), _) => panic!("{ANSWERS}"),
+            (None, body) => answer(&header, &body, limits),
         }
     }
 }
+
+fn answer(header: &RequestHeader, body: &ResponseBody, limits: &Limits) -> Answer {
+    match body {
+        ResponseBody::Produce(_) => panic!("{ANSWERS}"),
+        ResponseBody::Query { query, image, listener } => {
+            answer_query(header, query, image, listener, limits)
+        }
+        ResponseBody::Fetch(response) => frame(header, response),
+        ResponseBody::ListOffsets(response) => frame(header, response),
+        ResponseBody::OffsetForLeaderEpoch(response) => frame(header, response),
+        ResponseBody::DeleteRecords(response) => frame(header, response),
+        ResponseBody::InitProducerId(response) => frame(header, response),
+        ResponseBody::DescribeProducers(response) => frame(header, response),
+    }
+}
+
+const ANSWERS: &str = "invariant: a response answers what was asked";
 
 fn answer_query(
     header: &RequestHeader,
@@ -104,7 +115,6 @@ fn answer_query(
 }
 
 fn frame<M: Message>(header: &RequestHeader, body: &M) -> Answer {
-    let mut output = BytesMut::new();
-    write_response(&mut output, header, body);
-    Answer::Frame(output.freeze())
+    debug_assert!(header.api().is_some_and(|api| M::NAME.starts_with(api.name)), "{ANSWERS}");
+    Answer::Frame(pieces::response(header, body))
 }

@@ -6,6 +6,7 @@ mod error;
 mod idle;
 mod intake;
 mod outbox;
+mod pieces;
 mod produce;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,16 @@ pub enum Chunk {
     Bytes(Bytes),
     /// A range of a file, which a driver may send without reading it (sendfile).
     File(FileRange),
+}
+
+impl Chunk {
+    /// How many bytes leave with it.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::File(range) => usize::try_from(range.length).unwrap_or(usize::MAX),
+        }
+    }
 }
 
 /// One connection, owned by the one thread or task that serves its socket.

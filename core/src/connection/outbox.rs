@@ -1,8 +1,7 @@
 //! Answers in request order: a slot for each request that the broker has, then chunks.
 
 use alloc::collections::VecDeque;
-
-use bytes::Bytes;
+use alloc::vec::Vec;
 
 use super::Chunk;
 use crate::ids::RequestNumber;
@@ -10,8 +9,8 @@ use crate::ids::RequestNumber;
 /// What became of a request, encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// A whole frame.
-    Frame(Bytes),
+    /// A whole frame, in chunks; at least one.
+    Frame(Vec<Chunk>),
     /// Nothing is sent; only the order moves on.
     Nothing,
     /// Nothing is sent, and nothing after it: the connection closes.
@@ -21,7 +20,7 @@ pub(super) enum Answer {
 impl Answer {
     fn bytes(&self) -> usize {
         match self {
-            Self::Frame(frame) => frame.len(),
+            Self::Frame(chunks) => chunks.iter().map(Chunk::bytes).sum(),
             Self::Nothing | Self::Close => 0,
         }
     }
@@ -137,19 +136,26 @@ impl<P> Outbox<P> {
             };
             self.first += 1;
             match answer {
-                Answer::Frame(frame) => {
-                    self.leaving.push_back(Leaving { bytes: frame.len(), responses: 1 });
-                    self.chunks.push_back(Chunk::Bytes(frame));
+                Answer::Frame(chunks) => {
+                    let leaving = |chunk: &Chunk| Leaving { bytes: chunk.bytes(), responses: 0 };
+                    self.leaving.extend(chunks.iter().map(leaving));
+                    self.chunks.extend(chunks);
+                    self.end_response();
                 }
-                Answer::Nothing => match self.leaving.back_mut() {
-                    Some(last) => last.responses += 1,
-                    None => self.transmitted += 1,
-                },
+                Answer::Nothing => self.end_response(),
                 Answer::Close => return Flow::Closed,
             }
         }
         shrink(&mut self.slots);
         Flow::Open
+    }
+
+    /// A response has wholly left when all that is leaving now has.
+    fn end_response(&mut self) {
+        match self.leaving.back_mut() {
+            Some(last) => last.responses += 1,
+            None => self.transmitted += 1,
+        }
     }
 
     /// Drops the requests that are unanswered, and gives what was kept for them.
@@ -219,11 +225,16 @@ fn shrink<T>(queue: &mut VecDeque<T>) {
 
 #[cfg(test)]
 mod tests {
+    use std::vec;
+
+    use bytes::Bytes;
+
     use super::*;
-    use std::vec::Vec;
+    use crate::effect::{FileRange, FileRef, Path};
+    use crate::ids::{FileId, JobId};
 
     fn answer(outbox: &mut Outbox<&'static str>, number: u64) -> Flow {
-        outbox.answer(RequestNumber(number), |plan| Answer::Frame(Bytes::from(plan)))
+        outbox.answer(RequestNumber(number), |plan| Answer::Frame(vec![chunk(plan)]))
     }
 
     fn sent(outbox: &mut Outbox<&'static str>) -> Vec<Chunk> {
@@ -295,6 +306,28 @@ mod tests {
         assert_eq!(answer(&mut outbox, 3), Flow::Open, "nobody waits for it");
         outbox.handle_transmitted(1);
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_response_has_left_with_its_last_chunk() {
+        let id = FileId { owner: JobId::BROKER, number: 1 };
+        let file = FileRef { id, path: Path::new("d/t-0/0.log") };
+        let range = Chunk::File(FileRange { file, position: 5, length: 100 });
+        let mut outbox = Outbox::new();
+        outbox.push(Turn::Shared, "fetch");
+        outbox.push(Turn::Shared, "one");
+        answer(&mut outbox, 1);
+        let frame = vec![chunk("before"), range.clone(), chunk("behind")];
+        outbox.answer(RequestNumber(0), |_| Answer::Frame(frame));
+        assert_eq!(outbox.unsent_bytes(), 6 + 100 + 6 + 3, "ranges count as what they send");
+        let all = [chunk("before"), range, chunk("behind"), chunk("one")];
+        assert_eq!(sent(&mut outbox), all);
+        outbox.handle_transmitted(2);
+        assert_eq!((outbox.transmitted(), outbox.unsent_bytes()), (0, 9));
+        outbox.handle_transmitted(1);
+        assert_eq!((outbox.transmitted(), outbox.unsent_bytes()), (1, 3));
+        outbox.handle_transmitted(1);
+        assert_eq!((outbox.transmitted(), outbox.is_empty()), (2, true));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A connection between a peer that is a buffer and a broker that is the test.
 
 mod idle;
+mod reads;
 
 use std::string::ToString;
 use std::vec;
@@ -154,6 +155,7 @@ impl Rig {
                 image: self.image.clone(),
                 listener: Arc::from("PLAINTEXT"),
             },
+            other => panic!("{other:?} is answered by its own test"),
         };
         self.connection.handle_response(Response { number: request.number, body });
         self.go_round()
@@ -256,7 +258,7 @@ fn good(correlation_id: i32) -> Vec<u8> {
 fn command(request: &Request) -> &ProduceCommand {
     match &request.body {
         RequestBody::Produce(command) => command,
-        RequestBody::Query(query) => panic!("{query:?} instead of a Produce"),
+        other => panic!("{other:?} instead of a Produce"),
     }
 }
 
