@@ -103,7 +103,8 @@ impl Broker {
         let mut last_offset = None;
         let mut effects = mem::take(&mut self.log_effects);
         for batch in batches {
-            let appended = live.log.append(batch, epoch, &mut self.numbering, &mut effects);
+            let appended =
+                live.log.append(batch, epoch, self.now, &mut self.numbering, &mut effects);
             last_offset = Some(appended.last_offset);
         }
         self.emit_log_effects(log_id, effects);

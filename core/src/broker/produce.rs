@@ -165,7 +165,8 @@ impl Broker {
         }
         let log_append_time_ms = batch.info().log_append_time_ms;
         let mut effects = core::mem::take(&mut self.log_effects);
-        let appended = live.log.append(batch, leader_epoch, &mut self.numbering, &mut effects);
+        let appended =
+            live.log.append(batch, leader_epoch, self.now, &mut self.numbering, &mut effects);
         self.emit_log_effects(log_id, effects);
         let outcome = AppendOutcome {
             error: ErrorCode::NONE,

@@ -25,7 +25,7 @@ use crate::effect::{Completion, Effect, Entry, FileRef, IoErrorKind, Operation, 
 use crate::event::{Event, Severity};
 use crate::ids::{DirectoryIndex, JobId, LogId, Uuid};
 use crate::job::{Job, JobOutcome, LoadLogContext, LoadLogFailure, LoadedMetadata};
-use crate::log::{FileSuffix, Log, parse_file_name};
+use crate::log::{FileSuffix, Log, LogConfig, parse_file_name};
 
 const LOCK: &str = ".lock";
 /// The metadata log's directory.
@@ -280,7 +280,7 @@ impl Broker {
             synced_end: synced.and_then(|synced| synced.get(Uuid::METADATA_TOPIC, 0)),
             // A snapshot that goes beyond the log stands for all of it.
             log_start: loaded.append_at.is_none().then_some(loaded.end_offset),
-            segment_bytes: METADATA_SEGMENT_BYTES,
+            config: LogConfig { segment_bytes: METADATA_SEGMENT_BYTES, ..LogConfig::default() },
             leader_epoch: loaded.last_epoch,
             limits: self.config.limits.clone(),
         };
@@ -397,7 +397,7 @@ impl Broker {
             recovery_point: home.found.recovery_points.get(&topic.name, index),
             synced_end,
             log_start: home.found.log_starts.get(&topic.name, index),
-            segment_bytes: topic.config.segment_bytes,
+            config: LogConfig::from(&topic.config),
             leader_epoch: partition.leader_epoch,
             limits: self.config.limits.clone(),
         };

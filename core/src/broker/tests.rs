@@ -84,13 +84,16 @@ fn partition(partition_id: i32) -> PartitionRecord {
     }
 }
 
+/// When the tests are played.
+const WALL_MS: i64 = 1_700_000_000_000;
+
 /// A directory whose metadata log begins with these records.
 fn disk(records: &[MetadataRecord]) -> Disk {
     let mut disk = Disk::default();
     disk.put("/data/meta.properties", meta_properties(1, 1));
     let mut batch = BatchBuilder::new();
     for record in records {
-        batch.append(0, None, Some(&record.encode(record.version_max())));
+        batch.append(WALL_MS, None, Some(&record.encode(record.version_max())));
     }
     disk.put(METADATA, batch.encode(0, 1));
     disk
@@ -110,7 +113,7 @@ impl World {
         disk.close_all();
         // Another one for each life on the same disk.
         let seed = [disk.trace.len() as u8 | 1; 32];
-        let now = Now { mono: Instant::from_micros(1), wall_ms: 1_700_000_000_000 };
+        let now = Now { mono: Instant::from_micros(1), wall_ms: WALL_MS };
         let mut world = Self {
             broker: Broker::new(config, seed, Arc::new(Stored), now),
             disk,

@@ -34,6 +34,14 @@ pub const METADATA_BATCH_RECORDS_MAX: i32 = 5_000;
 /// Kafka's default of `metadata.log.segment.bytes`.
 pub const METADATA_SEGMENT_BYTES: u32 = 1 << 30;
 
+/// Batches at a log's end whose places are known exactly: what some milliseconds of small batches are, which is how
+/// far readers at the end lag. Eight bytes each; whoever lags more costs a read of some 32 KiB.
+pub const TAIL_BATCHES_MAX: usize = 256;
+
+/// Bytes of a segment from one entry of its index in memory to the next: a look-up then is one quick read, and a
+/// segment of 1 GiB takes 256 KiB. Kafka maps its whole index, eight times as much.
+pub const INDEX_SPARSE_BYTES: u32 = 32 << 10;
+
 /// Limits of one broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -7,8 +7,16 @@
 //! takes the log directory offline, and the next start rebuilds the log from disk. A live log is
 //! never truncated.
 
+mod config;
+mod indexes;
+mod locate;
+mod offset_index;
 mod pending;
+mod place;
+mod roll;
+mod search;
 mod segment;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -20,8 +28,18 @@ use crate::batch::CheckedBatch;
 use crate::checkpoint::{LeaderEpochs, replace_file};
 use crate::effect::{Effect, FileRef, Operation, Path, SyncSet};
 use crate::ids::{DirectoryIndex, EffectId, Numbering};
+use crate::time::Now;
+pub use config::LogConfig;
+pub use indexes::{
+    EntryFile, IndexFault, IndexFiles, IndexedBatch, Indexes, MaxTimestamp, OFFSET_ENTRY_BYTES,
+    TIME_ENTRY_BYTES,
+};
+pub use offset_index::{OffsetEntry, OffsetIndex};
 use pending::{Pending, Target};
-pub use segment::{FileSuffix, Segment, file_name, parse_file_name};
+pub use place::{Located, Lookup, Place};
+pub use search::{Search, SearchStep};
+pub use segment::{Companions, FileSuffix, Segment, SegmentParts, file_name, parse_file_name};
+use tail::{Tail, TailEnd};
 
 /// The highest offset that a log may reach: what is left above it cannot be used up.
 pub const OFFSET_MAX: i64 = i64::MAX >> 1;
@@ -52,15 +70,15 @@ pub struct LogParts {
     /// The log directory that it lies in.
     pub log_directory: DirectoryIndex,
     /// By base offset, rising; none for an empty log.
-    pub segments: Vec<Segment>,
+    pub segments: Vec<SegmentParts>,
     /// The first offset that may be read.
     pub log_start: i64,
     /// The offset of the next record.
     pub end: i64,
     /// Where each leader epoch began, as the checkpoint on disk has it.
     pub epochs: LeaderEpochs,
-    /// `segment.bytes`.
-    pub segment_bytes: u32,
+    /// What it goes by.
+    pub config: LogConfig,
 }
 
 /// One live partition's log.
@@ -69,13 +87,14 @@ pub struct Log {
     path: Path,
     log_directory: DirectoryIndex,
     segments: Vec<Segment>,
-    segment_bytes: u32,
+    tail: Tail,
+    config: LogConfig,
     log_start: i64,
     accepted: i64,
-    written: i64,
-    synced: i64,
+    written: Place,
+    synced: Place,
     /// The written end noted by the sync under way.
-    syncing: Option<i64>,
+    syncing: Option<Place>,
     pending: Pending,
     /// Base offsets of the segments with completed writes that no sync has taken up.
     dirty: Vec<i64>,
@@ -93,15 +112,18 @@ impl Log {
             parts.segments.is_sorted_by(|a, b| a.base_offset < b.base_offset),
             "segments are in order"
         );
+        let segments: Vec<_> = parts.segments.into_iter().map(Segment::found).collect();
+        let end = end_place(&segments, parts.end);
         Self {
             path: parts.path,
             log_directory: parts.log_directory,
-            segments: parts.segments,
-            segment_bytes: parts.segment_bytes,
+            segments,
+            tail: Tail::default(),
+            config: parts.config,
             log_start: parts.log_start,
             accepted: parts.end,
-            written: parts.end,
-            synced: parts.end,
+            written: end,
+            synced: end,
             syncing: None,
             pending: Pending::default(),
             dirty: Vec::new(),
@@ -117,6 +139,7 @@ impl Log {
         &mut self,
         batch: CheckedBatch,
         leader_epoch: i32,
+        now: Now,
         numbering: &mut Numbering,
         effects: &mut Vec<(EffectId, Effect)>,
     ) -> Appended {
@@ -124,20 +147,28 @@ impl Log {
         let base_offset = self.accepted;
         let last_offset = base_offset + i64::from(info.last_offset_delta);
         if self.epochs.assign(leader_epoch, base_offset) {
-            self.replace_epochs(base_offset, numbering, effects);
+            self.replace_epochs(numbering, effects);
         }
-        let segment = self.segment_for(info.size, last_offset, numbering);
+        let rolls = self.segments.last().is_none_or(|active| {
+            roll::should_roll(active, &info, last_offset, &self.config, now.wall_ms)
+        });
+        if rolls {
+            self.roll(now, numbering);
+        }
+        let interval_bytes = self.config.index_interval_bytes;
+        let active = self.segments.last_mut().expect("a log that rolled has a segment");
+        let batch_end =
+            TailEnd { segment: active.base_offset, offset: base_offset, position: active.size };
         let write = Operation::Write {
-            file: segment.file.clone(),
-            position: segment.size,
+            file: active.file.clone(),
+            position: active.size,
             data: Vec::from(batch.place(base_offset, leader_epoch)),
         };
-        segment.size += u64::from(info.size);
-        segment.max_timestamp_ms = segment.max_timestamp_ms.max(info.max_timestamp_ms);
-        let target = Target::Segment { base_offset: segment.base_offset };
-        let id = numbering.effect();
-        self.pending.push(id, last_offset + 1, target);
+        active.take(&info, last_offset, now.wall_ms, interval_bytes);
+        self.tail.push(batch_end);
         self.accepted = last_offset + 1;
+        let id = numbering.effect();
+        self.pending.push(id, self.accepted_place(), Target::Segment);
         effects.push((id, Effect::Operations(vec![write])));
         Appended { base_offset, last_offset }
     }
@@ -147,8 +178,8 @@ impl Log {
     /// What had to wait for it is pushed to `effects`.
     pub fn handle_written(&mut self, id: EffectId, effects: &mut Vec<(EffectId, Effect)>) -> bool {
         match self.pending.complete(id) {
-            Some(Target::Segment { base_offset }) => self.mark_dirty(base_offset),
-            Some(Target::Epochs) => {
+            Some((Target::Segment, end)) => self.mark_dirty(end.segment),
+            Some((Target::Epochs, _)) => {
                 debug_assert_eq!(self.epochs_out, Some(id), "one replacement is out at a time");
                 self.epochs_out = None;
                 self.emit_epochs(effects);
@@ -156,14 +187,14 @@ impl Log {
             None => debug_assert!(false, "{id:?} is no effect of {}", self.path),
         }
         let Some(written) = self.pending.advance() else { return false };
-        let moved = written > self.written;
+        let moved = written.offset > self.written.offset;
         self.written = written;
         moved
     }
 
     /// True when something is written that no sync has taken up.
     pub fn is_dirty(&self) -> bool {
-        self.written > self.syncing.unwrap_or(self.synced)
+        self.written.offset > self.syncing.unwrap_or(self.synced).offset
     }
 
     /// Adds to `set` what the written end needs to be durable, and notes that end. One sync of a log
@@ -190,17 +221,34 @@ impl Log {
     pub fn handle_synced(&mut self) -> bool {
         debug_assert!(self.syncing.is_some(), "a sync of {} was begun", self.path);
         let Some(end) = self.syncing.take() else { return false };
-        let moved = end > self.synced;
+        let moved = end.offset > self.synced.offset;
         self.synced = end;
         moved
     }
 
     /// The end of a level: the first offset that has not reached it.
     pub fn end(&self, level: Level) -> i64 {
+        self.place(level).offset
+    }
+
+    /// The place of a level's end.
+    pub fn place(&self, level: Level) -> Place {
         match level {
             Level::Written => self.written,
             Level::Synced => self.synced,
         }
+    }
+
+    /// The last stable offset: no record below it, and below the end of `level`, belongs to a
+    /// transaction that is still open.
+    pub fn last_stable(&self, level: Level) -> i64 {
+        self.end(level)
+    }
+
+    /// What is durable in every respect: recovery after a crash may begin there. The data below it is
+    /// synced, and so are the index files of the segments that end below it.
+    pub fn recovery_point(&self) -> i64 {
+        self.synced.offset
     }
 
     /// The offset that the next record gets.
@@ -238,9 +286,9 @@ impl Log {
         self.log_directory
     }
 
-    /// `segment.bytes` has changed; it counts from the next append on.
-    pub fn set_segment_bytes(&mut self, segment_bytes: u32) {
-        self.segment_bytes = segment_bytes;
+    /// What it goes by has changed; it counts from the next append on.
+    pub fn set_config(&mut self, config: LogConfig) {
+        self.config = config;
     }
 
     /// True when none of its effects and no sync is out: it may be closed.
@@ -248,33 +296,19 @@ impl Log {
         self.pending.is_empty() && self.syncing.is_none()
     }
 
-    /// The segment that takes `size` bytes up to `last_offset`: the active one, or a new one.
-    ///
-    /// Positions and relative offsets are 32 bits wide and signed in Kafka's indexes
-    /// (`LogSegment.shouldRoll`), whatever `segment.bytes` says.
-    fn segment_for(
-        &mut self,
-        size: u32,
-        last_offset: i64,
-        numbering: &mut Numbering,
-    ) -> &mut Segment {
-        let limit = u64::from(self.segment_bytes.min(i32::MAX as u32));
-        let fits = self.segments.last().is_some_and(|active| {
-            let offset_fits = last_offset - active.base_offset <= i64::from(i32::MAX);
-            let empty_here = active.size == 0 && active.base_offset == self.accepted;
-            empty_here || (offset_fits && active.size + u64::from(size) <= limit)
-        });
-        if !fits {
-            self.roll(numbering);
-        }
-        self.segments.last_mut().expect("a log that rolled has a segment")
-    }
-
-    fn roll(&mut self, numbering: &mut Numbering) {
+    fn roll(&mut self, now: Now, numbering: &mut Numbering) {
         let base_offset = self.accepted;
         let path = self.path.join(&file_name(base_offset, FileSuffix::Log));
         let file = FileRef { id: numbering.file(), path };
-        self.segments.push(Segment::created(base_offset, file));
+        if let Some(finished) = self.segments.last_mut() {
+            finished.indexes.finish();
+        }
+        self.segments.push(Segment::created(base_offset, file, now.wall_ms));
+        self.tail.clear();
+    }
+
+    fn accepted_place(&self) -> Place {
+        end_place(&self.segments, self.accepted)
     }
 
     fn mark_dirty(&mut self, base_offset: i64) {
@@ -287,16 +321,11 @@ impl Log {
 
     /// The checkpoint must have an epoch before any of its records counts, so its replacement stands
     /// before the batch in the prefix.
-    fn replace_epochs(
-        &mut self,
-        base_offset: i64,
-        numbering: &mut Numbering,
-        effects: &mut Vec<(EffectId, Effect)>,
-    ) {
+    fn replace_epochs(&mut self, numbering: &mut Numbering, effects: &mut Vec<(EffectId, Effect)>) {
         let path = self.path.join(LeaderEpochs::FILE);
         let operations = replace_file(&path, self.epochs.format(), numbering);
         let id = numbering.effect();
-        self.pending.push(id, base_offset, Target::Epochs);
+        self.pending.push(id, self.accepted_place(), Target::Epochs);
         self.epochs_waiting.push_back((id, Effect::Operations(operations)));
         if self.epochs_out.is_none() {
             self.emit_epochs(effects);
@@ -307,5 +336,13 @@ impl Log {
         let Some((id, effect)) = self.epochs_waiting.pop_front() else { return };
         self.epochs_out = Some(id);
         effects.push((id, effect));
+    }
+}
+
+/// The place of `offset`, which is the end of the last segment.
+fn end_place(segments: &[Segment], offset: i64) -> Place {
+    match segments.last() {
+        Some(active) => Place { offset, segment: active.base_offset, position: active.size },
+        None => Place { offset, segment: offset, position: 0 },
     }
 }

@@ -3,7 +3,9 @@
 use alloc::format;
 use alloc::string::String;
 
-use crate::effect::FileRef;
+use super::indexes::{IndexedBatch, Indexes, MaxTimestamp};
+use crate::batch::BatchInfo;
+use crate::effect::{FileRef, Path};
 
 /// The files of a segment that the core knows, by their suffix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +46,37 @@ pub fn parse_file_name(name: &str) -> Option<(i64, FileSuffix)> {
     Some((digits.parse().ok()?, *suffix))
 }
 
+/// The files beside a segment's `.log` that are on disk under its base offset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Companions {
+    /// `.index` and `.timeindex`.
+    pub indexes: bool,
+    /// `.txnindex`.
+    pub transaction_index: bool,
+    /// `.snapshot`: the producers' state where the segment begins.
+    pub snapshot: bool,
+}
+
+/// What a segment that was found on disk is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentParts {
+    /// The offset in its name.
+    pub base_offset: i64,
+    /// The `.log` file.
+    pub file: FileRef,
+    /// Bytes of it.
+    pub size: u64,
+    /// Its indexes; without an entry, every look-up begins at the segment's start.
+    pub indexes: Indexes,
+    /// The largest timestamp of its first batch (`LogSegment.loadFirstBatchTimestamp`); -1 for none.
+    /// Only the last segment's is looked at.
+    pub first_timestamp_ms: i64,
+    /// When the `.log` file was last written, by the wall clock, milliseconds.
+    pub modified_ms: i64,
+    /// What lies beside it.
+    pub companions: Companions,
+}
+
 /// One segment of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -53,24 +86,97 @@ pub struct Segment {
     pub file: FileRef,
     /// Bytes, accepted writes included.
     pub size: u64,
-    /// The largest timestamp of its batches, milliseconds since the epoch; -1 for none.
-    pub max_timestamp_ms: i64,
+    /// When a write to it was last accepted, by the wall clock, milliseconds.
+    pub modified_ms: i64,
+    /// What lies beside it.
+    pub companions: Companions,
+    pub(super) indexes: Indexes,
+    /// When its first write was accepted, by the wall clock; of a found one, when it was last written.
+    pub(super) begun_ms: i64,
+    /// The largest timestamp of the first batch; -1 for none.
+    pub(super) first_timestamp_ms: i64,
     /// It has completed writes that no sync has taken up.
     pub(super) is_dirty: bool,
     /// Its directory entry may not be durable.
     pub(super) is_new: bool,
+    /// Its index files are durable; never so while it is appended to.
+    pub(super) is_sealed: bool,
 }
 
 impl Segment {
     /// A segment found on disk. An empty file may be all that a crash left of its first write, and
     /// its directory entry is then not durable.
-    pub fn found(base_offset: i64, file: FileRef, size: u64, max_timestamp_ms: i64) -> Self {
-        Self { base_offset, file, size, max_timestamp_ms, is_dirty: false, is_new: size == 0 }
+    pub(super) fn found(parts: SegmentParts) -> Self {
+        let SegmentParts { base_offset, file, size, modified_ms, companions, .. } = parts;
+        Self {
+            base_offset,
+            file,
+            size,
+            modified_ms,
+            companions,
+            indexes: parts.indexes,
+            begun_ms: modified_ms,
+            first_timestamp_ms: parts.first_timestamp_ms,
+            is_dirty: false,
+            is_new: size == 0,
+            is_sealed: false,
+        }
     }
 
     /// A segment that its first write will create.
-    pub(super) fn created(base_offset: i64, file: FileRef) -> Self {
-        Self { base_offset, file, size: 0, max_timestamp_ms: -1, is_dirty: false, is_new: true }
+    pub(super) fn created(base_offset: i64, file: FileRef, wall_ms: i64) -> Self {
+        Self {
+            base_offset,
+            file,
+            size: 0,
+            modified_ms: wall_ms,
+            companions: Companions::default(),
+            indexes: Indexes::new(base_offset),
+            begun_ms: wall_ms,
+            first_timestamp_ms: -1,
+            is_dirty: false,
+            is_new: true,
+            is_sealed: false,
+        }
+    }
+
+    /// Takes a batch at its end.
+    pub(super) fn take(
+        &mut self,
+        info: &BatchInfo,
+        last_offset: i64,
+        wall_ms: i64,
+        index_interval_bytes: u32,
+    ) {
+        if self.size == 0 {
+            self.first_timestamp_ms = info.max_timestamp_ms;
+        }
+        let batch = IndexedBatch {
+            position: self.size,
+            size: info.size,
+            last_offset,
+            max_timestamp_ms: info.max_timestamp_ms,
+        };
+        self.indexes.note(&batch, index_interval_bytes);
+        self.size += u64::from(info.size);
+        self.modified_ms = wall_ms;
+    }
+
+    /// Its largest timestamp, and the last offset of the first batch that has it.
+    pub fn max_timestamp(&self) -> MaxTimestamp {
+        self.indexes.max_timestamp()
+    }
+
+    /// The largest timestamp, or when it was last written if no record has one
+    /// (`LogSegment.largestTimestamp`), milliseconds.
+    pub fn largest_timestamp_ms(&self) -> i64 {
+        let max = self.max_timestamp().timestamp_ms;
+        if max >= 0 { max } else { self.modified_ms }
+    }
+
+    /// The path of one of its files.
+    pub fn path(&self, suffix: FileSuffix) -> Path {
+        self.file.path.parent().join(&file_name(self.base_offset, suffix))
     }
 }
 

@@ -2,12 +2,13 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Level, Log, LogParts};
+use super::{Companions, Indexes, Level, Log, LogConfig, LogParts, SegmentParts};
 use crate::batch::{BatchBuilder, CheckedBatch};
 use crate::checkpoint::LeaderEpochs;
 use crate::effect::{Effect, Operation, Path, SyncSet};
 use crate::ids::{DirectoryIndex, EffectId, JobId, Numbering};
 use crate::rng::Rng;
+use crate::time::Now;
 
 /// A log with what the broker keeps around it.
 struct Fixture {
@@ -34,14 +35,15 @@ impl Fixture {
             log_start: 0,
             end: 0,
             epochs,
-            segment_bytes,
+            config: config(segment_bytes),
         });
         Self { log, numbering: Numbering::new(JobId::BROKER), effects: Vec::new() }
     }
 
     fn append(&mut self, records: i32, epoch: i32) -> (i64, i64) {
+        let (log, numbering) = (&mut self.log, &mut self.numbering);
         let appended =
-            self.log.append(batch(records), epoch, &mut self.numbering, &mut self.effects);
+            log.append(batch(records), epoch, Now::default(), numbering, &mut self.effects);
         (appended.base_offset, appended.last_offset)
     }
 
@@ -86,6 +88,23 @@ impl Fixture {
     }
 }
 
+fn config(segment_bytes: u32) -> LogConfig {
+    LogConfig { segment_bytes, ..LogConfig::default() }
+}
+
+fn found(log: &Log) -> SegmentParts {
+    let segment = &log.segments()[0];
+    SegmentParts {
+        base_offset: segment.base_offset,
+        file: segment.file.clone(),
+        size: segment.size,
+        indexes: Indexes::new(segment.base_offset),
+        first_timestamp_ms: -1,
+        modified_ms: 0,
+        companions: Companions::default(),
+    }
+}
+
 fn batch(records: i32) -> CheckedBatch {
     let mut builder = BatchBuilder::new();
     for at in 0..records {
@@ -113,7 +132,7 @@ fn offsets_move_when_a_batch_is_accepted() {
         [("00000000000000000000.log", 0), ("00000000000000000000.log", size(3)),]
     );
     assert_eq!(log.log.size(), size(3) + size(1));
-    assert_eq!(log.log.segments()[0].max_timestamp_ms, 1_002);
+    assert_eq!(log.log.segments()[0].max_timestamp().timestamp_ms, 1_002);
 }
 
 #[test]
@@ -184,11 +203,11 @@ fn segment_rolls_before_a_relative_offset_overflows() {
     let mut parts = LogParts {
         path: Path::new("/data/t-0"),
         log_directory: DirectoryIndex(0),
-        segments: log.log.segments().to_vec(),
+        segments: vec![found(&log.log)],
         log_start: 0,
         end: i64::from(i32::MAX),
         epochs: log.log.epochs().clone(),
-        segment_bytes: 1 << 30,
+        config: config(1 << 30),
     };
     log.log = Log::new(parts.clone());
     log.append(1, 0);
@@ -196,7 +215,7 @@ fn segment_rolls_before_a_relative_offset_overflows() {
     log.append(1, 0);
     assert_eq!(log.log.segments()[1].base_offset, i64::from(i32::MAX) + 1);
     parts.segments[0].size = i32::MAX as u64 - size(1) + 1;
-    parts.segment_bytes = u32::MAX;
+    parts.config = config(u32::MAX);
     parts.end = 1;
     log.log = Log::new(parts);
     log.append(1, 0);

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use crate::config::Limits;
 use crate::effect::{IoError, Path};
 use crate::ids::{DirectoryIndex, Uuid};
+use crate::log::LogConfig;
 
 /// What the broker knows of a partition before its log is loaded.
 #[derive(Clone, Debug)]
@@ -31,8 +32,8 @@ pub struct LoadLogContext {
     pub synced_end: Option<i64>,
     /// The line of `log-start-offset-checkpoint`.
     pub log_start: Option<i64>,
-    /// `segment.bytes`.
-    pub segment_bytes: u32,
+    /// What the log goes by.
+    pub config: LogConfig,
     /// The partition's leader epoch in the image.
     pub leader_epoch: i32,
     /// Limits.

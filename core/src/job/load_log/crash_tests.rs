@@ -12,8 +12,9 @@ use crate::effect::{Completion, Effect, Operation, Path, SyncSet};
 use crate::ids::{DirectoryIndex, EffectId, JobId, Numbering, Uuid};
 use crate::job::testing::Disk;
 use crate::job::{Job, JobOutcome};
-use crate::log::{Level, Log};
+use crate::log::{Level, Log, LogConfig};
 use crate::rng::Rng;
+use crate::time::Now;
 
 const DIRECTORY: &str = "/data/t-0";
 const TOPIC_ID: Uuid = Uuid([7; 16]);
@@ -96,7 +97,7 @@ impl Lives {
             recovery_point: None,
             synced_end: Some(self.synced_end),
             log_start: None,
-            segment_bytes: 400,
+            config: LogConfig { segment_bytes: 400, ..LogConfig::default() },
             leader_epoch: self.epoch,
             limits: Limits { job_piece_bytes: 128, ..Limits::default() },
         };
@@ -162,7 +163,8 @@ impl Lives {
                     let records = 1 + self.rng.below(3) as i32;
                     let batch = new_batch(records, self.end());
                     let bytes = batch.clone().place(self.end(), self.epoch).concat();
-                    let placed = log.append(batch, self.epoch, &mut numbering, &mut effects);
+                    let placed =
+                        log.append(batch, self.epoch, Now::default(), &mut numbering, &mut effects);
                     self.batches.push((placed.last_offset + 1, self.epoch, bytes));
                 }
                 2 | 3 if !effects.is_empty() => {

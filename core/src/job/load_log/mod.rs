@@ -32,7 +32,7 @@ use crate::checkpoint::{LeaderEpochs, PartitionMetadata, replace_file};
 use crate::effect::{Completion, Effect, FileRef, IoError, Operation, OperationResult};
 use crate::event::{Event, Severity};
 use crate::ids::{EffectId, JobId, Numbering};
-use crate::log::{FileSuffix, Log, LogParts, Segment, file_name};
+use crate::log::{Companions, FileSuffix, Log, LogParts, SegmentParts, file_name};
 use listing::Listing;
 use recovery::{Fault, FoundSegment, Offsets};
 use scan::SegmentScan;
@@ -282,8 +282,14 @@ impl LoadLog {
             let (path, current) = (&self.context.path, self.context.leader_epoch);
             self.warn(format!("{path} has batches of leader epoch {epoch}, above {current}"));
         }
-        let segments = self.segments.drain(..).map(|found| {
-            Segment::found(found.base_offset, found.file, found.kept, found.max_timestamp_ms)
+        let segments = self.segments.drain(..).map(|found| SegmentParts {
+            base_offset: found.base_offset,
+            file: found.file,
+            size: found.kept,
+            indexes: found.indexes,
+            first_timestamp_ms: found.first_timestamp_ms,
+            modified_ms: 0,
+            companions: Companions::default(),
         });
         let log = Log::new(LogParts {
             path: self.context.path.clone(),
@@ -292,7 +298,7 @@ impl LoadLog {
             log_start: self.log_start,
             end: self.offsets.end,
             epochs,
-            segment_bytes: self.context.segment_bytes,
+            config: self.context.config,
         });
         self.outcome = Some(JobOutcome::LogLoaded(Box::new(log)));
     }

@@ -8,7 +8,7 @@ use super::context::LoadLogContext;
 use super::scan::Found;
 use crate::checkpoint::LeaderEpochs;
 use crate::effect::{FileRef, Path};
-use crate::log::OFFSET_MAX;
+use crate::log::{IndexedBatch, Indexes, OFFSET_MAX};
 
 /// A segment on disk.
 #[derive(Debug)]
@@ -21,8 +21,10 @@ pub(super) struct FoundSegment {
     pub(super) length: u64,
     /// Bytes that stay.
     pub(super) kept: u64,
-    /// -1 for none.
-    pub(super) max_timestamp_ms: i64,
+    /// What its batches make of them.
+    pub(super) indexes: Indexes,
+    /// Of its first batch; -1 for none.
+    pub(super) first_timestamp_ms: i64,
     /// Where the first batch begins that is not known to be synced.
     pub(super) unsynced_from: Option<u64>,
     /// Its id is bound by the driver.
@@ -36,7 +38,8 @@ impl FoundSegment {
             file,
             length,
             kept: length,
-            max_timestamp_ms: -1,
+            indexes: Indexes::new(base_offset),
+            first_timestamp_ms: -1,
             unsynced_from: None,
             is_open: false,
         }
@@ -72,6 +75,7 @@ pub(super) struct Offsets {
     pub(super) epochs: LeaderEpochs,
     trusted_end: i64,
     synced_end: Option<i64>,
+    index_interval_bytes: u32,
     has_begun: bool,
 }
 
@@ -82,6 +86,7 @@ impl Offsets {
             epochs: LeaderEpochs::default(),
             trusted_end: context.trusted_end(),
             synced_end: context.synced_end,
+            index_interval_bytes: context.config.index_interval_bytes,
             has_begun: false,
         }
     }
@@ -105,7 +110,8 @@ impl Offsets {
 
     /// Takes the next batch of `segment`.
     pub(super) fn take(&mut self, segment: &mut FoundSegment, found: Found) -> Result<(), String> {
-        let Found { position, base_offset, last_offset, leader_epoch, max_timestamp_ms } = found;
+        let Found { position, size, base_offset, last_offset, leader_epoch, max_timestamp_ms } =
+            found;
         let possible = last_offset.filter(|last| *last < OFFSET_MAX);
         let last_offset = possible.ok_or("its offsets cannot be")?;
         if base_offset < self.end {
@@ -113,7 +119,11 @@ impl Offsets {
         }
         self.end = last_offset + 1;
         self.epochs.assign(leader_epoch, base_offset);
-        segment.max_timestamp_ms = segment.max_timestamp_ms.max(max_timestamp_ms);
+        if position == 0 {
+            segment.first_timestamp_ms = max_timestamp_ms;
+        }
+        let batch = IndexedBatch { position, size, last_offset, max_timestamp_ms };
+        segment.indexes.note(&batch, self.index_interval_bytes);
         if self.end > self.trusted_end && segment.unsynced_from.is_none() {
             segment.unsynced_from = Some(position);
         }

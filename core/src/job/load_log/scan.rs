@@ -15,6 +15,8 @@ const MAGIC_AT: usize = 16;
 pub(super) struct Found {
     /// First byte, from the file's start.
     pub(super) position: u64,
+    /// Bytes, header included.
+    pub(super) size: u32,
     /// Offset of the first record; of the last one in the old formats, which do not tell.
     pub(super) base_offset: i64,
     /// Offset of the last record; `None` when it is before the first, or overflows.
@@ -137,14 +139,14 @@ impl SegmentScan {
             Step::Legacy(entry) => {
                 let crc = rest.get(..entry.size).and_then(LegacyCrc::new);
                 Crc::Legacy(crc.expect("a whole entry has a CRC")).finish()?;
-                Ok(Some((of_legacy(position, entry.last_offset), entry.size)))
+                Ok(Some((of_legacy(position, entry.size, entry.last_offset), entry.size)))
             }
             Step::Invalid(BatchFault::TooLarge { size, .. }) => {
                 Err(format!("the batch has {size} bytes, the file has {left} of them"))
             }
             Step::Invalid(fault) => Err(fault.to_string()),
-            Step::BodyIncomplete { missing, .. } => {
-                self.body = begin_body(position, rest, missing as u64);
+            Step::BodyIncomplete { size, missing } => {
+                self.body = begin_body(position, rest, size, missing as u64);
                 if self.body.is_none() {
                     self.next_read = position;
                 }
@@ -162,11 +164,11 @@ impl SegmentScan {
 }
 
 /// `None` when the header is not whole: it is then read again, with what follows it.
-fn begin_body(position: u64, rest: &[u8], missing: u64) -> Option<Body> {
+fn begin_body(position: u64, rest: &[u8], size: usize, missing: u64) -> Option<Body> {
     let (found, crc) = match rest.get(MAGIC_AT) {
         Some(0 | 1) => {
             let offset = i64::from_be_bytes(*rest.first_chunk()?);
-            (of_legacy(position, offset), Crc::Legacy(LegacyCrc::new(rest)?))
+            (of_legacy(position, size, offset), Crc::Legacy(LegacyCrc::new(rest)?))
         }
         _ => {
             let header = BatchHeader::parse(rest)?;
@@ -182,6 +184,7 @@ fn of_header(position: u64, header: &BatchHeader) -> Found {
     let delta = i64::from(header.last_offset_delta);
     Found {
         position,
+        size: header.size() as u32,
         base_offset: header.base_offset,
         last_offset: header
             .base_offset
@@ -192,9 +195,10 @@ fn of_header(position: u64, header: &BatchHeader) -> Found {
     }
 }
 
-fn of_legacy(position: u64, offset: i64) -> Found {
+fn of_legacy(position: u64, size: usize, offset: i64) -> Found {
     Found {
         position,
+        size: size as u32,
         base_offset: offset,
         last_offset: Some(offset),
         leader_epoch: -1,

@@ -13,8 +13,9 @@ use crate::event::{Event, Severity};
 use crate::ids::{DirectoryIndex, JobId, Uuid};
 use crate::job::testing::Disk;
 use crate::job::{Job, JobOutcome};
-use crate::log::{FileSuffix, Level, Log, file_name};
+use crate::log::{FileSuffix, Level, Log, LogConfig, file_name};
 use crate::rng::Rng;
+use crate::time::Now;
 
 const TOPIC_ID: Uuid = Uuid([7; 16]);
 const DIRECTORY: &str = "/data/t-0";
@@ -69,7 +70,7 @@ fn context() -> LoadLogContext {
         recovery_point: None,
         synced_end: None,
         log_start: None,
-        segment_bytes: 1 << 20,
+        config: LogConfig { segment_bytes: 1 << 20, ..LogConfig::default() },
         leader_epoch: 1,
         limits: Limits { job_piece_bytes: 80, ..Limits::default() },
     }
@@ -168,7 +169,7 @@ fn whole_log_is_loaded() {
     assert!(events.is_empty());
     assert_eq!(ends(&log), (0, 10));
     assert_eq!(segments(&log), [(0, 3 * size()), (6, 2 * size())]);
-    assert_eq!(log.segments()[0].max_timestamp_ms, 1_005);
+    assert_eq!(log.segments()[0].max_timestamp().timestamp_ms, 1_005);
     assert_eq!(log.epochs().format(), "0\n1\n1 0\n");
     assert_eq!(*disk.files(), before);
 }
@@ -604,7 +605,7 @@ fn loaded_log_goes_on_where_it_ended() {
     builder.append(1_010, None, Some(b"first value"));
     builder.append(1_011, None, Some(b"second value"));
     let mut effects = Vec::new();
-    log.append(builder.build(), 1, &mut numbering, &mut effects);
+    log.append(builder.build(), 1, Now::default(), &mut numbering, &mut effects);
     let (id, effect) = effects.remove(0);
     disk.apply(effect).into_result().unwrap();
     assert!(log.handle_written(id, &mut effects));
