@@ -113,6 +113,7 @@ pub mod frame;
 pub mod ids;
 pub mod job;
 pub mod log;
+pub mod partition_name;
 pub mod query;
 pub mod records;
 pub mod request;

@@ -275,6 +275,7 @@ impl Broker {
             topic: METADATA_TOPIC.into(),
             topic_id: Uuid::METADATA_TOPIC,
             partition: 0,
+            stray_id: Uuid::ZERO,
             exists: directory.has_directory(METADATA_LOG),
             recovery_point: None,
             synced_end: synced.and_then(|synced| synced.get(Uuid::METADATA_TOPIC, 0)),
@@ -384,6 +385,7 @@ impl Broker {
                 return;
             }
         };
+        let stray_id = self.rng.uuid();
         let home = self.directory(directory);
         let synced = home.found.synced.as_ref();
         let synced_end = synced.and_then(|checkpoint| checkpoint.get(topic.id, index));
@@ -393,6 +395,7 @@ impl Broker {
             topic: Arc::clone(&topic.name),
             topic_id: topic.id,
             partition: index,
+            stray_id,
             exists,
             recovery_point: home.found.recovery_points.get(&topic.name, index),
             synced_end,

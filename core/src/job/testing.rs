@@ -167,12 +167,30 @@ impl Disk {
     }
 
     fn rename(&mut self, from: &Path, to: &Path) -> Result<(), IoError> {
+        if self.directories.contains(from.as_str()) {
+            self.rename_directory(from, to);
+            return Ok(());
+        }
         let content = self.files.remove(from.as_str()).ok_or_else(|| not_found(from))?;
         self.files.insert(to.as_str().to_owned(), content);
         for path in self.open.values_mut().filter(|path| *path == from.as_str()) {
             to.as_str().clone_into(path);
         }
         Ok(())
+    }
+
+    fn rename_directory(&mut self, from: &Path, to: &Path) {
+        let moved = |at: &str| {
+            let is_within = Path::new(at).is_within(from);
+            is_within.then(|| alloc::format!("{to}{}", &at[from.as_str().len()..]))
+        };
+        let paths = self.directories.iter();
+        self.directories = paths.map(|at| moved(at).unwrap_or_else(|| at.clone())).collect();
+        let files = core::mem::take(&mut self.files).into_iter();
+        self.files = files.map(|(at, file)| (moved(&at).unwrap_or(at), file)).collect();
+        for path in self.open.values_mut() {
+            *path = moved(path).unwrap_or_else(|| path.clone());
+        }
     }
 
     fn list(&self, path: &Path) -> Result<OperationResult, IoError> {

@@ -7,6 +7,7 @@ use crate::config::Limits;
 use crate::effect::{IoError, Path};
 use crate::ids::{DirectoryIndex, Uuid};
 use crate::log::LogConfig;
+use crate::partition_name::stray_name;
 
 /// What the broker knows of a partition before its log is loaded.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct LoadLogContext {
     pub topic_id: Uuid,
     /// The partition's index.
     pub partition: i32,
+    /// Makes the name the only one under which a directory is kept that is another topic's.
+    pub stray_id: Uuid,
     /// Whether the listing of the log directory had it. A missing one is created; whether it may be
     /// is for the broker to say, by starting the job.
     pub exists: bool,
@@ -41,6 +44,12 @@ pub struct LoadLogContext {
 }
 
 impl LoadLogContext {
+    /// Where the directory goes if it is another topic's.
+    pub(super) fn stray_path(&self) -> Path {
+        let name = stray_name(&self.topic, self.partition, self.stray_id);
+        self.path.parent().join(&name)
+    }
+
     /// Below this offset an invalid batch is damage, and nothing has to be written back.
     pub(super) fn trusted_end(&self) -> i64 {
         self.synced_end.max(self.recovery_point).unwrap_or(0).max(0)

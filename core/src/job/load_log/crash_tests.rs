@@ -93,6 +93,7 @@ impl Lives {
             topic: "t".into(),
             topic_id: TOPIC_ID,
             partition: 0,
+            stray_id: Uuid([0xab; 16]),
             exists,
             recovery_point: None,
             synced_end: Some(self.synced_end),

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::leftovers::Leftovers;
 use crate::checkpoint::{LeaderEpochs, PartitionMetadata};
 use crate::effect::{Entry, EntryKind};
 use crate::log::{FileSuffix, parse_file_name};
@@ -18,8 +19,8 @@ pub(super) struct Listing {
     pub(super) partition_metadata: Option<u64>,
     /// Length of `leader-epoch-checkpoint`, if it is there.
     pub(super) leader_epochs: Option<u64>,
-    /// A file that a Kafka in the middle of compaction or a split left, and must itself complete.
-    pub(super) unfinished: Option<String>,
+    /// Files of work that was cut short.
+    pub(super) leftovers: Leftovers,
     /// `.log` files whose names have no offset in 20 digits.
     pub(super) odd_names: Vec<String>,
 }
@@ -45,17 +46,12 @@ impl Listing {
                 self.partition_metadata = Some(entry.length);
             }
             None if entry.name == LeaderEpochs::FILE => self.leader_epochs = Some(entry.length),
-            None => self.add_odd(entry.name),
-        }
-    }
-
-    fn add_odd(&mut self, name: String) {
-        match name.rsplit_once('.') {
-            Some((_, "swap" | "cleaned")) => {
-                self.unfinished.get_or_insert(name);
+            None if self.leftovers.take(&entry) => {}
+            None => {
+                if let Some((_, "log")) = entry.name.rsplit_once('.') {
+                    self.odd_names.push(entry.name);
+                }
             }
-            Some((_, "log")) => self.odd_names.push(name),
-            _ => {}
         }
     }
 }

@@ -1,18 +1,20 @@
 //! Loads one partition's log from its directory, and repairs what a crash left of it.
 //!
-//! The directory is listed, its two small files are read, and every segment is walked batch by
-//! batch. Only then is anything changed: what lies behind the first invalid batch goes, what is not
+//! The directory is listed, its two small files are read, what work that was cut short has left is put
+//! in order, and every segment is walked batch by batch. Only then is anything changed: what lies behind the first invalid batch goes, what is not
 //! known to be synced is written back and synced, and the log is handed over with everything in it
 //! durable. Each step may be cut anywhere: the next start finds the same log and does the rest.
 
 mod context;
 #[cfg(test)]
 mod crash_tests;
+mod leftovers;
 mod legacy_crc;
 mod listing;
 mod recovery;
 mod repair;
 mod scan;
+mod small_files;
 #[cfg(test)]
 mod tests;
 
@@ -28,17 +30,15 @@ use bytes::Bytes;
 pub use context::{LoadLogContext, LoadLogFailure};
 
 use super::{JobOutcome, JobResult};
-use crate::checkpoint::{LeaderEpochs, PartitionMetadata, replace_file};
-use crate::effect::{Completion, Effect, FileRef, IoError, Operation, OperationResult};
+use crate::checkpoint::LeaderEpochs;
+use crate::effect::{Completion, Effect, Entry, FileRef, IoError, Operation, OperationResult};
 use crate::event::{Event, Severity};
 use crate::ids::{EffectId, JobId, Numbering};
 use crate::log::{Companions, FileSuffix, Log, LogParts, SegmentParts, file_name};
+use leftovers::SwapWalk;
 use listing::Listing;
 use recovery::{Fault, FoundSegment, Offsets};
 use scan::SegmentScan;
-
-/// `partition.metadata` has 43 bytes; a longer one than this is not one.
-const PARTITION_METADATA_BYTES_MAX: u64 = 4096;
 
 /// Operations of one effect: many small ones should not keep a worker for long.
 const OPERATIONS_MAX: usize = 64;
@@ -53,12 +53,16 @@ pub(super) struct LoadLog {
     waiting: Option<EffectId>,
     events: Vec<Event>,
     outcome: Option<JobOutcome>,
+    /// Until its segments are loaded.
+    listing: Listing,
     segments: Vec<FoundSegment>,
     companions: Vec<(i64, FileSuffix)>,
     offsets: Offsets,
     log_start: i64,
     /// `None` when it is missing or unreadable.
     epochs_on_disk: Option<LeaderEpochs>,
+    /// `partition.metadata` is missing.
+    needs_metadata: bool,
     /// Effects to come, one after another.
     queue: VecDeque<Vec<Operation>>,
     /// Entries of the directory, or its own entry, may not be durable.
@@ -71,6 +75,10 @@ enum Stage {
     Create,
     List,
     SmallFiles { has_metadata: bool },
+    Stray,
+    Swap(SwapWalk),
+    Tidy,
+    Relist,
     Scan { segment: usize, scan: SegmentScan },
     Repair,
     WriteBack { segment: usize, position: u64 },
@@ -89,11 +97,13 @@ impl LoadLog {
             waiting: None,
             events: Vec::new(),
             outcome: None,
+            listing: Listing::default(),
             segments: Vec::new(),
             companions: Vec::new(),
             offsets,
             log_start: context.log_start.unwrap_or(0).max(0),
             epochs_on_disk: None,
+            needs_metadata: false,
             queue: VecDeque::new(),
             directory_is_dirty: false,
             context,
@@ -141,6 +151,10 @@ impl LoadLog {
             Stage::Create => self.complete(LeaderEpochs::default()),
             Stage::List => self.handle_listing(results),
             Stage::SmallFiles { has_metadata } => self.handle_small_files(has_metadata, results),
+            Stage::Stray => self.begin(),
+            Stage::Swap(walk) => self.handle_swap(walk, results),
+            Stage::Tidy => self.carry_on_tidying(),
+            Stage::Relist => self.handle_relisting(results),
             Stage::Scan { segment, scan } => self.handle_piece(segment, scan, results),
             Stage::WriteBack { segment, position } => {
                 self.handle_unsynced(segment, position, results);
@@ -152,89 +166,29 @@ impl LoadLog {
     }
 
     fn handle_listing(&mut self, results: Vec<OperationResult>) {
-        let Some(OperationResult::Listed(entries)) = results.into_iter().next() else {
-            unreachable!("a listing lists");
-        };
-        let listing = Listing::new(entries);
+        self.listing = Listing::new(listed(results));
+        self.read_small_files();
+    }
+
+    fn handle_relisting(&mut self, results: Vec<OperationResult>) {
+        self.listing = Listing::new(listed(results));
+        self.load_listing();
+    }
+
+    /// The directory is in order: its segments are loaded.
+    fn load_listing(&mut self) {
         let path = self.context.path.clone();
-        if let Some(name) = listing.unfinished {
-            return self.fail(format!(
-                "{path}/{name} is an unfinished replacement of segments: \
-                 start and stop Apache Kafka on this directory once to complete it"
-            ));
-        }
-        for name in listing.odd_names {
+        let Listing { segments, companions, odd_names, .. } = core::mem::take(&mut self.listing);
+        for name in odd_names {
             self.warn(format!("{path}/{name} is ignored: its name is not an offset in 20 digits"));
         }
-        for (base_offset, length) in listing.segments {
+        for (base_offset, length) in segments {
             let path = path.join(&file_name(base_offset, FileSuffix::Log));
             let file = FileRef { id: self.numbering.file(), path };
             self.segments.push(FoundSegment::new(base_offset, length, file));
         }
-        self.companions = listing.companions;
-
-        let metadata = listing.partition_metadata.filter(|length| *length > 0);
-        if listing.partition_metadata == Some(0) {
-            let name = PartitionMetadata::FILE;
-            self.warn(format!("{path}/{name} is empty and is written anew"));
-        }
-        let mut operations = Vec::new();
-        if let Some(length) = metadata {
-            let length = length.min(PARTITION_METADATA_BYTES_MAX);
-            self.push_read_whole(PartitionMetadata::FILE, length, &mut operations);
-        }
-        let epochs_max = u64::from(self.context.limits.job_piece_bytes);
-        match listing.leader_epochs {
-            Some(length) if length > epochs_max => {
-                self.warn(format!("{path}/{} is too long to be one", LeaderEpochs::FILE));
-            }
-            Some(length) => self.push_read_whole(LeaderEpochs::FILE, length, &mut operations),
-            None => {}
-        }
-        let has_metadata = metadata.is_some();
-        if operations.is_empty() {
-            return self.handle_small_files(has_metadata, Vec::new());
-        }
-        self.emit(Stage::SmallFiles { has_metadata }, operations);
-    }
-
-    fn handle_small_files(&mut self, has_metadata: bool, results: Vec<OperationResult>) {
-        let mut contents = results.into_iter().filter_map(|result| match result {
-            OperationResult::Read(content) => Some(content),
-            _ => None,
-        });
-        if has_metadata {
-            let content = contents.next().unwrap_or_default();
-            if let Err(reason) = self.check_metadata(&content) {
-                return self.fail(reason);
-            }
-        } else {
-            let operations = self.partition_metadata();
-            self.queue.push_back(operations);
-            self.directory_is_dirty = true;
-        }
-        if let Some(content) = contents.next() {
-            match LeaderEpochs::parse(&content) {
-                Ok(epochs) => self.epochs_on_disk = Some(epochs),
-                Err(error) => {
-                    let (path, name) = (&self.context.path, LeaderEpochs::FILE);
-                    self.warn(format!("{path}/{name} is made anew from the batches: {error}"));
-                }
-            }
-        }
+        self.companions = companions;
         self.scan_from(0);
-    }
-
-    fn check_metadata(&self, content: &[u8]) -> Result<(), String> {
-        let LoadLogContext { path, topic, topic_id, .. } = &self.context;
-        let name = PartitionMetadata::FILE;
-        let metadata = PartitionMetadata::parse(content)
-            .map_err(|error| format!("{path}/{name} is unreadable: {error}"))?;
-        if metadata.topic_id == *topic_id {
-            return Ok(());
-        }
-        let found = metadata.topic_id;
-        Err(format!("{path}/{name} names topic id {found}, topic {topic} has {topic_id}"))
     }
 
     /// Goes on with the first segment from `segment` on that has bytes.
@@ -304,17 +258,18 @@ impl LoadLog {
     }
 
     fn fail_io(&mut self, error: IoError) {
-        self.close(LoadLogFailure { reason: error.to_string(), error: Some(error) });
+        self.close(LoadLogFailure { reason: error.to_string(), error: Some(error) }, None);
     }
 
     fn fail(&mut self, reason: String) {
-        self.close(LoadLogFailure { reason, error: None });
+        self.close(LoadLogFailure { reason, error: None }, None);
     }
 
-    fn close(&mut self, failure: LoadLogFailure) {
+    /// Closes what is open, `also` too.
+    fn close(&mut self, failure: LoadLogFailure, also: Option<FileRef>) {
         let open = self.segments.iter().filter(|segment| segment.is_open);
-        let operations: Vec<_> =
-            open.map(|segment| Operation::Close(segment.file.clone())).collect();
+        let open = open.map(|segment| segment.file.clone()).chain(also);
+        let operations: Vec<_> = open.map(Operation::Close).collect();
         if operations.is_empty() {
             self.outcome = Some(JobOutcome::LogFailed(failure));
         } else {
@@ -330,20 +285,15 @@ impl LoadLog {
         self.out = Some((id, Effect::Operations(operations)));
     }
 
-    fn partition_metadata(&mut self) -> Vec<Operation> {
-        let path = self.context.path.join(PartitionMetadata::FILE);
-        let content = PartitionMetadata { topic_id: self.context.topic_id }.format();
-        replace_file(&path, content, &mut self.numbering)
-    }
-
-    fn push_read_whole(&mut self, name: &str, length: u64, operations: &mut Vec<Operation>) {
-        let file = FileRef { id: self.numbering.file(), path: self.context.path.join(name) };
-        operations.push(Operation::Read { file: file.clone(), position: 0, length: length as u32 });
-        operations.push(Operation::Close(file));
-    }
-
     fn warn(&mut self, text: String) {
         self.events.push(Event::Notice { severity: Severity::Warning, text });
+    }
+}
+
+fn listed(results: Vec<OperationResult>) -> Vec<Entry> {
+    match results.into_iter().next_back() {
+        Some(OperationResult::Listed(entries)) => entries,
+        _ => unreachable!("a listing lists"),
     }
 }
 

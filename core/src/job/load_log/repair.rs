@@ -38,6 +38,11 @@ impl LoadLog {
             shortened = None;
             self.restart_at_log_start(&mut cut);
         }
+        if self.needs_metadata {
+            let operations = self.partition_metadata();
+            self.queue.push_back(operations);
+            self.directory_is_dirty = true;
+        }
         self.remove_active_indexes(&mut cut);
         self.queue_removals(cut);
         self.queue.extend(shortened.map(|operation| Vec::from([operation])));
@@ -239,7 +244,7 @@ impl LoadLog {
         self.finish(epochs);
     }
 
-    fn queue_in_parts(&mut self, operations: Vec<Operation>) {
+    pub(super) fn queue_in_parts(&mut self, operations: Vec<Operation>) {
         self.queue.extend(operations.chunks(OPERATIONS_MAX).map(<[Operation]>::to_vec));
     }
 }

@@ -1,3 +1,5 @@
+mod leftovers;
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -66,6 +68,7 @@ fn context() -> LoadLogContext {
         topic: "t".into(),
         topic_id: TOPIC_ID,
         partition: 0,
+        stray_id: Uuid([0xab; 16]),
         exists: true,
         recovery_point: None,
         synced_end: None,
@@ -77,6 +80,7 @@ fn context() -> LoadLogContext {
 }
 
 fn run(disk: &mut Disk, context: LoadLogContext) -> (Vec<Event>, Result<Log, LoadLogFailure>) {
+    disk.close_all();
     disk.trace.clear();
     let result = disk.run(&mut Job::load_log(JobId(1), context));
     let outcome = match result.outcome {
@@ -236,14 +240,33 @@ fn empty_partition_metadata_is_written_with_a_warning() {
 }
 
 #[test]
-fn directory_of_another_topic_is_left_alone() {
+fn directory_of_another_topic_becomes_a_stray_one() {
     let mut disk = directory();
     disk.put(&path(PartitionMetadata::FILE), metadata(Uuid([8; 16])));
+    let (events, log) = load(&mut disk, context());
+    let stray = format!("/data/t-0.{}-stray", "ab".repeat(16));
     assert_eq!(
-        fail(&mut disk, context()),
-        "/data/t-0/partition.metadata names topic id CAgICAgICAgICAgICAgICA, \
-         topic t has BwcHBwcHBwcHBwcHBwcHBw"
+        warnings(&events),
+        [format!(
+            "/data/t-0/partition.metadata names topic id CAgICAgICAgICAgICAgICA, \
+             topic t has BwcHBwcHBwcHBwcHBwcHBw: it is kept as {stray}, and the partition is empty"
+        )]
     );
+    assert_eq!((ends(&log), segments(&log)), ((0, 0), vec![]));
+    assert_eq!(disk.get(&path(PartitionMetadata::FILE)), Some(metadata(TOPIC_ID).as_bytes()));
+    let kept = disk.get(&format!("{stray}/{}", file_name(6, FileSuffix::Log)));
+    assert_eq!(kept, Some(batches(6..10).as_slice()));
+    let renamed = place(&disk, |o| matches!(o, Operation::Rename { .. }));
+    assert_eq!(disk.trace[renamed + 1], Operation::SyncDirectory(Path::new("/data")));
+}
+
+#[test]
+fn directory_of_another_topic_is_left_alone_where_records_were_synced() {
+    let mut disk = directory();
+    disk.put(&path(PartitionMetadata::FILE), metadata(Uuid([8; 16])));
+    let synced = LoadLogContext { synced_end: Some(3), ..context() };
+    let reason = fail(&mut disk, synced);
+    assert!(reason.ends_with("and was synced up to offset 3"), "{reason}");
     disk.put(&path(PartitionMetadata::FILE), "nonsense");
     assert!(fail(&mut disk, context()).starts_with("/data/t-0/partition.metadata is unreadable"));
 }
@@ -253,20 +276,6 @@ fn padded_topic_id_is_the_same() {
     let mut disk = directory();
     disk.put(&path(PartitionMetadata::FILE), format!("{}==\n", metadata(TOPIC_ID)));
     assert_eq!(ends(&load(&mut disk, context()).1), (0, 10));
-}
-
-#[test]
-fn unfinished_work_of_a_kafka_is_left_to_it() {
-    for name in ["00000000000000000000.log.swap", "00000000000000000006.index.cleaned"] {
-        let mut disk = directory();
-        disk.put(&path(name), "x");
-        let reason = fail(&mut disk, context());
-        assert!(reason.contains(name) && reason.contains("start and stop Apache Kafka"));
-    }
-    let mut disk = directory();
-    disk.put(&path("00000000000000000000.log.deleted"), "x");
-    assert_eq!(ends(&load(&mut disk, context()).1), (0, 10));
-    assert!(disk.get(&path("00000000000000000000.log.deleted")).is_some());
 }
 
 #[test]
