@@ -3,10 +3,18 @@
 
 use bytes::{Bytes, BytesMut};
 use klamm_core::api::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use klamm_core::api::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
+use klamm_core::api::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
 use klamm_core::api::describe_topic_partitions::{
     DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
 };
+use klamm_core::api::fetch::{FetchRequest, FetchResponse};
+use klamm_core::api::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use klamm_core::api::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 use klamm_core::api::metadata::{MetadataRequest, MetadataResponse};
+use klamm_core::api::offset_for_leader_epoch::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+};
 use klamm_core::api::produce::{ProduceRequest, ProduceResponse};
 use klamm_core::codec::{Message, Reader};
 use klamm_core::frame::RequestHeader;
@@ -24,6 +32,18 @@ pub fn fuzz_messages(data: &[u8]) -> usize {
     let data = Bytes::copy_from_slice(data);
     settled::<ProduceRequest>(&data)
         + settled::<ProduceResponse>(&data)
+        + settled::<FetchRequest>(&data)
+        + settled::<FetchResponse>(&data)
+        + settled::<ListOffsetsRequest>(&data)
+        + settled::<ListOffsetsResponse>(&data)
+        + settled::<OffsetForLeaderEpochRequest>(&data)
+        + settled::<OffsetForLeaderEpochResponse>(&data)
+        + settled::<DeleteRecordsRequest>(&data)
+        + settled::<DeleteRecordsResponse>(&data)
+        + settled::<InitProducerIdRequest>(&data)
+        + settled::<InitProducerIdResponse>(&data)
+        + settled::<DescribeProducersRequest>(&data)
+        + settled::<DescribeProducersResponse>(&data)
         + settled::<MetadataRequest>(&data)
         + settled::<MetadataResponse>(&data)
         + settled::<ApiVersionsRequest>(&data)

@@ -90,7 +90,7 @@ impl FrameSource {
         let api = &APIS[self.below(APIS.len())];
         let mut frame = vec![0; 4];
         frame.extend(api.key.0.to_be_bytes());
-        frame.extend((self.below(16) as i16 - 1).to_be_bytes());
+        frame.extend((self.below(20) as i16 - 1).to_be_bytes());
         frame.extend([0, 0, 0, 7, 0xff, 0xff]);
         // Small numbers read as lengths and counts more often than noise does.
         let is_small = self.below(2) == 0;

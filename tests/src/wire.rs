@@ -3,10 +3,18 @@
 use bytes::Bytes;
 use klamm_core::api::ApiKey;
 use klamm_core::api::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use klamm_core::api::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
+use klamm_core::api::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
 use klamm_core::api::describe_topic_partitions::{
     DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
 };
+use klamm_core::api::fetch::{FetchRequest, FetchResponse};
+use klamm_core::api::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use klamm_core::api::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 use klamm_core::api::metadata::{MetadataRequest, MetadataResponse};
+use klamm_core::api::offset_for_leader_epoch::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+};
 use klamm_core::api::produce::{ProduceRequest, ProduceResponse};
 use klamm_core::codec::{Field, Form, Message, Part, Reader, Writer};
 use klamm_core::frame::{
@@ -40,17 +48,8 @@ pub fn explain_request(frame: &[u8]) -> String {
         }
         let mut dump = start(&content);
         dump.group("header", |dump| header.write(dump));
-        match header.api_key {
-            ApiKey::PRODUCE => body::<ProduceRequest>(&mut dump, &mut reader, header.api_version),
-            ApiKey::METADATA => body::<MetadataRequest>(&mut dump, &mut reader, header.api_version),
-            ApiKey::API_VERSIONS => {
-                body::<ApiVersionsRequest>(&mut dump, &mut reader, header.api_version)
-            }
-            ApiKey::DESCRIBE_TOPIC_PARTITIONS => {
-                body::<DescribeTopicPartitionsRequest>(&mut dump, &mut reader, header.api_version)
-            }
-            key => Err(format!("no request of key {}", key.0)),
-        }?;
+        let (explain, _) = bodies(header.api_key)?;
+        explain(&mut dump, &mut reader, header.api_version)?;
         finish(dump, &reader, frame)
     });
     titled("request", frame, annotated)
@@ -73,15 +72,8 @@ pub fn explain_response(request: &[u8], frame: &[u8]) -> String {
         let mut dump = start(&content);
         let header = RequestHeader { correlation_id, ..request };
         dump.group("header", |dump| write_response_header(dump, &header));
-        match header.api_key {
-            ApiKey::PRODUCE => body::<ProduceResponse>(&mut dump, &mut reader, version),
-            ApiKey::METADATA => body::<MetadataResponse>(&mut dump, &mut reader, version),
-            ApiKey::API_VERSIONS => body::<ApiVersionsResponse>(&mut dump, &mut reader, version),
-            ApiKey::DESCRIBE_TOPIC_PARTITIONS => {
-                body::<DescribeTopicPartitionsResponse>(&mut dump, &mut reader, version)
-            }
-            key => Err(format!("no response of key {}", key.0)),
-        }?;
+        let (_, explain) = bodies(header.api_key)?;
+        explain(&mut dump, &mut reader, version)?;
         finish(dump, &reader, frame)
     });
     titled("response", frame, annotated)
@@ -120,6 +112,31 @@ fn start(content: &Bytes) -> Dump {
     (content.len() as i32).encode(&mut dump, Form::new(0, false));
     dump.end();
     dump
+}
+
+type Explain = fn(&mut Dump, &mut Reader<'_>, i16) -> Result<(), String>;
+
+/// What explains an API's requests, and what its answers.
+fn bodies(key: ApiKey) -> Result<(Explain, Explain), String> {
+    Ok(match key {
+        ApiKey::PRODUCE => (body::<ProduceRequest>, body::<ProduceResponse>),
+        ApiKey::FETCH => (body::<FetchRequest>, body::<FetchResponse>),
+        ApiKey::LIST_OFFSETS => (body::<ListOffsetsRequest>, body::<ListOffsetsResponse>),
+        ApiKey::METADATA => (body::<MetadataRequest>, body::<MetadataResponse>),
+        ApiKey::API_VERSIONS => (body::<ApiVersionsRequest>, body::<ApiVersionsResponse>),
+        ApiKey::DELETE_RECORDS => (body::<DeleteRecordsRequest>, body::<DeleteRecordsResponse>),
+        ApiKey::INIT_PRODUCER_ID => (body::<InitProducerIdRequest>, body::<InitProducerIdResponse>),
+        ApiKey::OFFSET_FOR_LEADER_EPOCH => {
+            (body::<OffsetForLeaderEpochRequest>, body::<OffsetForLeaderEpochResponse>)
+        }
+        ApiKey::DESCRIBE_PRODUCERS => {
+            (body::<DescribeProducersRequest>, body::<DescribeProducersResponse>)
+        }
+        ApiKey::DESCRIBE_TOPIC_PARTITIONS => {
+            (body::<DescribeTopicPartitionsRequest>, body::<DescribeTopicPartitionsResponse>)
+        }
+        key => return Err(format!("no body of key {}", key.0)),
+    })
 }
 
 fn body<M: Message>(dump: &mut Dump, reader: &mut Reader<'_>, version: i16) -> Result<(), String> {

@@ -6,8 +6,14 @@ use std::cell::Cell;
 
 use bytes::{Bytes, BytesMut};
 use klamm_core::api::ApiKey;
+use klamm_core::api::delete_records::DeleteRecordsRequest;
+use klamm_core::api::describe_producers::DescribeProducersRequest;
 use klamm_core::api::describe_topic_partitions::{DescribeTopicPartitionsRequest, TopicRequest};
+use klamm_core::api::fetch::FetchRequest;
+use klamm_core::api::init_producer_id::InitProducerIdRequest;
+use klamm_core::api::list_offsets::ListOffsetsRequest;
 use klamm_core::api::metadata::{MetadataRequest, MetadataRequestTopic};
+use klamm_core::api::offset_for_leader_epoch::OffsetForLeaderEpochRequest;
 use klamm_core::api::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_core::batch::{BatchBuilder, Codec, ProduceRules, check_produced};
 use klamm_core::codec::{Message, Reader};
@@ -99,6 +105,14 @@ fn lengths_beyond_the_frame_reserve_nothing() {
     assert_eq!(refused::<MetadataRequest>(b"\xff\xff\xff\xff\x0f", 9), 0);
     assert_eq!(refused::<ProduceRequest>(b"\xff\xff\0\0\0\0\0\0\x7f\xff\xff\xff", 3), 0);
     assert_eq!(refused::<ProduceRequest>(b"\x7f\xff", 3), 0);
+    let many = b"\x7f\xff\xff\xff";
+    assert_eq!(refused::<FetchRequest>(&[&[0; 17][..], many].concat(), 4), 0);
+    assert_eq!(refused::<FetchRequest>(&[&[0; 21][..], b"\xff\xff\xff\xff\x07"].concat(), 13), 0);
+    assert_eq!(refused::<ListOffsetsRequest>(&[&[0; 4][..], many].concat(), 1), 0);
+    assert_eq!(refused::<OffsetForLeaderEpochRequest>(many, 2), 0);
+    assert_eq!(refused::<DeleteRecordsRequest>(many, 0), 0);
+    assert_eq!(refused::<InitProducerIdRequest>(b"\x7f\xff", 0), 0);
+    assert_eq!(refused::<DescribeProducersRequest>(b"\xff\xff\xff\xff\x07", 0), 0);
     let record = Bytes::from_static(b"\x01\x03\0\0\0\0\0ABCDEFGHIJKLMNOP\xff\xff\xff\xff\x07");
     assert_eq!(largest(|| assert!(MetadataRecord::decode(&record).is_err())), 0);
 }

@@ -1,6 +1,7 @@
 //! Random values of the types that messages are made of, the odd ones among them often.
 
 use bytes::Bytes;
+use klamm_core::api::fetch::Records;
 use klamm_core::error_code::ErrorCode;
 use klamm_core::ids::Uuid;
 use klamm_core::rng::Rng;
@@ -69,6 +70,13 @@ impl Arbitrary for Bytes {
     fn arbitrary(rng: &mut Rng) -> Self {
         let length = [0, 1, 126, 127, 128, 20_000][rng.below(6) as usize];
         (0..length).map(|_| rng.next_u64() as u8).collect()
+    }
+}
+
+/// In memory, which is what can be read back.
+impl Arbitrary for Records {
+    fn arbitrary(rng: &mut Rng) -> Self {
+        Self::Bytes(Bytes::arbitrary(rng))
     }
 }
 

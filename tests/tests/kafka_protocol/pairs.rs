@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages as theirs;
-use kafka_protocol::messages::{BrokerId, TopicName, TransactionalId};
+use kafka_protocol::messages::{BrokerId, ProducerId, TopicName, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 use klamm_core::api;
+use klamm_core::api::fetch::Records;
 use klamm_core::error_code::ErrorCode;
 use klamm_core::ids::Uuid;
 use klamm_core::records;
@@ -34,13 +35,25 @@ values! {
     i32 => i32: |value| *value;
     i64 => i64: |value| *value;
     u16 => u16: |value| *value;
+    i8 => i8: |value| *value;
     i32 => BrokerId: |value| BrokerId(*value);
+    i64 => ProducerId: |value| ProducerId(*value);
     ErrorCode => i16: |value| value.0;
     Uuid => uuid::Uuid: |value| uuid::Uuid::from_bytes(value.0);
     Bytes => Bytes: Bytes::clone;
     String => StrBytes: |value| StrBytes::from_string(value.clone());
     String => TopicName: |value| TopicName(value.same());
     String => TransactionalId: |value| TransactionalId(value.same());
+}
+
+/// Records that were read are bytes.
+impl Same<Option<Bytes>> for Records {
+    fn same(&self) -> Option<Bytes> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes.clone()),
+            Self::File(range) => panic!("{range:?} is not in memory"),
+        }
+    }
 }
 
 impl<T: Same<U>, U> Same<Option<U>> for Option<T> {
@@ -105,6 +118,111 @@ structures! { api::produce => theirs::produce_response;
     BatchIndexAndErrorMessage { batch_index, batch_index_error_message }
     LeaderIdAndEpoch { leader_id, leader_epoch }
     NodeEndpoint { node_id, host, port, rack }
+}
+
+structures! { api::fetch => theirs::fetch_request;
+    FetchRequest {
+        cluster_id, replica_id, replica_state, max_wait_ms, min_bytes, max_bytes, isolation_level,
+        session_id, session_epoch, topics, forgotten_topics_data, rack_id,
+    }
+    ReplicaState { replica_id, replica_epoch }
+    FetchTopic { topic, topic_id, partitions }
+    FetchPartition {
+        partition, current_leader_epoch, fetch_offset, last_fetched_epoch, log_start_offset,
+        partition_max_bytes, replica_directory_id, high_watermark,
+    }
+    ForgottenTopic { topic, topic_id, partitions }
+}
+
+structures! { api::fetch => theirs::fetch_response;
+    FetchResponse { throttle_time_ms, error_code, session_id, responses, node_endpoints }
+    FetchableTopicResponse { topic, topic_id, partitions }
+    PartitionData {
+        partition_index, error_code, high_watermark, last_stable_offset, log_start_offset,
+        diverging_epoch, current_leader, snapshot_id, aborted_transactions, preferred_read_replica,
+        records,
+    }
+    EpochEndOffset { epoch, end_offset }
+    SnapshotId { end_offset, epoch }
+    AbortedTransaction { producer_id, first_offset }
+}
+
+/// Structures of Produce, which the crate has a second time.
+impl Same<theirs::fetch_response::LeaderIdAndEpoch> for api::fetch::LeaderIdAndEpoch {
+    fn same(&self) -> theirs::fetch_response::LeaderIdAndEpoch {
+        theirs::fetch_response::LeaderIdAndEpoch::default()
+            .with_leader_id(self.leader_id.same())
+            .with_leader_epoch(self.leader_epoch)
+    }
+}
+
+impl Same<theirs::fetch_response::NodeEndpoint> for api::fetch::NodeEndpoint {
+    fn same(&self) -> theirs::fetch_response::NodeEndpoint {
+        theirs::fetch_response::NodeEndpoint::default()
+            .with_node_id(self.node_id.same())
+            .with_host(self.host.same())
+            .with_port(self.port)
+            .with_rack(self.rack.same())
+    }
+}
+
+structures! { api::list_offsets => theirs::list_offsets_request;
+    ListOffsetsRequest { replica_id, isolation_level, topics, timeout_ms }
+    ListOffsetsTopic { name, partitions }
+    ListOffsetsPartition { partition_index, current_leader_epoch, timestamp }
+}
+
+structures! { api::list_offsets => theirs::list_offsets_response;
+    ListOffsetsResponse { throttle_time_ms, topics }
+    ListOffsetsTopicResponse { name, partitions }
+    ListOffsetsPartitionResponse { partition_index, error_code, timestamp, offset, leader_epoch }
+}
+
+structures! { api::offset_for_leader_epoch => theirs::offset_for_leader_epoch_request;
+    OffsetForLeaderEpochRequest { replica_id, topics }
+    OffsetForLeaderTopic { topic, partitions }
+    OffsetForLeaderPartition { partition, current_leader_epoch, leader_epoch }
+}
+
+structures! { api::offset_for_leader_epoch => theirs::offset_for_leader_epoch_response;
+    OffsetForLeaderEpochResponse { throttle_time_ms, topics }
+    OffsetForLeaderTopicResult { topic, partitions }
+    EpochEndOffset { error_code, partition, leader_epoch, end_offset }
+}
+
+structures! { api::delete_records => theirs::delete_records_request;
+    DeleteRecordsRequest { topics, timeout_ms }
+    DeleteRecordsTopic { name, partitions }
+    DeleteRecordsPartition { partition_index, offset }
+}
+
+structures! { api::delete_records => theirs::delete_records_response;
+    DeleteRecordsResponse { throttle_time_ms, topics }
+    DeleteRecordsTopicResult { name, partitions }
+    DeleteRecordsPartitionResult { partition_index, low_watermark, error_code }
+}
+
+structures! { api::init_producer_id => theirs::init_producer_id_request;
+    InitProducerIdRequest { transactional_id, transaction_timeout_ms, producer_id, producer_epoch }
+}
+
+structures! { api::init_producer_id => theirs::init_producer_id_response;
+    InitProducerIdResponse { throttle_time_ms, error_code, producer_id, producer_epoch }
+}
+
+structures! { api::describe_producers => theirs::describe_producers_request;
+    DescribeProducersRequest { topics }
+    TopicRequest { name, partition_indexes }
+}
+
+structures! { api::describe_producers => theirs::describe_producers_response;
+    DescribeProducersResponse { throttle_time_ms, topics }
+    TopicResponse { name, partitions }
+    PartitionResponse { partition_index, error_code, error_message, active_producers }
+    ProducerState {
+        producer_id, producer_epoch, last_sequence, last_timestamp, coordinator_epoch,
+        current_txn_start_offset,
+    }
 }
 
 structures! { api::metadata => theirs::metadata_request;

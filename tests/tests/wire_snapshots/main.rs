@@ -1,5 +1,8 @@
 //! Every API in every version, field by field, in `snapshots/`.
 
+mod logs;
+mod producers;
+
 use bytes::{Bytes, BytesMut};
 use klamm_core::api::api_versions::{
     ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
@@ -27,7 +30,7 @@ use klamm_tests::wire::snapshot;
 const ID: Uuid = Uuid([0x11, 0x22, 0x33, 0x44, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 0x01]);
 
 fn snapshot_versions<Q: Message, A: Message>(case: &str, key: ApiKey, request: &Q, answer: &A) {
-    let Api { decoded, .. } = key.api().expect("a served API");
+    let Api { decoded, .. } = key.api().expect("a known API");
     for version in decoded.clone() {
         let header = RequestHeader {
             api_key: key,
