@@ -13,6 +13,7 @@ mod locate;
 mod offset_index;
 mod pending;
 mod place;
+pub mod producers;
 mod roll;
 mod search;
 mod segment;
