@@ -29,7 +29,7 @@ use crate::batch::CheckedBatch;
 use crate::checkpoint::{LeaderEpochs, replace_file};
 use crate::effect::{Effect, FileRef, Operation, Path, SyncSet};
 use crate::ids::{DirectoryIndex, EffectId, Numbering};
-use crate::time::Now;
+use crate::time::{Millis, Now};
 pub use config::LogConfig;
 pub use indexes::{
     EntryFile, IndexFault, IndexFiles, IndexedBatch, Indexes, MaxTimestamp, OFFSET_ENTRY_BYTES,
@@ -38,6 +38,7 @@ pub use indexes::{
 pub use offset_index::{OffsetEntry, OffsetIndex};
 use pending::{Pending, Target};
 pub use place::{Located, Lookup, Place};
+use producers::ProducerStates;
 pub use search::{Search, SearchStep};
 pub use segment::{Companions, FileSuffix, Segment, SegmentParts, file_name, parse_file_name};
 use tail::{Tail, TailEnd};
@@ -78,6 +79,8 @@ pub struct LogParts {
     pub end: i64,
     /// Where each leader epoch began, as the checkpoint on disk has it.
     pub epochs: LeaderEpochs,
+    /// Who wrote to it, as of its end.
+    pub producers: ProducerStates,
     /// What it goes by.
     pub config: LogConfig,
 }
@@ -99,6 +102,7 @@ pub struct Log {
     pending: Pending,
     /// Base offsets of the segments with completed writes that no sync has taken up.
     dirty: Vec<i64>,
+    producers: ProducerStates,
     epochs: LeaderEpochs,
     /// The replacement of the epoch checkpoint that is out, and those that wait for it: two of them
     /// out together could end in the wrong order.
@@ -115,6 +119,8 @@ impl Log {
         );
         let segments: Vec<_> = parts.segments.into_iter().map(Segment::found).collect();
         let end = end_place(&segments, parts.end);
+        let mut producers = parts.producers;
+        producers.advance(parts.end);
         Self {
             path: parts.path,
             log_directory: parts.log_directory,
@@ -128,6 +134,7 @@ impl Log {
             syncing: None,
             pending: Pending::default(),
             dirty: Vec::new(),
+            producers,
             epochs: parts.epochs,
             epochs_out: None,
             epochs_waiting: VecDeque::new(),
@@ -167,6 +174,7 @@ impl Log {
         };
         active.take(&info, last_offset, now.wall_ms, interval_bytes);
         self.tail.push(batch_end);
+        self.producers.note(&info, base_offset, now.mono);
         self.accepted = last_offset + 1;
         let id = numbering.effect();
         self.pending.push(id, self.accepted_place(), Target::Segment);
@@ -224,6 +232,7 @@ impl Log {
         let Some(end) = self.syncing.take() else { return false };
         let moved = end.offset > self.synced.offset;
         self.synced = end;
+        self.producers.advance(end.offset);
         moved
     }
 
@@ -243,7 +252,9 @@ impl Log {
     /// The last stable offset: no record below it, and below the end of `level`, belongs to a
     /// transaction that is still open.
     pub fn last_stable(&self, level: Level) -> i64 {
-        self.end(level)
+        let end = self.end(level);
+        let unstable = self.producers.first_unstable(end);
+        unstable.map_or(end, |first| first.max(self.log_start).min(end))
     }
 
     /// What is durable in every respect: recovery after a crash may begin there. The data below it is
@@ -275,6 +286,16 @@ impl Log {
     /// Where each leader epoch began.
     pub fn epochs(&self) -> &LeaderEpochs {
         &self.epochs
+    }
+
+    /// Who wrote to it.
+    pub fn producers(&self) -> &ProducerStates {
+        &self.producers
+    }
+
+    /// Forgets up to `at_most` producers that have been idle for `idle`, and says how many.
+    pub fn expire_producers(&mut self, idle: Millis, now: Now, at_most: usize) -> usize {
+        self.producers.expire(idle, now.mono, at_most)
     }
 
     /// The partition's directory.

@@ -2,6 +2,7 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::producers::{ProducerStates, Verdict};
 use super::{Companions, Indexes, Level, Log, LogConfig, LogParts, SegmentParts};
 use crate::batch::{BatchBuilder, CheckedBatch};
 use crate::checkpoint::LeaderEpochs;
@@ -35,6 +36,7 @@ impl Fixture {
             log_start: 0,
             end: 0,
             epochs,
+            producers: ProducerStates::default(),
             config: config(segment_bytes),
         });
         Self { log, numbering: Numbering::new(JobId::BROKER), effects: Vec::new() }
@@ -207,6 +209,7 @@ fn segment_rolls_before_a_relative_offset_overflows() {
         log_start: 0,
         end: i64::from(i32::MAX),
         epochs: log.log.epochs().clone(),
+        producers: ProducerStates::default(),
         config: config(1 << 30),
     };
     log.log = Log::new(parts.clone());
@@ -376,6 +379,27 @@ fn ends_never_pass_a_hole_whatever_the_order() {
         assert_eq!((written, log_synced), (accepted, accepted), "seed {seed}");
         assert!(log.log.is_idle() && !log.log.is_dirty());
     }
+}
+
+#[test]
+fn append_notes_its_producer_and_the_last_stable_offset_its_transaction() {
+    let mut log = Fixture::new(1 << 30);
+    log.append(2, 0);
+    let mut builder = BatchBuilder::new().producer(7, 0, 0).transactional();
+    builder.append(1_000, None, None);
+    let batch = builder.build();
+    let info = *batch.info();
+    assert_eq!(log.log.producers().check(&info), Verdict::Accept);
+    let (numbering, effects) = (&mut log.numbering, &mut log.effects);
+    log.log.append(batch, 0, Now::default(), numbering, effects);
+    let duplicate = Verdict::Duplicate { base_offset: 2, last_offset: 2, timestamp_ms: 1_000 };
+    assert_eq!(log.log.producers().check(&info), duplicate);
+    assert_eq!(log.log.last_stable(Level::Written), 0, "nothing is written");
+    log.append(1, 0);
+    log.complete_all();
+    assert_eq!(log.log.end(Level::Written), 4);
+    assert_eq!(log.log.last_stable(Level::Written), 2);
+    assert_eq!(log.log.last_stable(Level::Synced), 0);
 }
 
 #[test]
