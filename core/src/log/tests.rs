@@ -3,7 +3,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::producers::{ProducerStates, Verdict};
-use super::{Companions, Indexes, Level, Log, LogConfig, LogParts, SegmentParts};
+use super::{
+    Companions, FileSuffix, Indexes, Level, Log, LogConfig, LogParts, SegmentParts, parse_file_name,
+};
 use crate::batch::{BatchBuilder, CheckedBatch};
 use crate::checkpoint::LeaderEpochs;
 use crate::effect::{Effect, Operation, Path, SyncSet};
@@ -15,7 +17,10 @@ use crate::time::Now;
 struct Fixture {
     log: Log,
     numbering: Numbering,
+    /// Writes, and replacements of the epoch checkpoint.
     effects: Vec<(EffectId, Effect)>,
+    /// What goes out beside finished segments.
+    seals: Vec<(EffectId, Effect)>,
 }
 
 impl Fixture {
@@ -37,16 +42,27 @@ impl Fixture {
             end: 0,
             epochs,
             producers: ProducerStates::default(),
+            newest_snapshot: None,
             config: config(segment_bytes),
         });
-        Self { log, numbering: Numbering::new(JobId::BROKER), effects: Vec::new() }
+        Self {
+            log,
+            numbering: Numbering::new(JobId::BROKER),
+            effects: Vec::new(),
+            seals: Vec::new(),
+        }
     }
 
     fn append(&mut self, records: i32, epoch: i32) -> (i64, i64) {
         let (log, numbering) = (&mut self.log, &mut self.numbering);
         let appended =
             log.append(batch(records), epoch, Now::default(), numbering, &mut self.effects);
+        self.set_seals_apart();
         (appended.base_offset, appended.last_offset)
+    }
+
+    fn set_seals_apart(&mut self) {
+        self.seals.extend(self.effects.extract_if(.., |(_, effect)| is_seal(effect)));
     }
 
     fn complete(&mut self, at: usize) -> bool {
@@ -54,9 +70,19 @@ impl Fixture {
         self.log.handle_written(id, &mut self.effects)
     }
 
+    /// The seal that is out is carried out, and the next one goes out.
+    fn complete_seal(&mut self) {
+        let (id, _) = self.seals.remove(0);
+        assert!(!self.log.handle_written(id, &mut self.effects));
+        self.set_seals_apart();
+    }
+
     fn complete_all(&mut self) {
         while !self.effects.is_empty() {
             self.complete(0);
+        }
+        while !self.seals.is_empty() {
+            self.complete_seal();
         }
     }
 
@@ -88,6 +114,12 @@ impl Fixture {
             })
             .collect()
     }
+}
+
+fn is_seal(effect: &Effect) -> bool {
+    let Effect::Operations(operations) = effect else { return false };
+    let name = operations[0].path().name();
+    matches!(parse_file_name(name), Some((_, FileSuffix::Index)))
 }
 
 fn config(segment_bytes: u32) -> LogConfig {
@@ -210,6 +242,7 @@ fn segment_rolls_before_a_relative_offset_overflows() {
         end: i64::from(i32::MAX),
         epochs: log.log.epochs().clone(),
         producers: ProducerStates::default(),
+        newest_snapshot: None,
         config: config(1 << 30),
     };
     log.log = Log::new(parts.clone());

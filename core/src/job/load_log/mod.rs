@@ -254,6 +254,7 @@ impl LoadLog {
             end: self.offsets.end,
             epochs,
             producers: ProducerStates::default(),
+            newest_snapshot: None,
             config: self.context.config,
         });
         self.outcome = Some(JobOutcome::LogLoaded(Box::new(log)));
