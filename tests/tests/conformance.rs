@@ -109,17 +109,12 @@ fn a_change_of_any_byte_is_noticed() {
             continue;
         }
         let case = Case(exchange);
-        assert!(case.compare(&answer, &[&answer[..], &[0]].concat()).is_err());
+        assert!(!case.agree(&answer, &[&answer[..], &[0]].concat()));
         for at in 0..answer.len() {
             let mut changed = answer.clone();
             changed[at] ^= 0x01;
             let varies = case.0.varies.iter().any(|range| range.contains(&at));
-            assert_eq!(
-                case.compare(&answer, &changed).is_ok(),
-                varies,
-                "{} byte {at}",
-                case.0.name
-            );
+            assert_eq!(case.agree(&answer, &changed), varies, "{} byte {at}", case.0.name);
         }
     }
 }
@@ -160,28 +155,26 @@ impl Case {
         answer.extend(client.wait(node, PATIENCE));
         sessions.note(&self.0, &answer);
         let waited_ms = node.clock().micros_since(begun) / 1_000;
+        let (is_closed, error) = (client.is_closed(), client.error().cloned());
+        client.close(node);
         if let Some(waits_ms) = self.0.waits_ms.filter(|waits_ms| *waits_ms != waited_ms) {
             return Err(format!("answered after {waited_ms} ms, by Kafka after {waits_ms} ms"));
         }
-        let (is_closed, error) = (client.is_closed(), client.error().cloned());
-        client.close(node);
         let must_be_closed = self.0.response.is_none() || self.0.is_open == Some(false);
         if must_be_closed != is_closed {
             return Err(format!("closed: Kafka {must_be_closed}, here {is_closed} ({error:?})"));
         }
-        self.compare(self.0.response.as_deref().unwrap_or_default(), &answer)
+        let kafkas = self.0.response.as_deref().unwrap_or_default();
+        if self.agree(kafkas, &answer) {
+            return Ok(());
+        }
+        let kafkas_own = self.differing_lines(kafkas, &answer);
+        let own = self.differing_lines(&answer, kafkas);
+        Err(format!("\n  Kafka\n    {kafkas_own}\n  here\n    {own}"))
     }
 
-    fn compare(&self, kafkas: &[u8], ours: &[u8]) -> Result<(), String> {
-        if self.masked(kafkas) == self.masked(ours) {
-            return Ok(());
-        }
-        if self.decode(kafkas) == self.decode(ours) {
-            return Ok(());
-        }
-        let kafkas_own = self.differing_lines(kafkas, ours);
-        let own = self.differing_lines(ours, kafkas);
-        Err(format!("\n  Kafka{kafkas_own}\n  here{own}"))
+    fn agree(&self, kafkas: &[u8], ours: &[u8]) -> bool {
+        self.masked(kafkas) == self.masked(ours) || self.decode(kafkas) == self.decode(ours)
     }
 
     /// The lines of one explained answer that the other has not.
@@ -192,8 +185,9 @@ impl Case {
             explained.lines().map(|line| line.get(6..).unwrap_or(line).to_owned()).collect()
         };
         let others = lines(other);
-        let own = lines(answer).into_iter().filter(|line| !others.contains(line));
-        own.map(|line| format!("\n    {line}")).collect()
+        let own: Vec<String> =
+            lines(answer).into_iter().filter(|line| !others.contains(line)).collect();
+        own.join("\n    ")
     }
 
     fn masked(&self, answer: &[u8]) -> Vec<u8> {
