@@ -120,6 +120,7 @@ pub mod request;
 pub mod rng;
 pub mod time;
 
+pub use batch::Compression;
 pub use broker::{Broker, Exit, Output, Peer};
 pub use connection::{Chunk, Connection, ConnectionError};
 pub use job::{Job, JobOutcome, JobResult};

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use klamm_core::Broker;
-use klamm_core::batch::Compression;
 use klamm_core::config::Config;
 use klamm_core::time::Now;
+use klamm_core::{Broker, Compression};
 use klamm_runtime::{Handle, Machine, Options, StartError, start};
 
 use crate::supervisor::Supervisor;

@@ -90,12 +90,12 @@ impl Api {
 pub const APIS: &[Api] = &[
     api(ApiKey::PRODUCE, "Produce", 3..=13, 0..=13, 9),
     pending(ApiKey::FETCH, "Fetch", 4..=18, 12),
-    pending(ApiKey::LIST_OFFSETS, "ListOffsets", 1..=11, 6),
+    api(ApiKey::LIST_OFFSETS, "ListOffsets", 1..=11, 1..=11, 6),
     api(ApiKey::METADATA, "Metadata", 0..=13, 0..=13, 9),
     api(ApiKey::API_VERSIONS, "ApiVersions", 0..=4, 0..=4, 3),
     pending(ApiKey::DELETE_RECORDS, "DeleteRecords", 0..=2, 2),
     pending(ApiKey::INIT_PRODUCER_ID, "InitProducerId", 0..=5, 2),
-    pending(ApiKey::OFFSET_FOR_LEADER_EPOCH, "OffsetForLeaderEpoch", 2..=4, 4),
+    api(ApiKey::OFFSET_FOR_LEADER_EPOCH, "OffsetForLeaderEpoch", 2..=4, 2..=4, 4),
     pending(ApiKey::DESCRIBE_PRODUCERS, "DescribeProducers", 0..=0, 0),
     api(ApiKey::DESCRIBE_TOPIC_PARTITIONS, "DescribeTopicPartitions", 0..=0, 0..=0, 0),
 ];

@@ -7,11 +7,13 @@ mod checked;
 mod compression;
 mod convert;
 mod header;
+mod legacy;
 mod records;
 mod scan;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
+mod timestamp;
 mod varint;
 
 pub use builder::{BatchBuilder, NewRecord};
@@ -23,5 +25,7 @@ pub use compression::{ByteStream, Codec, Compression, CompressionError};
 pub use header::{
     Attributes, BatchHeader, LOG_OVERHEAD_BYTES, TimestampType, UP_TO_MAGIC_BYTES, UnknownCodec,
 };
+pub use legacy::{LegacyFault, legacy_timestamp};
 pub use records::{Headers, Record, RecordFault, RecordHeader, Records};
 pub use scan::{BatchFault, BatchView, CrcCheck, LegacyEntry, Step, next_batch};
+pub use timestamp::{TimedOffset, TimestampFault, find_timestamp};

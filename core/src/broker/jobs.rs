@@ -1,17 +1,22 @@
 //! Jobs of the broker: a bounded number under way, the rest in a queue.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 
+use super::list_offsets::OffsetSearch;
 use super::startup::Loading;
 use super::{Broker, Output};
+use crate::error_code::ErrorCode;
 use crate::ids::JobId;
-use crate::job::{Job, JobResult};
+use crate::job::{Job, JobOutcome, JobResult};
 
 /// What a job is for.
 #[derive(Debug)]
 pub(super) enum JobPurpose {
     /// A step of the start.
     Startup(Loading),
+    /// A partition of a ListOffsets request.
+    SearchTimestamp(OffsetSearch),
 }
 
 /// Jobs under way, and those that wait for a place.
@@ -35,9 +40,9 @@ impl Jobs {
     }
 
     /// Leaves all of them where they stand: each is crash-safe, and its result finds no purpose.
-    pub(super) fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) -> impl Iterator<Item = JobPurpose> {
         self.queue.clear();
-        self.purposes.clear();
+        core::mem::take(&mut self.purposes).into_values()
     }
 }
 
@@ -48,6 +53,22 @@ impl Broker {
         let id = JobId(self.jobs.next);
         self.jobs.purposes.insert(id, purpose);
         self.jobs.queue.push_back((id, job(id)));
+    }
+
+    /// True while another job may run at once.
+    pub(super) fn has_place_for_job(&self) -> bool {
+        self.jobs.purposes.len() < self.config.limits.jobs_max
+    }
+
+    /// A stop waits for no job; whoever waits for one is told.
+    pub(super) fn abandon_jobs(&mut self) {
+        let abandoned: Vec<JobPurpose> = self.jobs.abandon().collect();
+        for purpose in abandoned {
+            if let JobPurpose::SearchTimestamp(search) = purpose {
+                self.end_search(search, Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+            }
+        }
+        self.abandon_searches();
     }
 
     /// Hands out as many jobs as may run.
@@ -64,6 +85,13 @@ impl Broker {
         let Some(purpose) = self.jobs.purposes.remove(&id) else { return };
         match purpose {
             JobPurpose::Startup(loading) => self.handle_startup_job(id, loading, result.outcome),
+            JobPurpose::SearchTimestamp(search) => {
+                let JobOutcome::TimestampSearched(found) = result.outcome else {
+                    debug_assert!(false, "job {id:?} is a search");
+                    return;
+                };
+                self.handle_searched(search, found);
+            }
         }
         self.start_jobs();
     }

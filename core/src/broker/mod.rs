@@ -11,8 +11,12 @@ pub mod image;
 pub mod image_builder;
 mod jobs;
 mod joining;
+mod list_offsets;
+mod lookup;
 mod metadata_log;
 mod metadata_version;
+mod offset_for_leader_epoch;
+mod open_requests;
 mod pins;
 mod produce;
 mod registration;
@@ -45,6 +49,7 @@ use directory::LogDirectory;
 use flood::FloodGate;
 use image::Image;
 use jobs::Jobs;
+use list_offsets::{ListOffsets, OffsetSearch};
 use metadata_log::MetadataLog;
 pub use pins::Pins;
 use produce::{ProduceId, Produces};
@@ -116,6 +121,7 @@ pub struct Broker {
     partitions: BTreeMap<(Uuid, i32), PartitionState>,
     waits: Waits<Waiter>,
     produces: Produces,
+    list_offsets: ListOffsets,
     pins: Pins,
     flood: FloodGate,
     /// When the synced checkpoints are looked at next.
@@ -188,6 +194,8 @@ enum PartitionState {
 enum Waiter {
     /// A slot of a produce request.
     Produce(ProduceId, usize),
+    /// The record with the largest timestamp, to be found when it is visible.
+    ListOffsets(OffsetSearch),
     /// The draft of the image that is in flight.
     Metadata,
 }
@@ -228,6 +236,7 @@ impl Broker {
             next_incarnation: None,
             next_log: 0,
             produces: Produces::default(),
+            list_offsets: ListOffsets::default(),
             pins: Pins::default(),
             flood: FloodGate::new(config.limits.peer_events_per_second),
             checkpoint_due: None,
@@ -256,7 +265,7 @@ impl Broker {
         }
         match request.body {
             RequestBody::Produce(command) => {
-                self.handle_produce(from, request.number, command, now);
+                self.handle_produce(from, request.number, command);
             }
             RequestBody::Query(query) => {
                 let Some(listener) = self.connections.get(&from).cloned() else { return };
@@ -264,10 +273,14 @@ impl Broker {
                 let body = ResponseBody::Query { query, image, listener };
                 self.respond(from, Response { number: request.number, body });
             }
+            RequestBody::ListOffsets { version, request: asked } => {
+                self.handle_list_offsets(from, request.number, version, asked);
+            }
+            RequestBody::OffsetForLeaderEpoch { request: asked, .. } => {
+                self.handle_offset_for_leader_epoch(from, request.number, asked);
+            }
             // Not served yet: no connection hands them on.
             RequestBody::Fetch { .. }
-            | RequestBody::ListOffsets { .. }
-            | RequestBody::OffsetForLeaderEpoch { .. }
             | RequestBody::DeleteRecords { .. }
             | RequestBody::InitProducerId { .. }
             | RequestBody::DescribeProducers { .. } => self.push(Output::Close(from)),
@@ -285,6 +298,7 @@ impl Broker {
         self.begin(now);
         self.connections.remove(&id);
         self.produces.forget(id);
+        self.forget_list_offsets(id);
         let unlinks = self.pins.release_all(id);
         self.emit_unlinks(unlinks);
         // To be idle is no misbehaviour.
@@ -338,6 +352,7 @@ impl Broker {
     pub fn handle_timeout(&mut self, now: Now) {
         self.begin(now);
         self.expire_produces(now.mono);
+        self.expire_list_offsets();
         if let Some(event) = self.flood.handle_timeout(now.mono) {
             self.push(Output::Event(event));
         }
@@ -371,19 +386,19 @@ impl Broker {
         // when it is told to must not spin.
         let soon = Instant::from_micros(self.now.mono.as_micros().saturating_add(1));
         let waits = self.waits.has_due().then_some(soon);
-        let candidates =
-            [self.produces.deadline(), self.flood.deadline(), self.checkpoint_due, waits];
+        let candidates = [
+            self.produces.deadline(),
+            self.list_offsets.deadline(),
+            self.flood.deadline(),
+            self.checkpoint_due,
+            waits,
+        ];
         candidates.into_iter().flatten().min().map(|due| due.max(soon))
     }
 
     /// The present image; empty until [`Output::Ready`].
     pub fn image(&self) -> &Arc<Image> {
         &self.image
-    }
-
-    /// What jobs look into stored batches with.
-    pub fn compression(&self) -> &Arc<dyn Compression> {
-        &self.compression
     }
 
     /// The end of every input: what follows from what it changed.
@@ -422,11 +437,22 @@ impl Broker {
                 (Waiter::Produce(id, slot), Wake::Failed) => {
                     self.settle_produce(id, slot, ErrorCode::KAFKA_STORAGE_ERROR);
                 }
+                (Waiter::ListOffsets(search), wake) => {
+                    self.resume_search(search, wake == Wake::Passed);
+                }
                 (Waiter::Metadata, Wake::Passed) => self.land_metadata_flight(),
                 // Its directory has failed, and the broker stops.
                 (Waiter::Metadata, Wake::Failed) => {}
             }
         }
+    }
+
+    /// Until when a request waits that asks for `timeout_ms`: see [`Limits::produce_wait_ms_min`].
+    ///
+    /// [`Limits::produce_wait_ms_min`]: crate::config::Limits::produce_wait_ms_min
+    fn waits_until(&self, timeout_ms: i32) -> Instant {
+        let timeout_ms = u64::try_from(timeout_ms).unwrap_or(0);
+        self.now.mono + Millis(timeout_ms.max(self.config.limits.produce_wait_ms_min))
     }
 
     fn respond(&mut self, to: ConnectionId, response: Response) {

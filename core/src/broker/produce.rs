@@ -9,7 +9,7 @@ use crate::ids::{ConnectionId, LogId, RequestNumber};
 use crate::request::{
     Acks, AppendOutcome, PartitionAppend, ProduceCommand, Response, ResponseBody,
 };
-use crate::time::{Instant, Millis, Now};
+use crate::time::Instant;
 
 /// A produce request that waits, numbered by the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,15 +102,11 @@ impl Broker {
         connection: ConnectionId,
         number: RequestNumber,
         command: ProduceCommand,
-        now: Now,
     ) {
-        let wait_ms = u64::try_from(command.timeout_ms)
-            .unwrap_or(0)
-            .max(self.config.limits.produce_wait_ms_min);
         let mut open = OpenProduce {
             connection,
             number,
-            deadline: now.mono + Millis(wait_ms),
+            deadline: self.waits_until(command.timeout_ms),
             outcomes: Vec::with_capacity(command.partitions.len()),
             waiting: BTreeSet::new(),
         };

@@ -45,7 +45,7 @@ impl Broker {
             Phase::Starting(_) => self.stop(Exit::Clean),
             Phase::Running => {
                 self.checkpoint_due = None;
-                self.jobs.abandon();
+                self.abandon_jobs();
                 self.phase = Phase::Stopping(Shutdown::Draining);
             }
         }

@@ -1,6 +1,7 @@
 //! The broker over a disk in memory, each effect carried out when the test says so.
 
 mod cluster;
+mod list_offsets;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -16,7 +17,8 @@ use crate::connection::ConnectionError;
 use crate::effect::{Completion, Effect, IoError, IoErrorKind, Operation, Path};
 use crate::error_code::ErrorCode;
 use crate::event::Event;
-use crate::ids::{ConnectionId, EffectId, RequestNumber, Uuid};
+use crate::ids::{ConnectionId, EffectId, JobId, RequestNumber, Uuid};
+use crate::job::Job;
 use crate::job::testing::Disk;
 use crate::records::{MetadataRecord, PartitionRecord, TopicRecord};
 use crate::request::{
@@ -35,6 +37,11 @@ struct World {
     now: Now,
     effects: Vec<(EffectId, Effect)>,
     answers: Vec<(u64, Vec<AppendOutcome>)>,
+    /// Answers to everything but Produce.
+    responses: Vec<(u64, ResponseBody)>,
+    /// Jobs that are out; none while `holds_jobs` is false, which runs each at once.
+    jobs: Vec<(JobId, Job)>,
+    holds_jobs: bool,
     events: Vec<Event>,
     closed: Vec<ConnectionId>,
     ready: bool,
@@ -120,6 +127,9 @@ impl World {
             now,
             effects: Vec::new(),
             answers: Vec::new(),
+            responses: Vec::new(),
+            jobs: Vec::new(),
+            holds_jobs: false,
             events: Vec::new(),
             closed: Vec::new(),
             ready: false,
@@ -149,22 +159,39 @@ impl World {
         while let Some(output) = self.broker.poll_output() {
             match output {
                 Output::Effect(id, effect) => self.effects.push((id, effect)),
-                Output::Job(id, mut job) => {
-                    let result = self.disk.run(&mut job);
+                Output::Job(id, job) if self.holds_jobs => self.jobs.push((id, job)),
+                Output::Job(id, job) => {
                     self.drain();
-                    self.broker.handle_job(id, result, self.now);
+                    self.finish_job(id, job);
                 }
-                Output::Response(_, response) => {
-                    if let ResponseBody::Produce(outcomes) = response.body {
+                Output::Response(_, response) => match response.body {
+                    ResponseBody::Produce(outcomes) => {
                         self.answers.push((response.number.0, outcomes));
                     }
-                }
+                    body => self.responses.push((response.number.0, body)),
+                },
                 Output::Close(id) => self.closed.push(id),
                 Output::Event(event) => self.events.push(event),
                 Output::Ready => self.ready = true,
                 Output::Stopped(exit) => self.stopped = Some(exit),
             }
         }
+    }
+
+    fn finish_job(&mut self, id: JobId, mut job: Job) {
+        let result = self.disk.run(&mut job);
+        self.broker.handle_job(id, result, self.now);
+        self.drain();
+    }
+
+    /// Sends any other request than Produce.
+    fn ask(&mut self, body: RequestBody) -> u64 {
+        let number = self.requests;
+        self.requests += 1;
+        let request = Request { number: RequestNumber(number), transmitted: number, body };
+        self.broker.handle_request(CLIENT, request, self.now);
+        self.drain();
+        number
     }
 
     fn complete(&mut self, id: EffectId, completion: Completion) {

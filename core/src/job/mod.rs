@@ -4,6 +4,7 @@
 mod batch_file;
 mod load_log;
 mod load_metadata;
+mod search_timestamp;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -12,6 +13,7 @@ use alloc::vec::Vec;
 
 pub use load_log::{LoadLogContext, LoadLogFailure};
 pub use load_metadata::{AppendPoint, LoadedMetadata, LogFault, MetadataFailure};
+pub use search_timestamp::{FoundTimestamp, SearchStart, SearchTimestampContext, SearchedSegment};
 
 use crate::broker::image::Image;
 use crate::config::{Limits, TopicConfig};
@@ -21,6 +23,7 @@ use crate::ids::{EffectId, JobId};
 use crate::log::Log;
 use load_log::LoadLog;
 use load_metadata::LoadMetadata;
+use search_timestamp::SearchTimestamp;
 
 /// A job. Drive it with: `poll_effect` until `None`, carry the effects out (any order), hand each
 /// completion in, and again, until `poll_done` gives the result.
@@ -31,6 +34,7 @@ pub struct Job(Kind);
 enum Kind {
     LoadMetadata(Box<LoadMetadata>),
     LoadLog(Box<LoadLog>),
+    SearchTimestamp(Box<SearchTimestamp>),
 }
 
 impl Job {
@@ -56,12 +60,18 @@ impl Job {
         Self(Kind::LoadLog(Box::new(LoadLog::new(id, context))))
     }
 
+    /// Finds the first record of a log at or behind a time.
+    pub fn search_timestamp(id: JobId, context: SearchTimestampContext) -> Self {
+        Self(Kind::SearchTimestamp(Box::new(SearchTimestamp::new(id, context))))
+    }
+
     /// The next effect to carry out.
     #[must_use]
     pub fn poll_effect(&mut self) -> Option<(EffectId, Effect)> {
         match &mut self.0 {
             Kind::LoadMetadata(job) => job.poll_effect(),
             Kind::LoadLog(job) => job.poll_effect(),
+            Kind::SearchTimestamp(job) => job.poll_effect(),
         }
     }
 
@@ -70,6 +80,7 @@ impl Job {
         match &mut self.0 {
             Kind::LoadMetadata(job) => job.handle_completion(id, result),
             Kind::LoadLog(job) => job.handle_completion(id, result),
+            Kind::SearchTimestamp(job) => job.handle_completion(id, result),
         }
     }
 
@@ -79,6 +90,7 @@ impl Job {
         match &mut self.0 {
             Kind::LoadMetadata(job) => job.poll_done(),
             Kind::LoadLog(job) => job.poll_done(),
+            Kind::SearchTimestamp(job) => job.poll_done(),
         }
     }
 }
@@ -103,4 +115,6 @@ pub enum JobOutcome {
     LogLoaded(Box<Log>),
     /// [`Job::load_log`] could not: the partition is offline.
     LogFailed(LoadLogFailure),
+    /// [`Job::search_timestamp`] is done.
+    TimestampSearched(FoundTimestamp),
 }

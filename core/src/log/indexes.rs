@@ -65,10 +65,10 @@ struct OpenIndexes {
 
 /// An entry of a time index (`TimeIndex`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct TimeEntry {
-    timestamp_ms: i64,
+pub(super) struct TimeEntry {
+    pub(super) timestamp_ms: i64,
     /// Less the segment's base offset.
-    relative_offset: i32,
+    pub(super) relative_offset: i32,
 }
 
 /// Both index files of a segment.
@@ -87,19 +87,12 @@ pub struct EntryFile {
     pub on_disk: u64,
     /// The entries behind them, as they are to stand in the file.
     pub rest: Vec<u8>,
-    /// The file is there, if only without an entry.
-    pub exists: bool,
 }
 
 impl EntryFile {
     /// Bytes in all.
     pub fn length(&self) -> u64 {
         self.on_disk + self.rest.len() as u64
-    }
-
-    /// True when the file has all entries.
-    pub fn is_on_disk(&self) -> bool {
-        self.exists && self.rest.is_empty()
     }
 }
 
@@ -162,13 +155,12 @@ impl Indexes {
         open.bytes_since_entry += u64::from(batch.size);
     }
 
-    /// Takes the next part of an `.index` file, whole entries (or none, of an empty file), for a segment of `size` bytes.
+    /// Takes the next part of an `.index` file, whole entries, for a segment of `size` bytes.
     pub fn load_offsets(&mut self, part: &[u8], size: u64) -> Result<(), IndexFault> {
         let (entries, []) = part.as_chunks::<OFFSET_ENTRY_BYTES>() else {
             return Err(IndexFault::Length { length: part.len() as u64 });
         };
         let Some(open) = &mut self.open else { return Ok(()) };
-        open.files.offsets.exists = true;
         for &[o0, o1, o2, o3, p0, p1, p2, p3] in entries {
             let entry = OffsetEntry {
                 relative_offset: u32::from_be_bytes([o0, o1, o2, o3]),
@@ -199,7 +191,6 @@ impl Indexes {
             return Err(IndexFault::Length { length: part.len() as u64 });
         };
         let Some(open) = &mut self.open else { return Ok(()) };
-        open.files.times.exists = true;
         for entry in entries {
             let entry = TimeEntry::parse(entry);
             let number = open.files.times.on_disk / TIME_ENTRY_BYTES as u64;
@@ -239,7 +230,6 @@ impl Indexes {
         for file in [&mut open.files.offsets, &mut open.files.times] {
             file.on_disk = file.length();
             file.rest = Vec::new();
-            file.exists = true;
         }
     }
 
@@ -266,6 +256,16 @@ impl Indexes {
     /// Batches to start a search at.
     pub fn offsets(&self) -> &OffsetIndex {
         &self.offsets
+    }
+
+    /// The entries that `.timeindex` does not have yet, as they are to stand in it.
+    pub(super) fn unwritten_times(&self) -> &[u8] {
+        self.open.as_ref().map_or(&[], |open| &open.files.times.rest)
+    }
+
+    /// That of the segment.
+    pub(super) fn base_offset(&self) -> i64 {
+        self.base_offset
     }
 
     /// Whether one of the files has no room for another entry. The time index keeps room for its last
@@ -300,7 +300,7 @@ impl OpenIndexes {
 }
 
 impl TimeEntry {
-    fn parse(bytes: &[u8; TIME_ENTRY_BYTES]) -> Self {
+    pub(super) fn parse(bytes: &[u8; TIME_ENTRY_BYTES]) -> Self {
         let [t0, t1, t2, t3, t4, t5, t6, t7, o0, o1, o2, o3] = *bytes;
         Self {
             timestamp_ms: i64::from_be_bytes([t0, t1, t2, t3, t4, t5, t6, t7]),
