@@ -30,11 +30,15 @@ pub enum Purpose {
     Broker,
     /// How clients encode their batches.
     Format,
+    /// What clients read and ask for.
+    Reader,
+    /// How the wall clock steps.
+    Wall,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Options,
         Self::Delay,
         Self::Network,
@@ -44,6 +48,8 @@ impl Purpose {
         Self::Crash,
         Self::Broker,
         Self::Format,
+        Self::Reader,
+        Self::Wall,
     ];
 
     /// Its name in a script.
@@ -58,6 +64,8 @@ impl Purpose {
             Self::Crash => "crash",
             Self::Broker => "broker",
             Self::Format => "format",
+            Self::Reader => "reader",
+            Self::Wall => "wall",
         }
     }
 }

@@ -3,7 +3,10 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::disk::Crash;
+use crate::reader::StoredRecord;
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +39,146 @@ pub struct AppendId(pub u64);
 /// A record's identity: its value begins with it, and it is sent once.
 pub type RecordId = u64;
 
+/// Names what one request asks of one partition, beside appends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QuestionId(pub u64);
+
+/// What is asked of one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Its records from an offset on.
+    Fetch {
+        /// The offset.
+        from: i64,
+    },
+    /// The offset of a timestamp, or of one of Kafka's special ones below 0.
+    Offset {
+        /// Milliseconds since the epoch.
+        timestamp_ms: i64,
+    },
+    /// To delete what lies before an offset; -1: before the high watermark.
+    Delete {
+        /// The offset.
+        before: i64,
+    },
+    /// Where the newest leader epoch up to this one ends.
+    EpochEnd {
+        /// The epoch.
+        epoch: i32,
+    },
+    /// Who writes to it.
+    Producers,
+}
+
+/// What was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// To [`Question::Fetch`].
+    Fetched(Fetched),
+    /// To [`Question::Offset`]; both -1 when there is none.
+    Offset {
+        /// The offset.
+        offset: i64,
+        /// The timestamp of its record; -1 for special ones.
+        timestamp_ms: i64,
+    },
+    /// To [`Question::Delete`]: the log's start.
+    Start {
+        /// The first offset that may be read.
+        offset: i64,
+    },
+    /// To [`Question::EpochEnd`]: the offset behind its last record; -1 when there is none.
+    EpochEnd {
+        /// The offset.
+        offset: i64,
+    },
+    /// To [`Question::Producers`].
+    Producers(Vec<ActiveProducer>),
+    /// Kafka's number of an error.
+    Error(i16),
+}
+
+/// One partition's part of a fetch's answer; or what a session's silence about it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// The offset behind the last record that counts as kept.
+    pub high_watermark: i64,
+    /// The last stable offset.
+    pub last_stable: i64,
+    /// The first offset that may be read; -1 in versions that do not tell it.
+    pub log_start: i64,
+    /// The records, from the start of the batch that holds the offset asked for.
+    pub records: Vec<SeenRecord>,
+    /// The answer had no room left when it came to this partition, or another one used it up.
+    pub is_crowded: bool,
+    /// How long the fetch wanted to wait for its first byte, in microseconds; `None` when it waits
+    /// for more than one.
+    pub patience_micros: Option<u64>,
+}
+
+/// A record as a consumer sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenRecord {
+    /// Its offset.
+    pub offset: i64,
+    /// What its value makes it; 0 for nobody's.
+    pub record: RecordId,
+    /// Its key; empty for null.
+    pub key: Bytes,
+    /// As consumers see it, in milliseconds since the epoch.
+    pub timestamp_ms: i64,
+    /// The timestamp is the broker's.
+    pub append_time: bool,
+    /// The number of its batch's codec.
+    pub codec: u8,
+}
+
+impl From<&StoredRecord> for SeenRecord {
+    fn from(stored: &StoredRecord) -> Self {
+        Self {
+            offset: stored.offset,
+            record: record_id(&stored.value),
+            key: stored.key.clone(),
+            timestamp_ms: stored.timestamp_ms,
+            append_time: stored.append_time,
+            codec: stored.codec,
+        }
+    }
+}
+
+/// Bytes of a record's id, big-endian. A value is its id again and again, so that a wrong byte
+/// anywhere makes it nobody's.
+pub const RECORD_ID_BYTES: usize = 8;
+
+/// Whose value this is, 0 for nobody's.
+pub fn record_id(value: &[u8]) -> RecordId {
+    let Some(id) = value.first_chunk::<RECORD_ID_BYTES>() else { return 0 };
+    let is_whole = value.chunks(RECORD_ID_BYTES).all(|part| id.starts_with(part));
+    if is_whole { u64::from_be_bytes(*id) } else { 0 }
+}
+
+/// A producer that a partition knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActiveProducer {
+    /// Its id.
+    pub id: i64,
+    /// Its epoch.
+    pub epoch: i32,
+    /// The sequence number of its last record.
+    pub last_sequence: i32,
+}
+
+/// Where an idempotent producer's batch stands in what it sends to one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// The producer's id.
+    pub producer: i64,
+    /// Its epoch.
+    pub epoch: i16,
+    /// The number of the batch's first record.
+    pub first: i32,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -53,6 +196,13 @@ pub enum Entry {
         keyed: bool,
         /// Their timestamp, in milliseconds since the epoch.
         sent_ms: i64,
+        /// Its place in what an idempotent producer sends; `None` when it is sent once.
+        sequence: Option<Sequence>,
+    },
+    /// The same batch is sent again, by a producer that may.
+    Resent {
+        /// The append.
+        append: AppendId,
     },
     /// The broker says that it has them.
     Ok {
@@ -72,10 +222,38 @@ pub enum Entry {
         /// Kafka's number.
         error: i16,
     },
-    /// No answer will come.
+    /// No answer will come, to this sending.
     Unknown {
         /// The append.
         append: AppendId,
+    },
+    /// A client asks something of a partition.
+    Asked {
+        /// Names it.
+        question: QuestionId,
+        /// Which partition.
+        target: TopicPartition,
+        /// What.
+        what: Question,
+    },
+    /// It is told.
+    Told {
+        /// The question.
+        question: QuestionId,
+        /// The answer.
+        told: Told,
+    },
+    /// It never will be.
+    Unanswered {
+        /// The question.
+        question: QuestionId,
+    },
+    /// A client has got a producer's id.
+    Producer {
+        /// The id.
+        id: i64,
+        /// The epoch.
+        epoch: i16,
     },
     /// The broker is gone.
     Crashed(Crash),
@@ -91,6 +269,7 @@ pub struct History {
     entries: Vec<(u64, Entry)>,
     appends: u64,
     records: u64,
+    questions: u64,
 }
 
 impl History {
@@ -104,6 +283,12 @@ impl History {
     pub fn next_record(&mut self) -> RecordId {
         self.records += 1;
         self.records
+    }
+
+    /// A new question's id.
+    pub fn next_question(&mut self) -> QuestionId {
+        self.questions += 1;
+        QuestionId(self.questions)
     }
 
     /// Adds what happened at `micros`.
@@ -124,8 +309,28 @@ impl History {
         })
     }
 
+    /// Which partition a question is about.
+    pub fn questioned(&self, wanted: QuestionId) -> Option<&TopicPartition> {
+        self.entries.iter().rev().find_map(|(_, entry)| match entry {
+            Entry::Asked { question, target, .. } if *question == wanted => Some(target),
+            _ => None,
+        })
+    }
+
     /// Appends that were acknowledged.
     pub fn acknowledged(&self) -> usize {
         self.entries.iter().filter(|(_, entry)| matches!(entry, Entry::Ok { .. })).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::record_id;
+
+    #[test]
+    fn a_value_with_a_wrong_byte_is_nobodys() {
+        assert_eq!(record_id(&[0, 0, 0, 0, 0, 0, 0, 7, 0, 0]), 7);
+        assert_eq!(record_id(&[0, 0, 0, 0, 0, 0, 0, 7, 0, 1]), 0);
+        assert_eq!(record_id(&[0, 0]), 0);
     }
 }

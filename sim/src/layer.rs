@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use klamm_core::effect::{Completion, Effect};
 use klamm_core::ids::{ConnectionId, EffectId};
-use klamm_core::request::Response;
+use klamm_core::request::{Request, Response};
 
 /// What becomes of an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,13 @@ pub trait Layer: Debug {
     /// An effect that was carried out is about to be told.
     fn completion(&mut self, id: EffectId, effect: &Effect, completion: &mut Completion) {
         let _ = (id, effect, completion);
+    }
+
+    /// A request is about to be handed to the broker; gives an answer in its place, which leaves at
+    /// once.
+    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+        let _ = (from, request);
+        None
     }
 
     /// The broker has answered; gives what is delivered now.

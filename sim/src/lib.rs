@@ -11,8 +11,8 @@
 //! - [`network`]: connections between clients and broker; [`client`]: the model client; [`setup`]:
 //!   what is there before the first start.
 //! - [`world`]: all of it around the real machines; [`layer`]: where a run may lie to them.
-//! - [`history`]: what clients asked and were told; [`reader`]: what lies on the disk; [`checker`]:
-//!   whether the two agree.
+//! - [`history`]: what clients asked and were told; [`reader`]: what lies on the disk; [`oracle`]:
+//!   what a log can be after that; [`checker`]: whether all three agree.
 //! - [`marks`]: what has happened in a run, so that nothing is tested by runs in which nothing
 //!   happens.
 //! - [`broken`]: brokers that break their promises, for the checkers to catch; [`enumerate`]: every
@@ -32,6 +32,7 @@ pub mod layer;
 pub mod marks;
 pub mod network;
 pub mod options;
+pub mod oracle;
 pub mod queue;
 pub mod reader;
 pub mod script;

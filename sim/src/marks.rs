@@ -25,6 +25,8 @@ pub enum Group {
     Event,
     /// How appends were answered, by Kafka's names.
     Answer,
+    /// What else clients were told, by question.
+    Told,
     /// Records in the logs at the end of a run.
     Stored,
     /// Everything else.
@@ -42,6 +44,7 @@ impl Group {
             Self::Phase => "phases",
             Self::Event => "events",
             Self::Answer => "answers",
+            Self::Told => "told",
             Self::Stored => "stored",
             Self::Other => "other",
         }

@@ -121,6 +121,58 @@ options! {
     append_time_topics,
     /// Log directories beyond those, without a file in them: the broker formats them.
     blank_log_dirs,
+    /// Those of the clients, from the first on, that are idempotent producers.
+    idempotent,
+    /// Batches that such a producer sends again though nothing is wrong.
+    resent_per_mille,
+    /// Clients that read.
+    consumers,
+    /// Requests that each of those sends.
+    consumer_requests,
+    /// Of those, how many fetch in sessions.
+    session_per_mille,
+    /// Fetch sessions that the broker keeps; 0 for its own limit.
+    session_slots,
+    /// Fetches before which a consumer moves to somewhere else, or leaves a partition out.
+    seek_per_mille,
+    /// Longest wait of a fetch, in milliseconds.
+    fetch_wait_ms_max,
+    /// 1: some fetches are for less than a batch.
+    tiny_fetches,
+    /// Clients that look up offsets, epochs and producers.
+    inquirers,
+    /// Requests that each of those sends.
+    inquirer_requests,
+    /// Of those, deletions.
+    delete_per_mille,
+    /// Of those, fetches that make no sense.
+    nonsense_per_mille,
+    /// `retention.ms`; 0 for no limit.
+    retention_ms,
+    /// `retention.bytes`; 0 for no limit.
+    retention_bytes,
+    /// Milliseconds between two rounds of the logs' periodic work: retention, checkpoints; 0 for
+    /// Kafka's intervals.
+    task_interval_ms,
+    /// `file.delete.delay.ms`; 0 for Kafka's default.
+    file_delete_delay_ms,
+    /// `segment.ms`; 0 for Kafka's default.
+    segment_ms,
+    /// `segment.jitter.ms`.
+    segment_jitter_ms,
+    /// `index.interval.bytes`; 0 for Kafka's default.
+    index_interval_bytes,
+    /// `segment.index.bytes`; 0 for Kafka's default.
+    segment_index_bytes,
+    /// `flush.messages`; 0 for never.
+    flush_messages,
+    /// Steps of the wall clock, forwards or back.
+    wall_steps,
+    /// The longest of them, in milliseconds.
+    wall_step_ms_max,
+    /// What a bit may flip in at rest, beside the logs themselves: 1 for their other files too, 2
+    /// for the log directories' as well.
+    rot_reach,
 }
 
 /// Something that ends the broker.
@@ -263,7 +315,44 @@ impl Options {
         options.topic_codecs = draw(0, 1) * draw(0, 6_u64.pow(3) - 1);
         options.append_time_topics = draw(0, 1) * draw(0, 7);
         options.blank_log_dirs = draw(0, 3) / 3;
+        options.draw_readers(&mut draw);
+        options.draw_upkeep(&mut draw);
         options
+    }
+}
+
+impl Options {
+    /// Who reads and asks, and how.
+    fn draw_readers(&mut self, draw: &mut impl FnMut(u64, u64) -> u64) {
+        self.idempotent = draw(0, self.clients);
+        self.resent_per_mille = draw(0, 1) * draw(0, 300);
+        self.consumers = draw(0, 3);
+        self.consumer_requests = draw(1, 30);
+        self.session_per_mille = draw(0, 2) * 500;
+        self.session_slots = draw(0, 1) * draw(1, 4);
+        self.seek_per_mille = draw(0, 1) * draw(0, 300);
+        self.fetch_wait_ms_max = draw(0, 1) << draw(0, 12);
+        self.tiny_fetches = draw(0, 1);
+        self.inquirers = draw(0, 1);
+        self.inquirer_requests = draw(1, 20);
+        self.delete_per_mille = draw(0, 1) * draw(0, 500);
+        self.nonsense_per_mille = draw(0, 1) * draw(0, 200);
+    }
+
+    /// What the broker does to its logs by itself, and the clock that it does it by.
+    fn draw_upkeep(&mut self, draw: &mut impl FnMut(u64, u64) -> u64) {
+        self.retention_ms = draw(0, 2) / 2 * (50 << draw(0, 8));
+        self.retention_bytes = draw(0, 2) / 2 * (1_000 << draw(0, 8));
+        self.task_interval_ms = draw(0, 1) * (20 << draw(0, 5));
+        self.file_delete_delay_ms = draw(0, 1) * (1 << draw(0, 10));
+        self.segment_ms = draw(0, 2) / 2 * (50 << draw(0, 6));
+        self.segment_jitter_ms = draw(0, 1) * draw(0, self.segment_ms);
+        self.index_interval_bytes = draw(0, 1) * (1 << draw(0, 12));
+        self.segment_index_bytes = draw(0, 3) / 3 * draw(24, 200);
+        self.flush_messages = draw(0, 3) / 3 * draw(1, 20);
+        self.wall_steps = draw(0, 2) / 2 * draw(1, 6);
+        self.wall_step_ms_max = 10 << draw(0, 16);
+        self.rot_reach = draw(0, 2);
     }
 }
 

@@ -42,6 +42,14 @@ pub struct StoredLog {
     pub fault: Option<String>,
 }
 
+impl StoredLog {
+    /// The record at an offset.
+    pub fn at(&self, offset: i64) -> Option<&StoredRecord> {
+        let at = self.records.binary_search_by_key(&offset, |record| record.offset).ok()?;
+        self.records.get(at)
+    }
+}
+
 /// Reads every partition below `log_dirs`, internal topics left out. The error names what is there
 /// twice.
 pub fn read_logs(
@@ -68,6 +76,34 @@ pub fn read_logs(
         logs.insert(target, log);
     }
     Ok(logs)
+}
+
+/// Reads what a fetch has brought: whole batches one after another, and perhaps a part of one more.
+pub fn read_fetched(bytes: &[u8]) -> Result<StoredLog, String> {
+    let mut log = StoredLog::default();
+    let first = bytes.first_chunk().ok_or("less than an offset")?;
+    log.end_offset = i64::from_be_bytes(*first);
+    let mut position = 0;
+    while position < bytes.len() {
+        let left = &bytes[position..];
+        let size = match batch_size(left) {
+            Ok(size) => size,
+            Err(what) if position == 0 || !is_part(left) => return Err(what),
+            Err(_) => break,
+        };
+        read_batch(&left[..size], &mut log)?;
+        position += size;
+    }
+    Ok(log)
+}
+
+/// True when more bytes could make a batch of it.
+fn is_part(left: &[u8]) -> bool {
+    if left.len() < LOG_OVERHEAD_BYTES {
+        return true;
+    }
+    let length = i32::from_be_bytes(array(left, 8)) as i64 + LOG_OVERHEAD_BYTES as i64;
+    length >= HEADER_BYTES as i64 && length > left.len() as i64
 }
 
 fn read_log(directory: &str, segments: &[(Path, &[u8])]) -> StoredLog {
@@ -188,6 +224,27 @@ fn body(codec: u8, stored: &[u8]) -> Result<Bytes, String> {
             length => body.extend_from_slice(&piece[..length]),
         }
     }
+}
+
+/// Where the batches of a segment lie, as far as their lengths lead.
+pub fn batches_of(content: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut batches = Vec::new();
+    let mut start = 0;
+    while let Some(head) = content.get(start..).and_then(|left| left.first_chunk::<12>()) {
+        let length = i32::from_be_bytes([head[8], head[9], head[10], head[11]]);
+        let end = start + 12 + length.max(0) as usize;
+        if end > content.len() {
+            break;
+        }
+        batches.push(start..end);
+        start = end;
+    }
+    batches
+}
+
+/// The latest timestamp of a batch, as its header has it, in milliseconds since the epoch.
+pub fn latest_timestamp(batch: &[u8]) -> i64 {
+    if batch.len() < HEADER_BYTES { -1 } else { i64::from_be_bytes(array(batch, 35)) }
 }
 
 /// One of a batch's records.

@@ -88,19 +88,58 @@ impl Installation {
                 0 => Durability::Durable,
                 _ => Durability::PageCache,
             },
-            topic_defaults: TopicConfig {
-                segment_bytes: options.segment_bytes as u32,
-                ..TopicConfig::default()
-            },
-            tasks: TaskConfig::default(),
+            topic_defaults: topic_config(options),
+            tasks: tasks(options),
             limits: limits(options),
         }
     }
 }
 
+/// The option, or what the broker has itself when it is 0.
+fn or(option: u64, own: u64) -> u64 {
+    if option == 0 { own } else { option }
+}
+
+/// The option, or Kafka's word for no limit when it is 0.
+fn or_unlimited(option: u64) -> i64 {
+    if option == 0 { -1 } else { option as i64 }
+}
+
+fn topic_config(options: &Options) -> TopicConfig {
+    let own = TopicConfig::default();
+    TopicConfig {
+        segment_bytes: options.segment_bytes as u32,
+        segment_ms: or(options.segment_ms, own.segment_ms),
+        segment_jitter_ms: options.segment_jitter_ms,
+        retention_ms: or_unlimited(options.retention_ms),
+        retention_bytes: or_unlimited(options.retention_bytes),
+        file_delete_delay_ms: or(options.file_delete_delay_ms, own.file_delete_delay_ms),
+        index_interval_bytes: or(options.index_interval_bytes, own.index_interval_bytes.into())
+            as u32,
+        segment_index_bytes: or(options.segment_index_bytes, own.segment_index_bytes.into()) as u32,
+        flush_messages: or(options.flush_messages, own.flush_messages),
+        ..own
+    }
+}
+
+fn tasks(options: &Options) -> TaskConfig {
+    let interval = options.task_interval_ms;
+    if interval == 0 {
+        return TaskConfig::default();
+    }
+    TaskConfig {
+        initial_delay_ms: interval,
+        retention_check_interval_ms: interval,
+        flush_scheduler_interval_ms: Some(interval),
+        recovery_point_interval_ms: 2 * interval,
+        log_start_interval_ms: 3 * interval,
+        high_watermark_interval_ms: 2 * interval,
+        ..TaskConfig::default()
+    }
+}
+
 fn limits(options: &Options) -> Limits {
     let default = Limits::default();
-    let or = |option: u64, own: u64| if option == 0 { own } else { option };
     Limits {
         job_piece_bytes: or(options.job_piece_bytes, default.job_piece_bytes.into()) as u32,
         jobs_max: or(options.jobs_max, default.jobs_max as u64) as usize,
@@ -110,6 +149,7 @@ fn limits(options: &Options) -> Limits {
         ),
         request_budget_bytes: or(options.request_budget_bytes, default.request_budget_bytes as u64)
             as usize,
+        fetch_sessions_max: or(options.session_slots, default.fetch_sessions_max as u64) as usize,
         frame_eager_bytes: or(options.frame_eager_bytes, default.frame_eager_bytes.into()) as u32,
         ..default
     }

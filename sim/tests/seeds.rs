@@ -94,7 +94,7 @@ fn whatever_a_topic_makes_of_batches_all_are_acknowledged() {
             ..Options::calm()
         };
         let report = World::new(options, Decisions::from_seed(codec)).run().expect("all is well");
-        assert_eq!(report.acknowledged, 22, "{codec}");
+        assert_eq!(report.acknowledged, 23, "{codec}");
     }
 }
 
@@ -102,5 +102,5 @@ fn whatever_a_topic_makes_of_batches_all_are_acknowledged() {
 fn a_calm_run_acknowledges_everything() {
     let options = Options { requests: 20, clients: 2, ..Options::calm() };
     let report = World::new(options, Decisions::from_seed(5)).run().expect("nothing fails");
-    assert_eq!(report.acknowledged, 44, "and two more of each client at the end");
+    assert_eq!(report.acknowledged, 46, "and three more of each client at the end");
 }

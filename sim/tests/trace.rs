@@ -146,6 +146,8 @@ fn produce(
             history: &mut history,
             now_micros: 0,
             wall_ms: 1_700_000_000_000,
+            excused: None,
+            is_quiet: false,
         };
         if let Some((frame, _)) = client.send(&mut around) {
             stream.write_all(&frame).expect("it reads");
@@ -178,13 +180,13 @@ fn judge(
             Entry::Ok { append, .. } => {
                 answers.insert(*append, entry);
             }
-            Entry::Invoke { .. } => checker.observe(entry),
+            Entry::Invoke { .. } => checker.observe(0, entry),
             other => panic!("nothing fails here: {other:?}"),
         }
     }
     play(&tracer.steps(), disk, 11, |_, RequestNumber(number), dark| {
         for append in &requests[number as usize] {
-            checker.observe(answers[append]);
+            checker.observe(0, answers[append]);
         }
         checker.check(&read_logs(dark, log_dirs)?, |_| false);
         match checker.take_broken().first() {

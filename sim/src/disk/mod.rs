@@ -168,13 +168,13 @@ impl Disk {
     }
 
     /// A response that carries a range of this file is under way.
-    pub fn pin(&mut self, file: &FileRef) {
-        *self.pins.entry(file.id).or_default() += 1;
+    pub fn pin(&mut self, file: FileId) {
+        *self.pins.entry(file).or_default() += 1;
     }
 
     /// It has left.
-    pub fn unpin(&mut self, file: &FileRef) {
-        if let Some(count) = self.pins.get_mut(&file.id) {
+    pub fn unpin(&mut self, file: FileId) {
+        if let Some(count) = self.pins.get_mut(&file) {
             *count = count.saturating_sub(1);
         }
         self.pins.retain(|_, count| *count > 0);
@@ -200,6 +200,20 @@ impl Disk {
             self.violations.push(Violation::ServedTooEarly { path, start, end, level });
         }
         Some(bytes)
+    }
+
+    /// True when the reading of a range is to fail.
+    pub fn range_fails(&self, range: &FileRange, decisions: &mut Decisions) -> bool {
+        let (file, position, length) = (range.file.clone(), range.position, range.length as u32);
+        self.fails(&Operation::Read { file, position, length }, decisions)
+    }
+
+    /// How long the file is when what is being written to it has been.
+    pub fn length_with_writes(&self, path: &Path) -> u64 {
+        let length = self.content(path).map_or(0, <[u8]>::len) as u64;
+        let under_way = self.open.values().flat_map(|effect| effect.writes_left(self));
+        let ends = under_way.filter(|(other, ..)| other == path).map(|(_, _, end)| end);
+        ends.fold(length, u64::max)
     }
 
     /// Flips one bit at rest. False when there is no such byte.

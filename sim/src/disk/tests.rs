@@ -410,7 +410,7 @@ fn writes_without_order_may_not_overlap() {
 fn a_pinned_file_may_not_be_unlinked() {
     let mut bench = Bench::new(1);
     bench.well(vec![write(&log(), 0, b"x")]);
-    bench.disk.pin(&log());
+    bench.disk.pin(log().id);
     bench.well(vec![Operation::Unlink(Path::new("/d/0.log"))]);
     let path = Path::new("/d/0.log");
     assert_eq!(bench.disk.take_violations(), [Violation::PinnedUnlinked { path }]);

@@ -1,9 +1,11 @@
 //! What happens inside the broker's process: the driver's part.
 
-use bytes::{BufMut, BytesMut};
-use klamm_core::effect::{Completion, Effect, IoError, IoErrorKind, Operation, OperationResult};
+use bytes::{BufMut, Bytes, BytesMut};
+use klamm_core::effect::{
+    Completion, Effect, FileRange, IoError, IoErrorKind, Operation, OperationResult,
+};
 use klamm_core::event::Event as CoreEvent;
-use klamm_core::ids::{ConnectionId, EffectId, JobId};
+use klamm_core::ids::{ConnectionId, EffectId, FileId, JobId};
 use klamm_core::request::Response;
 use klamm_core::{Chunk, Connection, Job, Output, Peer};
 use klamm_runtime::Input;
@@ -156,6 +158,9 @@ impl World {
         let Some(process) = &mut self.process else { return };
         let Some(seat) = process.seats.get_mut(&id).filter(|seat| !seat.closed) else { return };
         seat.close(&mut process.budget);
+        for file in std::mem::take(&mut seat.pinned) {
+            self.disk.unpin(file);
+        }
         let (timer, next_charged) = (seat.timer.take(), process.budget.next());
         if let Some(ticket) = timer {
             self.queue.cancel(ticket);
@@ -178,6 +183,12 @@ impl World {
         let input = seat.inbox.pop_front().expect("each turn of a connection has its input");
         if matches!(input, Input::Disconnect(..)) {
             process.seats.remove(&id);
+        }
+        let mut input = input;
+        if let Input::Request(_, request) = &mut input
+            && let Some(response) = self.layer.request(id, request)
+        {
+            self.post(id, response);
         }
         self.turn(Some(input));
     }
@@ -248,9 +259,14 @@ impl World {
     /// A response goes to its mailbox.
     fn post(&mut self, to: ConnectionId, response: Response) {
         let at = self.queue.now_micros() + self.process_delay();
+        let files: Vec<FileId> = response.body.files().collect();
         if let Some(seat) = self.seat(to) {
+            seat.pinned.extend(&files);
             seat.mail_due_micros = seat.mail_due_micros.max(at);
             self.queue.push_at(at, Event::Process(Inner::Mail(to, Box::new(response))));
+            for file in files {
+                self.disk.pin(file);
+            }
         }
     }
 
@@ -314,6 +330,7 @@ impl World {
         if carry == Carry::Never {
             return;
         }
+        self.check_deletion(id.owner, &effect);
         if writes_new_segment(&effect) {
             self.marks.hit(Group::Other, "segment rolled");
         }
@@ -374,37 +391,29 @@ impl World {
         }
     }
 
-    /// What the connection had to send leaves the process; ranges are read as they leave.
+    /// Some of what the connection had to send leaves the process; a range is read as it leaves.
     fn leaves(&mut self, id: ConnectionId) {
-        let level = match self.current.page_cache {
-            0 => ServedLevel::Synced,
-            _ => ServedLevel::Written,
-        };
-        let Some(seat) = self.process.as_mut().and_then(|process| process.seats.get_mut(&id))
-        else {
-            return;
-        };
-        let chunks = std::mem::take(&mut seat.leaving);
-        let count = chunks.len();
+        let Some(seat) = self.seat(id) else { return };
         let mut bytes = BytesMut::new();
-        for chunk in chunks {
+        while let Some(chunk) = seat.leaving.pop_front() {
             match chunk {
                 Chunk::Bytes(piece) => bytes.put(piece),
-                Chunk::File(range) => match self.disk.serve(&range, level) {
-                    Some(piece) => bytes.put(piece),
-                    None => {
-                        let message = "the file ended before the range did";
-                        let error = IoError::new(&range.file.path, IoErrorKind::Other, message);
-                        self.push(Inner::Turn(Box::new(Input::RangeFailed(range, error))));
-                        self.close_seat(id);
-                        return;
+                Chunk::File(range) => {
+                    match self.leaves_of(id, range) {
+                        Some(piece) => bytes.put(piece),
+                        None => return self.close_seat(id),
                     }
-                },
+                    break;
+                }
             }
         }
         if let Some(seat) = self.seat(id) {
-            seat.connection.handle_transmitted(count);
-            self.wake(id);
+            if seat.leaving.is_empty() {
+                seat.connection.handle_transmitted(seat.leaving_chunks);
+                self.wake(id);
+            } else {
+                self.push(Inner::Leaves(id));
+            }
         }
         let (now, conditions) = (self.queue.now_micros(), self.conditions());
         let way = (id, Direction::Down);
@@ -412,6 +421,44 @@ impl World {
         for at in due {
             self.queue.push_at(at, Event::Arrives(id, Direction::Down));
         }
+    }
+
+    /// The next piece of a range: as much as the socket happens to take. `None` when it cannot be
+    /// read.
+    fn leaves_of(&mut self, id: ConnectionId, range: FileRange) -> Option<Bytes> {
+        let level = match self.current.page_cache {
+            0 => ServedLevel::Synced,
+            _ => ServedLevel::Written,
+        };
+        let length = match self.decisions.below(Purpose::Network, 2) {
+            0 => range.length,
+            _ => self.decisions.between(Purpose::Network, 1, range.length),
+        };
+        let piece = FileRange { length, ..range.clone() };
+        let fails = self.disk.range_fails(&range, &mut self.decisions);
+        let read = self.disk.serve(&piece, level).filter(|_| !fails);
+        if read.is_none() {
+            if fails {
+                self.process.as_mut()?.disk_failed = true;
+                self.marks.hit(Group::Other, "range not read");
+            } else {
+                self.fail(format!("{range:?} is not there in full"));
+            }
+            let message = "input/output error (simulated)";
+            let error = IoError::new(&range.file.path, IoErrorKind::Other, message);
+            self.push(Inner::Turn(Box::new(Input::RangeFailed(range, error))));
+            return None;
+        }
+        let seat = self.seat(id)?;
+        if length < range.length {
+            let (position, length) = (range.position + length, range.length - length);
+            seat.leaving.push_front(Chunk::File(FileRange { position, length, ..range }));
+        } else if let Some(at) = seat.pinned.iter().position(|file| *file == range.file.id) {
+            seat.pinned.remove(at);
+            self.disk.unpin(range.file.id);
+        }
+        self.marks.hit(Group::Other, "range sent");
+        read
     }
 }
 

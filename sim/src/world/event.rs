@@ -18,6 +18,8 @@ pub(super) enum Event {
     ClientSends(usize),
     /// A piece of bytes, or an end, reaches its side.
     Arrives(ConnectionId, Direction),
+    /// The wall clock steps.
+    WallSteps,
     /// Something that happens in the broker's process, and not when that is gone.
     Process(Inner),
 }
@@ -63,6 +65,7 @@ impl Event {
             Self::ClientConnects(client) => [1, *client as u64, 0],
             Self::ClientSends(client) => [2, *client as u64, 0],
             Self::Arrives(id, direction) => [3, id.0, *direction as u64],
+            Self::WallSteps => [4, 0, 0],
             Self::Process(inner) => inner.fingerprint(),
         }
     }

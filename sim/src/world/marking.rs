@@ -11,7 +11,7 @@ use klamm_core::event::Event as CoreEvent;
 use super::World;
 use super::process::Phase;
 use crate::disk::Crash;
-use crate::history::{Entry, TopicPartition};
+use crate::history::{Entry, Told, TopicPartition};
 use crate::marks::{Group, Marks, effect_name, operation_name};
 use crate::reader::StoredLog;
 
@@ -104,6 +104,10 @@ impl Marks {
             Entry::Ok { .. } => "NONE",
             Entry::Error { error, .. } => ErrorCode(*error).name().unwrap_or("no error of Kafka's"),
             Entry::Unknown { .. } => "no answer",
+            Entry::Resent { .. } => "sent again",
+            Entry::Producer { .. } => return self.hit(Group::Told, "producer id"),
+            Entry::Told { told, .. } => return self.hit(Group::Told, told_name(told)),
+            Entry::Unanswered { .. } => return self.hit(Group::Told, "no answer"),
             _ => return,
         };
         self.hit(Group::Answer, name);
@@ -121,6 +125,19 @@ impl Marks {
                 self.hit(Group::Stored, "keyed");
             }
         }
+    }
+}
+
+fn told_name(told: &Told) -> &'static str {
+    match told {
+        Told::Fetched(fetched) if fetched.records.is_empty() => "no records",
+        Told::Fetched(_) => "records",
+        Told::Offset { offset: -1, .. } => "no offset",
+        Told::Offset { .. } => "offset",
+        Told::Start { .. } => "records deleted",
+        Told::EpochEnd { .. } => "epoch end",
+        Told::Producers(_) => "producers",
+        Told::Error(error) => ErrorCode(*error).name().unwrap_or("no error of Kafka's"),
     }
 }
 

@@ -14,7 +14,9 @@ mod driver;
 mod event;
 mod marking;
 mod outside;
+mod phases;
 mod process;
+mod retention;
 mod rot;
 mod seat;
 
@@ -22,6 +24,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use klamm_core::api::{Api, ApiKey};
 use klamm_core::batch::Compression;
 use klamm_core::config::Config;
 use klamm_core::effect::Path;
@@ -31,8 +34,8 @@ use crate::checker::Checker;
 use crate::client::{Client, KnownTopic, Surroundings};
 use crate::decisions::{Decisions, Purpose};
 use crate::digest::Digest;
-use crate::disk::{Crash, Disk, Faults};
-use crate::history::{AppendId, Entry, History};
+use crate::disk::{Disk, Faults};
+use crate::history::{AppendId, Entry, History, QuestionId};
 use crate::layer::{Honest, Layer};
 use crate::marks::Marks;
 use crate::network::{Conditions, Network};
@@ -42,6 +45,7 @@ use crate::reader::read_logs;
 use crate::script::Script;
 use crate::setup::Installation;
 use event::Event;
+use phases::RunPhase;
 use process::{Phase, Process};
 use rot::Rotten;
 
@@ -74,33 +78,17 @@ pub struct World {
     failed_starts: u32,
     crashes: u32,
     safety_events: u64,
-    /// The first append of the second phase.
-    first_healthy: Option<AppendId>,
+    /// The first append and the first question of the second phase.
+    first_healthy: Option<(AppendId, QuestionId)>,
+    /// By how much the wall clock was set.
+    wall_shift_ms: i64,
+    /// The latest time that it has shown, beyond what passes.
+    wall_ms_max: i64,
     phase: RunPhase,
     digest: Digest,
     marks: Marks,
     failure: Option<String>,
     trace: bool,
-}
-
-/// How far a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RunPhase {
-    /// Faults are on.
-    Safety,
-    /// Faults are off: everything must come to its end, by this time.
-    Liveness {
-        deadline_micros: u64,
-    },
-    /// What was answered then has met one more crash: the broker must start again.
-    Restarting {
-        deadline_micros: u64,
-    },
-    /// The broker was asked to stop for the last time.
-    Closing {
-        deadline_micros: u64,
-    },
-    Over,
 }
 
 /// What a run that went well was like.
@@ -139,14 +127,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Time for the second phase: more than the longest wait that the broker grants.
-const LIVENESS_MICROS_MAX: u64 = 120_000_000;
-
-/// Requests of each client in the second phase, which must all succeed.
-const LIVENESS_REQUESTS: u64 = 2;
-
-/// Starts that may fail one after another under faults before these are taken away.
-const FAILED_STARTS_MAX: u32 = 5;
+/// The wall clock steps in this time, from the run's start.
+const WALL_STEPS_MICROS: u64 = 3_000_000;
 
 /// Delays that are far longer than others.
 const LONG_DELAYS_PER_MILLE: u32 = 50;
@@ -181,18 +163,23 @@ impl World {
         disk.set_faults(faults_of(&options, &installation.log_dirs));
         let mut queue = Queue::default();
         queue.push(0, Event::Start);
-        let clients: Vec<Client> = (0..options.clients as usize)
-            .map(|number| Client::new(number, options.requests))
-            .collect();
+        let clients = clients_of(&options);
         for client in 0..clients.len() {
             queue.push(decisions.below(Purpose::Client, 20_000), Event::ClientConnects(client));
         }
+        for _ in 0..options.wall_steps {
+            queue.push(decisions.below(Purpose::Wall, WALL_STEPS_MICROS), Event::WallSteps);
+        }
         let topics = installation.topics.iter();
         let formats = topics.map(|topic| (topic.name.clone(), topic.format)).collect();
+        let mut checker = Checker::new(options.page_cache == 1).with_formats(formats);
+        if options.wall_steps > 0 {
+            checker = checker.with_wall_steps();
+        }
         Self {
             config: installation.config(&options),
             topics: installation.topics,
-            checker: Checker::new(options.page_cache == 1).with_formats(formats),
+            checker,
             compression: Arc::new(klamm_runtime::compression::Codecs::default()),
             current: options.clone(),
             options,
@@ -213,6 +200,8 @@ impl World {
             crashes: 0,
             safety_events: 0,
             first_healthy: None,
+            wall_shift_ms: 0,
+            wall_ms_max: WALL_START_MS,
             phase: RunPhase::Safety,
             digest: Digest::default(),
             marks: Marks::default(),
@@ -322,97 +311,20 @@ impl World {
 
     /// The checker takes in what has happened since.
     fn observe(&mut self) {
-        for (_, entry) in &self.history.entries()[self.observed..] {
-            self.checker.observe(entry);
+        self.wall_ms_max = self.wall_ms_max.max(self.wall_ms());
+        let told = |(_, entry): &(u64, Entry)| matches!(entry, Entry::Told { .. });
+        if self.history.entries()[self.observed..].iter().any(told) {
+            self.allow_retention();
+        }
+        for (micros, entry) in &self.history.entries()[self.observed..] {
+            self.checker.observe(*micros, entry);
             self.marks.told(entry);
         }
         self.observed = self.history.entries().len();
     }
 
-    fn advance_phase(&mut self) -> Result<(), String> {
-        match self.phase {
-            RunPhase::Safety => {
-                let sent_all = self.clients.iter().all(Client::is_done);
-                let strikes_done = self.strikes_done == self.current.strikes.len();
-                let is_up = self.is_ready() || self.failed_starts > FAILED_STARTS_MAX;
-                let tired = self.queue.taken() >= self.current.events_max;
-                if tired || (sent_all && is_up && (strikes_done || self.is_idle())) {
-                    self.heal();
-                }
-            }
-            RunPhase::Liveness { deadline_micros } => {
-                self.check_deadline(deadline_micros, "requests are unanswered")?;
-                if self.is_ready() && self.clients.iter().all(Client::is_done) {
-                    self.phase = RunPhase::Restarting { deadline_micros };
-                    let crash = self.last_crash();
-                    self.crash(crash);
-                }
-            }
-            RunPhase::Restarting { deadline_micros } => {
-                self.check_deadline(deadline_micros, "the broker is not ready")?;
-                if self.is_ready() {
-                    self.phase = RunPhase::Closing { deadline_micros };
-                    self.ask_to_stop();
-                }
-            }
-            RunPhase::Closing { deadline_micros } => {
-                self.check_deadline(deadline_micros, "the broker has not stopped")?;
-            }
-            RunPhase::Over => {}
-        }
-        Ok(())
-    }
-
-    fn check_deadline(&self, deadline_micros: u64, what: &str) -> Result<(), String> {
-        if self.queue.now_micros() <= deadline_micros {
-            return Ok(());
-        }
-        let unanswered: usize = self.clients.iter().map(Client::unanswered).sum();
-        let phase = self.process.as_ref().map(|process| &process.phase);
-        let effects = self.disk.open_effects().count();
-        Err(format!(
-            "liveness: {what} long after the last fault: {unanswered} of clients; the broker is \
-             {phase:?}, with {effects} effects out"
-        ))
-    }
-
-    /// Faults end. Whatever is broken in the broker's memory is healed by a start, as a person
-    /// would.
-    fn heal(&mut self) {
-        let deadline_micros = self.queue.now_micros() + LIVENESS_MICROS_MAX;
-        self.phase = RunPhase::Liveness { deadline_micros };
-        self.safety_events = self.queue.taken();
-        self.first_healthy = Some(self.history.next_append());
-        self.disk.set_faults(Faults::default());
-        self.current.reset_per_mille = 0;
-        self.current.half_close_per_mille = 0;
-        self.current.unknown_topic_per_mille = 0;
-        self.current.acks_none_per_mille = 0;
-        for number in 0..self.clients.len() {
-            self.clients[number].set_requests(LIVENESS_REQUESTS);
-            self.queue.push(0, Event::ClientSends(number));
-        }
-        if self.process.as_ref().is_some_and(|process| process.disk_failed) {
-            let crash = self.last_crash();
-            self.crash(crash);
-        }
-    }
-
-    fn last_crash(&mut self) -> Crash {
-        match self.decisions.below(Purpose::Crash, 4) {
-            0 => Crash::Killed,
-            _ => Crash::PowerLoss,
-        }
-    }
-
     fn is_ready(&self) -> bool {
         self.process.as_ref().is_some_and(|process| process.phase == Phase::Ready)
-    }
-
-    /// Clients have no more to say: strikes that are far away would wait for nothing.
-    fn is_idle(&self) -> bool {
-        let next = self.current.strikes.get(self.strikes_done);
-        next.is_none_or(|strike| strike.at_event > self.queue.taken() + 200)
     }
 
     fn conditions(&self) -> Conditions {
@@ -424,7 +336,7 @@ impl World {
     }
 
     fn wall_ms(&self) -> i64 {
-        WALL_START_MS + (self.queue.now_micros() / 1000) as i64
+        WALL_START_MS + self.wall_shift_ms + (self.queue.now_micros() / 1000) as i64
     }
 
     /// A wait inside the process. Now and then a long one: a thread that was not scheduled.
@@ -454,6 +366,7 @@ impl World {
         act: impl FnOnce(&mut Client, &mut Surroundings<'_>) -> T,
     ) -> T {
         let wall_ms = self.wall_ms();
+        let is_quiet = self.clients.iter().all(|client| !client.is_producer() || client.is_done());
         let mut around = Surroundings {
             options: &self.current,
             topics: &self.topics,
@@ -461,6 +374,8 @@ impl World {
             history: &mut self.history,
             now_micros: self.queue.now_micros(),
             wall_ms,
+            excused: self.rotten.as_ref().map(|rotten| &rotten.target),
+            is_quiet,
         };
         act(&mut self.clients[number], &mut around)
     }
@@ -484,6 +399,30 @@ impl World {
     fn fail(&mut self, message: String) {
         self.failure.get_or_insert(message);
     }
+}
+
+/// All of a run's clients, those left out whose requests the broker does not serve.
+fn clients_of(options: &Options) -> Vec<Client> {
+    let serves = |key: ApiKey| key.api().is_some_and(Api::is_served);
+    let idempotent = if serves(ApiKey::INIT_PRODUCER_ID) { options.idempotent } else { 0 };
+    let reads = serves(ApiKey::FETCH) && serves(ApiKey::LIST_OFFSETS);
+    let consumers = if reads { options.consumers } else { 0 };
+    let asks = reads && serves(ApiKey::DELETE_RECORDS) && serves(ApiKey::OFFSET_FOR_LEADER_EPOCH);
+    let inquirers = if asks { options.inquirers } else { 0 };
+    let mut clients = Vec::new();
+    for place in 0..options.clients + consumers + inquirers {
+        let number = clients.len();
+        clients.push(if place < idempotent.min(options.clients) {
+            Client::idempotent(number, options.requests)
+        } else if place < options.clients {
+            Client::new(number, options.requests)
+        } else if place < options.clients + consumers {
+            Client::consumer(number, options.consumer_requests)
+        } else {
+            Client::inquirer(number, options.inquirer_requests)
+        });
+    }
+    clients
 }
 
 fn faults_of(options: &Options, log_dirs: &[Path]) -> Faults {

@@ -7,6 +7,7 @@ use super::World;
 use crate::decisions::Purpose;
 use crate::history::TopicPartition;
 use crate::marks::Group;
+use crate::reader::batches_of;
 
 /// A damaged file.
 #[derive(Debug)]
@@ -72,20 +73,4 @@ impl World {
             self.fail(message);
         }
     }
-}
-
-/// Where the batches of a whole segment lie.
-fn batches_of(content: &[u8]) -> Vec<std::ops::Range<usize>> {
-    let mut batches = Vec::new();
-    let mut start = 0;
-    while let Some(head) = content.get(start..).and_then(|left| left.first_chunk::<12>()) {
-        let length = i32::from_be_bytes([head[8], head[9], head[10], head[11]]);
-        let end = start + 12 + length.max(0) as usize;
-        if end > content.len() {
-            break;
-        }
-        batches.push(start..end);
-        start = end;
-    }
-    batches
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use klamm_core::broker::image::Image;
-use klamm_core::ids::ConnectionId;
+use klamm_core::ids::{ConnectionId, FileId};
 use klamm_core::request::Response;
 use klamm_core::time::Now;
 use klamm_core::{Chunk, Connection, ConnectionError};
@@ -33,7 +33,11 @@ pub(super) struct Seat {
     /// Told to close.
     pub(super) closing: bool,
     /// On their way out of the process.
-    pub(super) leaving: Vec<Chunk>,
+    pub(super) leaving: VecDeque<Chunk>,
+    /// How many they were at first.
+    pub(super) leaving_chunks: usize,
+    /// Files with ranges that have not left, once for each.
+    pub(super) pinned: Vec<FileId>,
     fault: Option<ConnectionError>,
     pub(super) closed: bool,
     /// Its loop will go round.
@@ -73,7 +77,9 @@ impl Seat {
             mail: VecDeque::new(),
             mail_due_micros: 0,
             closing: false,
-            leaving: Vec::new(),
+            leaving: VecDeque::new(),
+            leaving_chunks: 0,
+            pinned: Vec::new(),
             fault: None,
             closed: false,
             awake: false,
@@ -115,6 +121,7 @@ impl Seat {
         self.discharge(budget, &mut round);
         if self.leaving.is_empty() {
             self.leaving.extend(std::iter::from_fn(|| self.connection.poll_transmit()));
+            self.leaving_chunks = self.leaving.len();
             round.leaves = !self.leaving.is_empty();
         }
         let over = self.closing || self.connection.is_finished();

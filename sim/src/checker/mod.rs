@@ -1,0 +1,357 @@
+//! The checker of the promises: what clients were told must be what lies on the disk, and what the
+//! next one is told.
+//!
+//! | answered with success, or read | killed | power loss |
+//! |---|---|---|
+//! | durable mode | there | there |
+//! | page-cache mode | there | may be gone, unless the broker has stopped in good order since |
+//!
+//! A record that was sent and not answered, or answered with an error of storage or time, may be
+//! there, once, however often an idempotent producer sends it. One that was refused is not there.
+//! Offsets have no gaps and are given once. What is below the log's start may be gone.
+
+mod broken;
+mod reads;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::disk::Crash;
+use crate::history::{
+    AppendId, Entry, QuestionId, RecordId, SeenRecord, Sequence, TopicPartition, record_id,
+};
+use crate::oracle::{Conflict, ModelLog};
+use crate::reader::StoredLog;
+pub use broken::Broken;
+use reads::Asked;
+
+/// What a topic's settings make of the batches that come in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TopicFormat {
+    /// The number of the codec that all are stored with, 0 for none; `None`: as they were sent.
+    pub codec: Option<u8>,
+    /// They are stamped with the broker's time.
+    pub append_time: bool,
+}
+
+/// Follows a history, and judges answers and the disk by it.
+#[derive(Clone, Debug)]
+pub struct Checker {
+    page_cache: bool,
+    wall_steps: bool,
+    /// By the topic's name; the default for others.
+    formats: BTreeMap<String, TopicFormat>,
+    appends: BTreeMap<AppendId, Append>,
+    sent: BTreeMap<RecordId, AppendId>,
+    logs: BTreeMap<TopicPartition, ModelLog>,
+    asked: BTreeMap<QuestionId, Asked>,
+    /// When each record was first known to be there, in microseconds.
+    known_at: BTreeMap<RecordId, u64>,
+    producers: BTreeSet<i64>,
+    broken: Vec<Broken>,
+}
+
+#[derive(Clone, Debug)]
+struct Append {
+    target: TopicPartition,
+    records: Vec<RecordId>,
+    keyed: bool,
+    sent_ms: i64,
+    sequence: Option<Sequence>,
+    state: State,
+    /// Sendings that have no answer yet.
+    waiting: u32,
+    /// How often it was sent.
+    sendings: u32,
+    /// A sending has ended, and nobody knows how.
+    is_unsure: bool,
+    /// The time in the answer; -1 for none.
+    append_ms: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It may have happened, once.
+    Open,
+    Acknowledged,
+    /// It has not happened.
+    Refused,
+}
+
+/// Errors after which records may be there all the same: KAFKA_STORAGE_ERROR, REQUEST_TIMED_OUT,
+/// UNKNOWN_SERVER_ERROR, NOT_ENOUGH_REPLICAS_AFTER_APPEND.
+const ERRORS_OF_UNKNOWN_END: [i16; 4] = [56, 7, -1, 20];
+
+impl Checker {
+    /// A checker for a broker in the given mode.
+    pub fn new(page_cache: bool) -> Self {
+        Self {
+            page_cache,
+            wall_steps: false,
+            formats: BTreeMap::new(),
+            appends: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            known_at: BTreeMap::new(),
+            producers: BTreeSet::new(),
+            broken: Vec::new(),
+        }
+    }
+
+    /// With what topics' settings make of batches.
+    pub fn with_formats(mut self, formats: BTreeMap<String, TopicFormat>) -> Self {
+        self.formats = formats;
+        self
+    }
+
+    /// The wall clock may step: what is stamped later may bear an earlier time.
+    pub fn with_wall_steps(mut self) -> Self {
+        self.wall_steps = true;
+        self
+    }
+
+    /// Takes in what happened, `micros` after the run's start.
+    pub fn observe(&mut self, micros: u64, entry: &Entry) {
+        match entry {
+            Entry::Invoke { .. } => self.invoked(entry),
+            Entry::Resent { append } => {
+                if let Some(known) = self.appends.get_mut(append) {
+                    known.waiting += 1;
+                    known.sendings += 1;
+                }
+            }
+            Entry::Ok { append, base_offset, append_ms } => {
+                self.acknowledged(micros, *append, *base_offset, *append_ms);
+            }
+            Entry::Error { append, error } => {
+                self.ended(*append, ERRORS_OF_UNKNOWN_END.contains(error));
+            }
+            Entry::Unknown { append } => self.ended(*append, true),
+            Entry::Asked { question, target, what } => self.note(*question, target, *what, micros),
+            Entry::Told { question, told } => self.judge(*question, told, micros),
+            Entry::Unanswered { question } => self.give_up(*question),
+            Entry::Producer { id, .. } => {
+                if !self.producers.insert(*id) {
+                    self.broken.push(Broken::ProducerGivenTwice { id: *id });
+                }
+            }
+            Entry::Crashed(Crash::PowerLoss) if self.page_cache => {
+                self.logs.values_mut().for_each(ModelLog::lost_soft);
+            }
+            Entry::Stopped => self.logs.values_mut().for_each(ModelLog::made_firm),
+            Entry::Crashed(_) | Entry::Recovered => {}
+        }
+    }
+
+    fn invoked(&mut self, entry: &Entry) {
+        let Entry::Invoke { append, target, records, keyed, sent_ms, sequence, .. } = entry else {
+            return;
+        };
+        self.sent.extend(records.iter().map(|record| (*record, *append)));
+        self.logs.entry(target.clone()).or_default().sent(records);
+        let invoked = Append {
+            target: target.clone(),
+            records: records.clone(),
+            keyed: *keyed,
+            sent_ms: *sent_ms,
+            sequence: *sequence,
+            state: State::Open,
+            waiting: 1,
+            sendings: 1,
+            is_unsure: false,
+            append_ms: -1,
+        };
+        self.appends.insert(*append, invoked);
+    }
+
+    fn acknowledged(&mut self, micros: u64, append: AppendId, base_offset: i64, append_ms: i64) {
+        let Some(known) = self.answered(append) else { return };
+        known.state = State::Acknowledged;
+        known.append_ms = append_ms;
+        let Append { target, records, sent_ms, .. } = known.clone();
+        let format = self.formats.get(&target.topic).copied().unwrap_or_default();
+        let timestamp_ms = if format.append_time { append_ms } else { sent_ms };
+        for (offset, &record) in (base_offset..).zip(&records) {
+            self.learn(micros, &target, offset, record, timestamp_ms);
+        }
+    }
+
+    /// A sending has ended without success; perhaps it has had some all the same.
+    fn ended(&mut self, append: AppendId, is_unsure: bool) {
+        let Some(known) = self.answered(append) else { return };
+        known.is_unsure |= is_unsure;
+        if known.state == State::Open && !known.is_unsure && known.waiting == 0 {
+            known.state = State::Refused;
+            let (target, records) = (known.target.clone(), known.records.clone());
+            self.logs.entry(target).or_default().refused(&records);
+        }
+    }
+
+    fn answered(&mut self, append: AppendId) -> Option<&mut Append> {
+        let known = self.appends.get_mut(&append)?;
+        if known.waiting == 0 {
+            self.broken.push(Broken::AnsweredTwice { append });
+            return None;
+        }
+        known.waiting -= 1;
+        Some(known)
+    }
+
+    /// A record is at an offset: for good, unless the mode lets a power loss take it.
+    fn learn(
+        &mut self,
+        micros: u64,
+        target: &TopicPartition,
+        offset: i64,
+        record: RecordId,
+        timestamp_ms: i64,
+    ) {
+        self.known_at.entry(record).or_insert(micros);
+        let log = self.logs.entry(target.clone()).or_default();
+        let target = target.clone();
+        match log.learn(offset, record, timestamp_ms) {
+            Ok(()) => {}
+            Err(Conflict::Taken(first)) => {
+                self.broken.push(Broken::OffsetGivenTwice {
+                    target,
+                    offset,
+                    first,
+                    second: record,
+                });
+            }
+            Err(Conflict::Elsewhere(first)) => {
+                self.broken.push(Broken::Duplicated { target, record, first, second: offset });
+            }
+        }
+    }
+
+    /// The medium has damaged this log: what was promised of it cannot be kept.
+    pub fn forgive(&mut self, damaged: &TopicPartition) {
+        self.logs.entry(damaged.clone()).or_default().damage();
+    }
+
+    /// Retention may have moved the start of a log up to `start`.
+    pub fn allow_start(&mut self, target: &TopicPartition, start: i64) {
+        self.logs.entry(target.clone()).or_default().allow_start(start);
+    }
+
+    /// What is known of a log.
+    pub fn log(&self, target: &TopicPartition) -> Option<&ModelLog> {
+        self.logs.get(target)
+    }
+
+    /// Compares what was promised with what lies on the disk. `in_service` says which logs the
+    /// broker serves: they must be readable to their ends.
+    pub fn check(
+        &mut self,
+        logs: &BTreeMap<TopicPartition, StoredLog>,
+        in_service: impl Fn(&TopicPartition) -> bool,
+    ) {
+        for (target, model) in &self.logs {
+            let log = logs.get(target);
+            for (offset, known) in model.promised() {
+                let found =
+                    log.and_then(|log| log.at(offset)).map(|stored| record_id(&stored.value));
+                if found == Some(known.record) {
+                    continue;
+                }
+                let fault =
+                    log.and_then(|log| log.fault.as_deref()).unwrap_or("the end of the log");
+                self.broken.push(Broken::Lost {
+                    target: target.clone(),
+                    offset,
+                    expected: known.record,
+                    found: found
+                        .map_or_else(|| fault.to_owned(), |other| format!("record {other}")),
+                });
+            }
+        }
+        for (target, log) in logs {
+            self.check_log(target, log);
+            if let Some(fault) = log.fault.clone().filter(|_| in_service(target)) {
+                self.broken.push(Broken::Unreadable { target: target.clone(), fault });
+            }
+        }
+    }
+
+    fn check_log(&mut self, target: &TopicPartition, log: &StoredLog) {
+        let mut seen: BTreeMap<RecordId, i64> = BTreeMap::new();
+        for stored in &log.records {
+            let stored = SeenRecord::from(stored);
+            if let Some(first) = seen.insert(stored.record, stored.offset) {
+                let (target, record) = (target.clone(), stored.record);
+                self.broken.push(Broken::Duplicated {
+                    target,
+                    record,
+                    first,
+                    second: stored.offset,
+                });
+            }
+            self.check_record(target, &stored);
+        }
+    }
+
+    /// A record that is there was sent there, was not refused, and is as it was sent.
+    fn check_record(&mut self, target: &TopicPartition, stored: &SeenRecord) {
+        let format = self.formats.get(&target.topic).copied().unwrap_or_default();
+        let (record, offset) = (stored.record, stored.offset);
+        let append = self.sent.get(&record).and_then(|append| self.appends.get(append));
+        let why = match append {
+            None => "was sent by nobody",
+            Some(append) if append.target != *target => "was sent elsewhere",
+            Some(append) if append.state == State::Refused => "was refused",
+            Some(append) => {
+                if let Some(why) = changed(append, format, stored, self.wall_steps) {
+                    let target = target.clone();
+                    self.broken.push(Broken::Changed { target, offset, record, why });
+                }
+                return;
+            }
+        };
+        let target = target.clone();
+        self.broken.push(Broken::Unasked { target, offset, record, why });
+    }
+
+    /// Broken promises found since the last call.
+    pub fn take_broken(&mut self) -> Vec<Broken> {
+        std::mem::take(&mut self.broken)
+    }
+
+    /// Records that must be there.
+    pub fn promised(&self) -> usize {
+        self.logs.values().map(|log| log.promised().count()).sum()
+    }
+}
+
+/// What is wrong with a record that was sent there, beside its value.
+fn changed(
+    append: &Append,
+    format: TopicFormat,
+    stored: &SeenRecord,
+    wall_steps: bool,
+) -> Option<&'static str> {
+    let key: &[u8] = if append.keyed { &stored.record.to_be_bytes() } else { &[] };
+    if stored.key != key {
+        return Some("has another key");
+    }
+    if format.codec.is_some_and(|codec| codec != stored.codec) {
+        return Some("is not stored with its topic's codec");
+    }
+    if format.append_time != stored.append_time {
+        return Some("has a timestamp of the wrong type");
+    }
+    // A duplicate is answered with the time of its batch, whoever stamped it.
+    let is_told = append.state == State::Acknowledged && append.sendings == 1;
+    let answered = if stored.append_time { stored.timestamp_ms } else { -1 };
+    if is_told && append.append_ms != answered {
+        return Some("was answered with another time of the append");
+    }
+    let in_time = if format.append_time {
+        wall_steps || stored.timestamp_ms >= append.sent_ms
+    } else {
+        stored.timestamp_ms == append.sent_ms
+    };
+    (!in_time).then_some("has another timestamp")
+}

@@ -1,0 +1,100 @@
+//! What retention may delete: the rule once more, from what lies on the disk.
+
+use klamm_core::effect::{Effect, Operation, Path};
+use klamm_core::ids::JobId;
+
+use super::World;
+use crate::history::TopicPartition;
+use crate::reader::{batches_of, latest_timestamp};
+
+/// One segment on the disk.
+struct Segment {
+    base_offset: i64,
+    /// With what is being written to it.
+    bytes: u64,
+    /// `None` when nothing is in it.
+    latest_ms: Option<i64>,
+}
+
+impl World {
+    /// Log starts may have moved so far by now as retention lets them.
+    pub(super) fn allow_retention(&mut self) {
+        if self.current.retention_ms == 0 && self.current.retention_bytes == 0 {
+            return;
+        }
+        for topic in &self.topics {
+            for partition in 0..topic.partitions {
+                let target = TopicPartition { topic: topic.name.clone(), partition };
+                let end = self.checker.log(&target).map_or(0, |log| log.end().1);
+                let start = self.retained_from(&target, end);
+                self.checker.allow_start(&target, start);
+            }
+        }
+    }
+
+    /// The furthest start that retention allows a log of this end.
+    fn retained_from(&self, target: &TopicPartition, end: i64) -> i64 {
+        let segments = self.segments_of(target);
+        let ends = segments.iter().skip(1).map(|segment| segment.base_offset).chain([end]);
+        let mut left: u64 = segments.iter().map(|segment| segment.bytes).sum();
+        let mut start = 0;
+        for (segment, end) in segments.iter().zip(ends) {
+            let old = segment.latest_ms.is_none_or(|latest_ms| {
+                let age_ms = self.wall_ms_max.saturating_sub(latest_ms);
+                self.current.retention_ms > 0 && age_ms > self.current.retention_ms as i64
+            });
+            left -= segment.bytes;
+            let much = self.current.retention_bytes > 0 && left >= self.current.retention_bytes;
+            if !old && !much {
+                break;
+            }
+            start = end;
+        }
+        start
+    }
+
+    fn segments_of(&self, target: &TopicPartition) -> Vec<Segment> {
+        let name = target.to_string();
+        let files = self.disk.files().into_iter();
+        let of_target = files.filter(|(path, _)| path.parent().name() == name);
+        let segment = |(path, content): (Path, &[u8])| {
+            let base_offset = path.name().strip_suffix(".log")?.parse().ok()?;
+            let timestamps = batches_of(content).into_iter();
+            let latest = timestamps.map(|range| latest_timestamp(&content[range])).max();
+            let bytes = self.disk.length_with_writes(&path);
+            Some(Segment { base_offset, bytes, latest_ms: latest })
+        };
+        of_target.filter_map(segment).collect()
+    }
+
+    /// A segment that is renamed for deletion lies below what may be deleted.
+    pub(super) fn check_deletion(&mut self, owner: JobId, effect: &Effect) {
+        let Effect::Operations(operations) = effect else { return };
+        if owner != JobId::BROKER || !self.is_ready() {
+            return;
+        }
+        for operation in operations {
+            let Operation::Rename { from, to } = operation else { continue };
+            let target = TopicPartition::of_directory(from.parent().name());
+            let base = from.name().strip_suffix(".log").and_then(|base| base.parse().ok());
+            let (Some(target), Some(base)) = (target, base) else { continue };
+            if to.name() == format!("{}.deleted", from.name()) {
+                self.allow_retention();
+                self.check_deleted(&target, base);
+            }
+        }
+    }
+
+    fn check_deleted(&mut self, target: &TopicPartition, base_offset: i64) {
+        let bases = self.segments_of(target).into_iter().map(|segment| segment.base_offset);
+        let next = bases.filter(|base| *base > base_offset).min();
+        let Some(log) = self.checker.log(target) else { return };
+        let (end, allowed) = (next.unwrap_or(log.end().0), log.start().1);
+        if end > allowed {
+            self.fail(format!(
+                "promise: {target}: the segment from {base_offset} to {end} is deleted, nothing \
+                 beyond {allowed} may be"
+            ));
+        }
+    }
+}
