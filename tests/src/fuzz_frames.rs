@@ -3,12 +3,16 @@
 
 use klamm_core::api::APIS;
 use klamm_core::rng::Rng;
+use klamm_core::time::Millis;
 
 use crate::node::Node;
 use crate::recorded::{exchanges, node, topics};
 
 /// Inputs for one pair of brokers: their logs grow.
 const INPUTS_PER_BROKER: usize = 256;
+
+/// How long answers are waited for; a long poll may ask for any time.
+const LONG_POLL: Millis = Millis(1_000);
 
 /// Two brokers in the same state: one gets each input whole, the other byte by byte.
 #[derive(Debug)]
@@ -52,7 +56,8 @@ fn converse<'a>(
         answers.extend(client.send(node, piece));
     }
     answers.extend(client.end(node));
-    assert!(client.is_closed(), "nothing is left to wait for");
+    answers.extend(client.wait(node, LONG_POLL));
+    assert!(client.is_closed() || client.is_waiting(), "nothing is left to wait for");
     let error = client.error().map(ToString::to_string);
     client.close(node);
     (answers, error)

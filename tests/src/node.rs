@@ -1,22 +1,23 @@
 //! One broker on a disk in memory, and clients that are buffers: the machines' answers without
-//! sockets, threads or clocks. Each effect is carried out at once.
+//! sockets, threads or clocks. Each effect is carried out at once, and time passes only where a
+//! client waits.
 
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use klamm_core::batch::Compression;
 use klamm_core::config::Config;
-use klamm_core::effect::{Completion, Effect};
+use klamm_core::effect::{Completion, Effect, FileRange};
 use klamm_core::event::Event;
 use klamm_core::ids::{ConnectionId, EffectId, JobId};
 use klamm_core::request::{Request, Response};
-use klamm_core::time::{Instant, Now};
+use klamm_core::time::{Instant, Millis, Now};
 use klamm_core::{Broker, Chunk, Connection, ConnectionError, Exit, Job, JobResult, Output, Peer};
 
 use klamm_sim::decisions::Decisions;
-use klamm_sim::disk::{Disk, Progress};
+use klamm_sim::disk::{Disk, Progress, ServedLevel};
 
 /// A broker that has started.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Node {
     disk: Disk,
     decisions: Decisions,
     now: Now,
+    /// The wall clock at the start.
+    started_ms: i64,
     config: Config,
     compression: Arc<dyn Compression>,
     responses: BTreeMap<ConnectionId, Vec<Response>>,
@@ -52,6 +55,7 @@ impl Node {
             disk,
             decisions: Decisions::from_seed(0),
             now,
+            started_ms: wall_ms,
             config,
             compression,
             responses: BTreeMap::new(),
@@ -86,6 +90,21 @@ impl Node {
             charged_most: 0,
             error: None,
         }
+    }
+
+    /// The broker's clock.
+    pub fn clock(&self) -> Instant {
+        self.now.mono
+    }
+
+    /// Lets time pass to what the broker has to do next, if that is due by `end`.
+    fn pass_time(&mut self, end: Instant) -> bool {
+        let Some(due) = self.broker.poll_timeout().filter(|due| *due <= end) else { return false };
+        self.now.mono = self.now.mono.max(due);
+        self.now.wall_ms = self.started_ms + (self.now.mono.as_micros() / 1_000) as i64;
+        self.broker.handle_timeout(self.now);
+        self.settle();
+        true
     }
 
     fn request(&mut self, from: ConnectionId, request: Request) {
@@ -154,6 +173,13 @@ impl Node {
         completion
     }
 
+    /// A range as it leaves: all of it is there, and would survive a power loss.
+    fn serve(&mut self, range: &FileRange) -> Bytes {
+        let bytes = self.disk.serve(range, ServedLevel::Synced);
+        assert_eq!(self.disk.take_violations(), []);
+        bytes.unwrap_or_else(|| panic!("{range:?} is not there"))
+    }
+
     fn run(&mut self, id: JobId, mut job: Job) -> JobResult {
         loop {
             while let Some((effect_id, effect)) = job.poll_effect() {
@@ -183,6 +209,21 @@ impl Client {
     pub fn send(&mut self, node: &mut Node, bytes: &[u8]) -> Vec<u8> {
         self.input.extend_from_slice(bytes);
         self.go_round(node)
+    }
+
+    /// Waits for what is not answered yet, for so long by the broker's clock; gives what comes back.
+    pub fn wait(&mut self, node: &mut Node, wait: Millis) -> Vec<u8> {
+        let end = node.clock() + wait;
+        let mut answers = Vec::new();
+        while self.is_waiting() && node.pass_time(end) {
+            answers.extend(self.go_round(node));
+        }
+        answers
+    }
+
+    /// Whether something is not answered yet.
+    pub fn is_waiting(&self) -> bool {
+        self.connection.unanswered() > 0
     }
 
     /// Ends the sending half; gives what still comes back.
@@ -242,15 +283,15 @@ impl Client {
                 self.connection.handle_response(response);
             }
             self.charged -= self.connection.poll_discharge();
-            self.transmit(&mut sent);
+            self.transmit(node, &mut sent);
         }
     }
 
-    fn transmit(&mut self, sent: &mut Vec<u8>) {
+    fn transmit(&mut self, node: &mut Node, sent: &mut Vec<u8>) {
         while let Some(chunk) = self.connection.poll_transmit() {
             match chunk {
                 Chunk::Bytes(bytes) => sent.extend_from_slice(&bytes),
-                Chunk::File(range) => panic!("no file is sent here: {range:?}"),
+                Chunk::File(range) => sent.extend_from_slice(&node.serve(&range)),
             }
             self.connection.handle_transmitted(1);
         }

@@ -2,9 +2,11 @@
 //!
 //! `conformance/exchanges.jsonl` holds one a line, in the order in which they were sent to one fresh
 //! broker: the bytes sent, what came back (`none`: nothing), whether the connection was open
-//! afterwards, and the ranges of the answer that differ from run to run (position and length).
+//! afterwards, the ranges of the answer that differ from run to run (position and length), where
+//! the ids of fetch sessions stand, and how long the broker waited with its answer.
 //! Topics are there from the start, with the settings and ids of that run.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -45,12 +47,55 @@ pub struct Exchange {
     pub is_open: Option<bool>,
     /// Ranges of the response that differ from run to run.
     pub varies: Vec<Range<usize>>,
+    /// Where the request has the id of a fetch session that an earlier answer gave.
+    session_sent: Option<usize>,
+    /// Where the answer has the id of a fetch session.
+    session_given: Option<usize>,
+    /// How long the answer was waited for, in milliseconds, where that is known.
+    pub waits_ms: Option<u64>,
+}
+
+/// Fetch sessions of one replay: their ids as recorded, and as they are here.
+#[derive(Clone, Debug, Default)]
+pub struct Sessions(BTreeMap<SessionId, SessionId>);
+
+/// As on the wire.
+type SessionId = [u8; 4];
+
+impl Sessions {
+    /// The request with the ids of here.
+    ///
+    /// # Panics
+    /// When the exchange is not what it should be.
+    pub fn request(&self, exchange: &Exchange) -> Vec<u8> {
+        let mut request = exchange.request.clone();
+        if let Some(at) = exchange.session_sent {
+            let id = request[at..].first_chunk_mut().expect("a session's id");
+            // One that this broker never gave is as unknown as it stands.
+            *id = self.0.get(id).copied().unwrap_or(*id);
+        }
+        request
+    }
+
+    /// Takes up the id in an answer to the exchange's request, if it has one.
+    ///
+    /// # Panics
+    /// When the exchange is not what it should be.
+    pub fn note(&mut self, exchange: &Exchange, answer: &[u8]) {
+        let Some(at) = exchange.session_given else { return };
+        let id_in = |answer: &[u8]| answer.get(at..)?.first_chunk().copied();
+        let recorded = exchange.response.as_deref().and_then(id_in).expect("a session's id");
+        if let Some(given) = id_in(answer) {
+            self.0.insert(recorded, given);
+        }
+    }
 }
 
 impl Exchange {
     fn parse(line: &str) -> Self {
         let fields: Value = serde_json::from_str(line).expect("an exchange a line");
         let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
+        let position = |field: &Value| field.as_u64().map(|at| at as usize);
         let varies = fields["varies"].as_array().into_iter().flatten().map(|range| {
             let number = |at: usize| range[at].as_u64().expect("a position or a length") as usize;
             number(0)..number(0) + number(1)
@@ -69,6 +114,9 @@ impl Exchange {
                 _ => None,
             },
             varies: varies.collect(),
+            session_sent: position(&fields["session"]["request"]),
+            session_given: position(&fields["session"]["response"]),
+            waits_ms: fields["waits_ms"].as_u64(),
         }
     }
 }
@@ -93,13 +141,13 @@ pub fn topics() -> Vec<NewTopic> {
         configured("p-before", "message.timestamp.before.max.ms", "1000"),
         configured("p-minisr", "min.insync.replicas", "2"),
         known("f", 1, 0x3c43_c5ca_96da_4f4b_abd2_f8f9_6dfb_9eba),
-        NewTopic::new("fempty", 1),
-        NewTopic::new("f2", 2),
+        known("fempty", 1, 0x226e_be25_6e99_4c0a_93e5_b890_e5f3_1bb6),
+        known("f2", 2, 0x8fa0_1808_cfb0_4b91_b78d_bcec_225e_1be0),
         NewTopic::new("lo", 1),
         NewTopic::new("loempty", 1),
         known("d8", 8, 0x006b_cbe2_94a1_4ce6_b348_2a78_dee3_3ad1),
         known("idem", 1, 0xf4c6_d076_2f5a_4c8f_b8fb_660f_65f9_5813),
-        NewTopic::new("txn", 1),
+        known("txn", 1, 0x23c0_51de_20ff_4633_bf6f_700d_a353_e455),
         configured("__consumer_offsets", "cleanup.policy", "compact"),
     ]
 }

@@ -21,6 +21,10 @@ pub struct BatchInfo {
     pub producer_epoch: i16,
     /// First sequence; -1 for none.
     pub base_sequence: i32,
+    /// Part of its producer's transaction.
+    pub is_transactional: bool,
+    /// Written by the broker for itself.
+    pub is_control: bool,
     /// Bytes on disk, header included.
     pub size: u32,
 }
@@ -49,6 +53,8 @@ impl CheckedBatch {
             producer_id: header.producer_id,
             producer_epoch: header.producer_epoch,
             base_sequence: header.base_sequence,
+            is_transactional: header.attributes.is_transactional(),
+            is_control: header.attributes.is_control(),
             size: (HEADER_BYTES + records.len()) as u32,
         };
         Self { header: header.write(), records, info, is_converted: false }

@@ -36,6 +36,8 @@ pub(super) struct LogDirectory {
     pub(super) found: Found,
     /// Logs with completed writes that no sync has covered yet.
     pub(super) dirty: BTreeSet<LogId>,
+    /// Those of them that are to be synced also when not all are.
+    pub(super) due: BTreeSet<LogId>,
     /// Logs that the running sync covers.
     pub(super) syncing: BTreeSet<LogId>,
     /// A sync runs.
@@ -91,6 +93,7 @@ impl LogDirectory {
             entries: BTreeMap::new(),
             found: Found::default(),
             dirty: BTreeSet::new(),
+            due: BTreeSet::new(),
             syncing: BTreeSet::new(),
             sync_runs: false,
             checkpoint_runs: false,

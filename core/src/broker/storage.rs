@@ -13,7 +13,6 @@ use crate::log::Level;
 
 use super::Output;
 use super::directory::State;
-use super::metadata_log::MetadataLog;
 
 impl Broker {
     pub(super) fn handle_written(&mut self, id: EffectId, log_id: LogId, result: Completion) {
@@ -26,9 +25,15 @@ impl Broker {
         let mut effects = core::mem::take(&mut self.log_effects);
         let moved = live.log.handle_written(id, &mut effects);
         let written = live.log.end(Level::Written);
+        let is_metadata = self.metadata.as_ref().is_some_and(|it| it.log() == log_id);
+        let is_due = is_metadata || live.log.is_sync_due();
         self.emit_log_effects(log_id, effects);
         if moved {
-            self.directories[usize::from(index.0)].dirty.insert(log_id);
+            let directory = &mut self.directories[usize::from(index.0)];
+            directory.dirty.insert(log_id);
+            if is_due {
+                directory.due.insert(log_id);
+            }
             self.waits.advance(log_id, Level::Written, written);
         }
     }
@@ -42,22 +47,26 @@ impl Broker {
     }
 
     /// One sync a directory at a time; whoever arrives while it runs shares the next. In page-cache
-    /// mode only the metadata log is synced before the stop.
+    /// mode only the metadata log, and a log that has rolled, are synced before the stop.
     pub(super) fn start_syncs(&mut self) {
         let stopping = matches!(self.phase, Phase::Stopping(_));
-        let metadata = self.metadata.as_ref().map(MetadataLog::log);
         let syncs_all = stopping || self.config.durability == Durability::Durable;
-        let is_due = |log: &LogId| syncs_all || Some(*log) == metadata;
         for index in 0..self.directories.len() {
             let directory = &mut self.directories[index];
-            if !directory.is_online() || directory.sync_runs || !directory.dirty.iter().any(is_due)
-            {
+            let has_due = !directory.due.is_empty() || syncs_all && !directory.dirty.is_empty();
+            if !directory.is_online() || directory.sync_runs || !has_due {
                 continue;
             }
             directory.sync_runs = true;
-            let (due, rest) = core::mem::take(&mut directory.dirty).into_iter().partition(is_due);
-            directory.dirty = rest;
-            directory.syncing = due;
+            let due = core::mem::take(&mut directory.due);
+            directory.syncing = if syncs_all {
+                core::mem::take(&mut directory.dirty)
+            } else {
+                for log in &due {
+                    directory.dirty.remove(log);
+                }
+                due
+            };
             let mut set = SyncSet {
                 directory: directory.path.clone(),
                 files: Vec::new(),
@@ -96,6 +105,7 @@ impl Broker {
         }
         directory.state = State::Offline(error.clone());
         directory.dirty.clear();
+        directory.due.clear();
         directory.syncing.clear();
         let path = directory.path.clone();
         self.push(Output::Event(Event::DirectoryOffline {

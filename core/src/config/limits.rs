@@ -31,6 +31,10 @@ pub const MESSAGE_DEPTH_MAX: u8 = 16;
 /// (`KafkaRaftClient.MAX_BATCH_SIZE_BYTES`).
 pub const METADATA_BATCH_RECORDS_MAX: i32 = 5_000;
 
+/// Producers that one log remembers, where Kafka has no limit: some 15 MiB, and 3 MiB a snapshot. Ids are
+/// easily made up, or drawn anew by each of many short-lived clients; whoever was idle longest is forgotten.
+pub const LOG_PRODUCERS_MAX: usize = 1 << 16;
+
 /// Kafka's default of `metadata.log.segment.bytes`.
 pub const METADATA_SEGMENT_BYTES: u32 = 1 << 30;
 

@@ -87,12 +87,19 @@ pub struct EntryFile {
     pub on_disk: u64,
     /// The entries behind them, as they are to stand in the file.
     pub rest: Vec<u8>,
+    /// The file is there, if only without an entry.
+    pub exists: bool,
 }
 
 impl EntryFile {
     /// Bytes in all.
     pub fn length(&self) -> u64 {
         self.on_disk + self.rest.len() as u64
+    }
+
+    /// True when the file has all entries.
+    pub fn is_on_disk(&self) -> bool {
+        self.exists && self.rest.is_empty()
     }
 }
 
@@ -155,12 +162,13 @@ impl Indexes {
         open.bytes_since_entry += u64::from(batch.size);
     }
 
-    /// Takes the next part of an `.index` file, whole entries, for a segment of `size` bytes.
+    /// Takes the next part of an `.index` file, whole entries (or none, of an empty file), for a segment of `size` bytes.
     pub fn load_offsets(&mut self, part: &[u8], size: u64) -> Result<(), IndexFault> {
         let (entries, []) = part.as_chunks::<OFFSET_ENTRY_BYTES>() else {
             return Err(IndexFault::Length { length: part.len() as u64 });
         };
         let Some(open) = &mut self.open else { return Ok(()) };
+        open.files.offsets.exists = true;
         for &[o0, o1, o2, o3, p0, p1, p2, p3] in entries {
             let entry = OffsetEntry {
                 relative_offset: u32::from_be_bytes([o0, o1, o2, o3]),
@@ -191,6 +199,7 @@ impl Indexes {
             return Err(IndexFault::Length { length: part.len() as u64 });
         };
         let Some(open) = &mut self.open else { return Ok(()) };
+        open.files.times.exists = true;
         for entry in entries {
             let entry = TimeEntry::parse(entry);
             let number = open.files.times.on_disk / TIME_ENTRY_BYTES as u64;
@@ -230,6 +239,7 @@ impl Indexes {
         for file in [&mut open.files.offsets, &mut open.files.times] {
             file.on_disk = file.length();
             file.rest = Vec::new();
+            file.exists = true;
         }
     }
 

@@ -69,10 +69,6 @@ impl Log {
         let (segment, file) = (segment.base_offset, segment.file.clone());
         (end > 0).then_some(SearchPart { segment, file, end, offset_end })
     }
-
-    fn segment_at(&self, base_offset: i64) -> Option<usize> {
-        self.segments.binary_search_by_key(&base_offset, |segment| segment.base_offset).ok()
-    }
 }
 
 impl Segment {

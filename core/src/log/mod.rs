@@ -8,12 +8,15 @@
 //! never truncated.
 
 mod config;
+mod in_turn;
 mod indexes;
 mod locate;
 mod offset_index;
 mod pending;
 mod place;
+pub mod producers;
 mod roll;
+mod seal;
 mod search;
 mod segment;
 mod tail;
@@ -21,7 +24,6 @@ mod tail;
 mod tests;
 mod times;
 
-use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -29,8 +31,9 @@ use crate::batch::CheckedBatch;
 use crate::checkpoint::{LeaderEpochs, replace_file};
 use crate::effect::{Effect, FileRef, Operation, Path, SyncSet};
 use crate::ids::{DirectoryIndex, EffectId, Numbering};
-use crate::time::Now;
+use crate::time::{Millis, Now};
 pub use config::LogConfig;
+use in_turn::InTurn;
 pub use indexes::{
     EntryFile, IndexFault, IndexFiles, IndexedBatch, Indexes, MaxTimestamp, OFFSET_ENTRY_BYTES,
     TIME_ENTRY_BYTES,
@@ -38,6 +41,8 @@ pub use indexes::{
 pub use offset_index::{OffsetEntry, OffsetIndex};
 use pending::{Pending, Target};
 pub use place::{Located, Lookup, Place};
+use producers::ProducerStates;
+use seal::Seal;
 pub use search::{Search, SearchStep};
 pub use segment::{Companions, FileSuffix, Segment, SegmentParts, file_name, parse_file_name};
 use tail::{Tail, TailEnd};
@@ -79,6 +84,10 @@ pub struct LogParts {
     pub end: i64,
     /// Where each leader epoch began, as the checkpoint on disk has it.
     pub epochs: LeaderEpochs,
+    /// Who wrote to it, as of its end.
+    pub producers: ProducerStates,
+    /// The highest offset in the name of a producers' snapshot that is on disk.
+    pub newest_snapshot: Option<i64>,
     /// What it goes by.
     pub config: LogConfig,
 }
@@ -100,11 +109,13 @@ pub struct Log {
     pending: Pending,
     /// Base offsets of the segments with completed writes that no sync has taken up.
     dirty: Vec<i64>,
+    producers: ProducerStates,
+    /// The offset of the last snapshot of them that was begun, or found.
+    newest_snapshot: Option<i64>,
     epochs: LeaderEpochs,
-    /// The replacement of the epoch checkpoint that is out, and those that wait for it: two of them
-    /// out together could end in the wrong order.
-    epochs_out: Option<EffectId>,
-    epochs_waiting: VecDeque<(EffectId, Effect)>,
+    /// Replacements of the epoch checkpoint.
+    epochs_effects: InTurn<()>,
+    seals: InTurn<Seal>,
 }
 
 impl Log {
@@ -114,8 +125,13 @@ impl Log {
             parts.segments.is_sorted_by(|a, b| a.base_offset < b.base_offset),
             "segments are in order"
         );
-        let segments: Vec<_> = parts.segments.into_iter().map(Segment::found).collect();
+        let mut segments: Vec<_> = parts.segments.into_iter().map(Segment::found).collect();
+        if let Some((_, finished)) = segments.split_last_mut() {
+            finished.iter_mut().for_each(Segment::finish_found);
+        }
         let end = end_place(&segments, parts.end);
+        let mut producers = parts.producers;
+        producers.advance(parts.end);
         Self {
             path: parts.path,
             log_directory: parts.log_directory,
@@ -129,9 +145,11 @@ impl Log {
             syncing: None,
             pending: Pending::default(),
             dirty: Vec::new(),
+            producers,
+            newest_snapshot: parts.newest_snapshot,
             epochs: parts.epochs,
-            epochs_out: None,
-            epochs_waiting: VecDeque::new(),
+            epochs_effects: InTurn::default(),
+            seals: InTurn::default(),
         }
     }
 
@@ -155,7 +173,7 @@ impl Log {
             roll::should_roll(active, &info, last_offset, &self.config, now.wall_ms)
         });
         if rolls {
-            self.roll(now, numbering);
+            self.roll(now, numbering, effects);
         }
         let interval_bytes = self.config.index_interval_bytes;
         let active = self.segments.last_mut().expect("a log that rolled has a segment");
@@ -168,6 +186,7 @@ impl Log {
         };
         active.take(&info, last_offset, now.wall_ms, interval_bytes);
         self.tail.push(batch_end);
+        self.producers.note(&info, base_offset, now.mono);
         self.accepted = last_offset + 1;
         let id = numbering.effect();
         self.pending.push(id, self.accepted_place(), Target::Segment);
@@ -179,12 +198,15 @@ impl Log {
     ///
     /// What had to wait for it is pushed to `effects`.
     pub fn handle_written(&mut self, id: EffectId, effects: &mut Vec<(EffectId, Effect)>) -> bool {
+        if let Some(seal) = self.seals.complete(id, effects) {
+            self.take_seal(seal);
+            return false;
+        }
         match self.pending.complete(id) {
             Some((Target::Segment, end)) => self.mark_dirty(end.segment),
             Some((Target::Epochs, _)) => {
-                debug_assert_eq!(self.epochs_out, Some(id), "one replacement is out at a time");
-                self.epochs_out = None;
-                self.emit_epochs(effects);
+                let is_out = self.epochs_effects.complete(id, effects).is_some();
+                debug_assert!(is_out, "one replacement is out at a time");
             }
             None => debug_assert!(false, "{id:?} is no effect of {}", self.path),
         }
@@ -225,6 +247,7 @@ impl Log {
         let Some(end) = self.syncing.take() else { return false };
         let moved = end.offset > self.synced.offset;
         self.synced = end;
+        self.producers.advance(end.offset);
         moved
     }
 
@@ -244,13 +267,9 @@ impl Log {
     /// The last stable offset: no record below it, and below the end of `level`, belongs to a
     /// transaction that is still open.
     pub fn last_stable(&self, level: Level) -> i64 {
-        self.end(level)
-    }
-
-    /// What is durable in every respect: recovery after a crash may begin there. The data below it is
-    /// synced, and so are the index files of the segments that end below it.
-    pub fn recovery_point(&self) -> i64 {
-        self.synced.offset
+        let end = self.end(level);
+        let unstable = self.producers.first_unstable(end);
+        unstable.map_or(end, |first| first.max(self.log_start).min(end))
     }
 
     /// The offset that the next record gets.
@@ -278,6 +297,16 @@ impl Log {
         &self.epochs
     }
 
+    /// Who wrote to it.
+    pub fn producers(&self) -> &ProducerStates {
+        &self.producers
+    }
+
+    /// Forgets up to `at_most` producers that have been idle for `idle`, and says how many.
+    pub fn expire_producers(&mut self, idle: Millis, now: Now, at_most: usize) -> usize {
+        self.producers.expire(idle, now.mono, at_most)
+    }
+
     /// The partition's directory.
     pub fn path(&self) -> &Path {
         &self.path
@@ -295,18 +324,23 @@ impl Log {
 
     /// True when none of its effects and no sync is out: it may be closed.
     pub fn is_idle(&self) -> bool {
-        self.pending.is_empty() && self.syncing.is_none()
+        self.pending.is_empty() && self.seals.is_empty() && self.syncing.is_none()
     }
 
-    fn roll(&mut self, now: Now, numbering: &mut Numbering) {
+    fn roll(&mut self, now: Now, numbering: &mut Numbering, effects: &mut Vec<(EffectId, Effect)>) {
+        let finished = self.segments.len().checked_sub(1);
         let base_offset = self.accepted;
         let path = self.path.join(&file_name(base_offset, FileSuffix::Log));
         let file = FileRef { id: numbering.file(), path };
-        if let Some(finished) = self.segments.last_mut() {
-            finished.indexes.finish();
-        }
         self.segments.push(Segment::created(base_offset, file, now.wall_ms));
         self.tail.clear();
+        if let Some(at) = finished {
+            self.seal(at, numbering, effects);
+        }
+    }
+
+    fn segment_at(&self, base_offset: i64) -> Option<usize> {
+        self.segments.binary_search_by_key(&base_offset, |segment| segment.base_offset).ok()
     }
 
     fn accepted_place(&self) -> Place {
@@ -314,8 +348,7 @@ impl Log {
     }
 
     fn mark_dirty(&mut self, base_offset: i64) {
-        let found = self.segments.binary_search_by_key(&base_offset, |s| s.base_offset);
-        let Ok(at) = found else { return };
+        let Some(at) = self.segment_at(base_offset) else { return };
         if !core::mem::replace(&mut self.segments[at].is_dirty, true) {
             self.dirty.push(base_offset);
         }
@@ -328,16 +361,8 @@ impl Log {
         let operations = replace_file(&path, self.epochs.format(), numbering);
         let id = numbering.effect();
         self.pending.push(id, self.accepted_place(), Target::Epochs);
-        self.epochs_waiting.push_back((id, Effect::Operations(operations)));
-        if self.epochs_out.is_none() {
-            self.emit_epochs(effects);
-        }
-    }
-
-    fn emit_epochs(&mut self, effects: &mut Vec<(EffectId, Effect)>) {
-        let Some((id, effect)) = self.epochs_waiting.pop_front() else { return };
-        self.epochs_out = Some(id);
-        effects.push((id, effect));
+        let effect = Effect::Operations(operations);
+        self.epochs_effects.push(id, (), effect, effects);
     }
 }
 

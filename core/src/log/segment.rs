@@ -123,6 +123,12 @@ impl Segment {
         }
     }
 
+    /// A found segment that is not the last one: its index files are there.
+    pub(super) fn finish_found(&mut self) {
+        self.indexes.finish();
+        self.is_sealed = true;
+    }
+
     /// A segment that its first write will create.
     pub(super) fn created(base_offset: i64, file: FileRef, wall_ms: i64) -> Self {
         Self {

@@ -2,7 +2,10 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Companions, Indexes, Level, Log, LogConfig, LogParts, SegmentParts};
+use super::producers::{ProducerStates, Verdict};
+use super::{
+    Companions, FileSuffix, Indexes, Level, Log, LogConfig, LogParts, SegmentParts, parse_file_name,
+};
 use crate::batch::{BatchBuilder, CheckedBatch};
 use crate::checkpoint::LeaderEpochs;
 use crate::effect::{Effect, Operation, Path, SyncSet};
@@ -14,7 +17,10 @@ use crate::time::Now;
 struct Fixture {
     log: Log,
     numbering: Numbering,
+    /// Writes, and replacements of the epoch checkpoint.
     effects: Vec<(EffectId, Effect)>,
+    /// What goes out beside finished segments.
+    seals: Vec<(EffectId, Effect)>,
 }
 
 impl Fixture {
@@ -35,16 +41,28 @@ impl Fixture {
             log_start: 0,
             end: 0,
             epochs,
+            producers: ProducerStates::default(),
+            newest_snapshot: None,
             config: config(segment_bytes),
         });
-        Self { log, numbering: Numbering::new(JobId::BROKER), effects: Vec::new() }
+        Self {
+            log,
+            numbering: Numbering::new(JobId::BROKER),
+            effects: Vec::new(),
+            seals: Vec::new(),
+        }
     }
 
     fn append(&mut self, records: i32, epoch: i32) -> (i64, i64) {
         let (log, numbering) = (&mut self.log, &mut self.numbering);
         let appended =
             log.append(batch(records), epoch, Now::default(), numbering, &mut self.effects);
+        self.set_seals_apart();
         (appended.base_offset, appended.last_offset)
+    }
+
+    fn set_seals_apart(&mut self) {
+        self.seals.extend(self.effects.extract_if(.., |(_, effect)| is_seal(effect)));
     }
 
     fn complete(&mut self, at: usize) -> bool {
@@ -52,9 +70,19 @@ impl Fixture {
         self.log.handle_written(id, &mut self.effects)
     }
 
+    /// The seal that is out is carried out, and the next one goes out.
+    fn complete_seal(&mut self) {
+        let (id, _) = self.seals.remove(0);
+        assert!(!self.log.handle_written(id, &mut self.effects));
+        self.set_seals_apart();
+    }
+
     fn complete_all(&mut self) {
         while !self.effects.is_empty() {
             self.complete(0);
+        }
+        while !self.seals.is_empty() {
+            self.complete_seal();
         }
     }
 
@@ -86,6 +114,12 @@ impl Fixture {
             })
             .collect()
     }
+}
+
+fn is_seal(effect: &Effect) -> bool {
+    let Effect::Operations(operations) = effect else { return false };
+    let name = operations[0].path().name();
+    matches!(parse_file_name(name), Some((_, FileSuffix::Index)))
 }
 
 fn config(segment_bytes: u32) -> LogConfig {
@@ -207,6 +241,8 @@ fn segment_rolls_before_a_relative_offset_overflows() {
         log_start: 0,
         end: i64::from(i32::MAX),
         epochs: log.log.epochs().clone(),
+        producers: ProducerStates::default(),
+        newest_snapshot: None,
         config: config(1 << 30),
     };
     log.log = Log::new(parts.clone());
@@ -376,6 +412,27 @@ fn ends_never_pass_a_hole_whatever_the_order() {
         assert_eq!((written, log_synced), (accepted, accepted), "seed {seed}");
         assert!(log.log.is_idle() && !log.log.is_dirty());
     }
+}
+
+#[test]
+fn append_notes_its_producer_and_the_last_stable_offset_its_transaction() {
+    let mut log = Fixture::new(1 << 30);
+    log.append(2, 0);
+    let mut builder = BatchBuilder::new().producer(7, 0, 0).transactional();
+    builder.append(1_000, None, None);
+    let batch = builder.build();
+    let info = *batch.info();
+    assert_eq!(log.log.producers().check(&info), Verdict::Accept);
+    let (numbering, effects) = (&mut log.numbering, &mut log.effects);
+    log.log.append(batch, 0, Now::default(), numbering, effects);
+    let duplicate = Verdict::Duplicate { base_offset: 2, last_offset: 2, timestamp_ms: 1_000 };
+    assert_eq!(log.log.producers().check(&info), duplicate);
+    assert_eq!(log.log.last_stable(Level::Written), 0, "nothing is written");
+    log.append(1, 0);
+    log.complete_all();
+    assert_eq!(log.log.end(Level::Written), 4);
+    assert_eq!(log.log.last_stable(Level::Written), 2);
+    assert_eq!(log.log.last_stable(Level::Synced), 0);
 }
 
 #[test]

@@ -34,6 +34,7 @@ use crate::checkpoint::LeaderEpochs;
 use crate::effect::{Completion, Effect, Entry, FileRef, IoError, Operation, OperationResult};
 use crate::event::{Event, Severity};
 use crate::ids::{EffectId, JobId, Numbering};
+use crate::log::producers::ProducerStates;
 use crate::log::{Companions, FileSuffix, Log, LogParts, SegmentParts, file_name};
 use leftovers::SwapWalk;
 use listing::Listing;
@@ -252,6 +253,8 @@ impl LoadLog {
             log_start: self.log_start,
             end: self.offsets.end,
             epochs,
+            producers: ProducerStates::default(),
+            newest_snapshot: None,
             config: self.context.config,
         });
         self.outcome = Some(JobOutcome::LogLoaded(Box::new(log)));
