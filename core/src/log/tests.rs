@@ -1,3 +1,6 @@
+mod retention;
+mod seal;
+
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -8,12 +11,13 @@ use super::{
 };
 use crate::batch::{BatchBuilder, CheckedBatch};
 use crate::checkpoint::LeaderEpochs;
-use crate::effect::{Effect, Operation, Path, SyncSet};
+use crate::effect::{Completion, Effect, Operation, Path, SyncSet};
 use crate::ids::{DirectoryIndex, EffectId, JobId, Numbering};
+use crate::job::testing::Disk;
 use crate::rng::Rng;
 use crate::time::Now;
 
-/// A log with what the broker keeps around it.
+/// A log with what the broker keeps around it, and a disk.
 struct Fixture {
     log: Log,
     numbering: Numbering,
@@ -21,6 +25,8 @@ struct Fixture {
     effects: Vec<(EffectId, Effect)>,
     /// What goes out beside finished segments.
     seals: Vec<(EffectId, Effect)>,
+    disk: Disk,
+    now: Now,
 }
 
 impl Fixture {
@@ -34,31 +40,44 @@ impl Fixture {
         if let Some(epoch) = epoch {
             epochs.assign(epoch, 0);
         }
-        let log = Log::new(LogParts {
-            path: Path::new("/data/t-0"),
-            log_directory: DirectoryIndex(0),
-            segments: Vec::new(),
-            log_start: 0,
-            end: 0,
-            epochs,
-            producers: ProducerStates::default(),
-            newest_snapshot: None,
-            config: config(segment_bytes),
-        });
+        Self::with_parts(LogParts { epochs, ..parts(config(segment_bytes)) })
+    }
+
+    fn with_parts(parts: LogParts) -> Self {
+        let mut disk = Disk::default();
+        disk.make_directory(parts.path.as_str());
         Self {
-            log,
+            log: Log::new(parts),
             numbering: Numbering::new(JobId::BROKER),
             effects: Vec::new(),
             seals: Vec::new(),
+            disk,
+            now: Now::default(),
         }
     }
 
     fn append(&mut self, records: i32, epoch: i32) -> (i64, i64) {
+        self.append_in(batch(records), epoch)
+    }
+
+    fn append_batch(&mut self, batch: CheckedBatch) -> (i64, i64) {
+        self.append_in(batch, 0)
+    }
+
+    fn append_in(&mut self, batch: CheckedBatch, epoch: i32) -> (i64, i64) {
         let (log, numbering) = (&mut self.log, &mut self.numbering);
-        let appended =
-            log.append(batch(records), epoch, Now::default(), numbering, &mut self.effects);
+        let appended = log.append(batch, epoch, self.now, numbering, &mut self.effects);
         self.set_seals_apart();
         (appended.base_offset, appended.last_offset)
+    }
+
+    fn roll_below_start(&mut self) {
+        self.log.roll_below_start(self.now, &mut self.numbering, &mut self.effects);
+        self.set_seals_apart();
+    }
+
+    fn seal_for_stop(&mut self) {
+        self.log.seal_for_stop(&mut self.numbering, &mut self.seals);
     }
 
     fn set_seals_apart(&mut self) {
@@ -66,24 +85,42 @@ impl Fixture {
     }
 
     fn complete(&mut self, at: usize) -> bool {
-        let (id, _) = self.effects.remove(at);
+        let (id, effect) = self.effects.remove(at);
+        assert!(matches!(self.disk.apply(effect), Completion::Done(_)));
         self.log.handle_written(id, &mut self.effects)
     }
 
     /// The seal that is out is carried out, and the next one goes out.
     fn complete_seal(&mut self) {
-        let (id, _) = self.seals.remove(0);
+        let (id, effect) = self.seals.remove(0);
+        assert!(matches!(self.disk.apply(effect), Completion::Done(_)));
         assert!(!self.log.handle_written(id, &mut self.effects));
         self.set_seals_apart();
     }
 
-    fn complete_all(&mut self) {
+    fn complete_writes(&mut self) {
         while !self.effects.is_empty() {
             self.complete(0);
         }
+    }
+
+    fn complete_all(&mut self) {
+        self.complete_writes();
         while !self.seals.is_empty() {
             self.complete_seal();
         }
+    }
+
+    /// Everything is written, sealed and synced.
+    fn settle(&mut self) {
+        self.complete_all();
+        self.begin_sync();
+        self.log.handle_synced();
+    }
+
+    fn carry_out(&mut self, operations: Vec<Operation>) {
+        let done = self.disk.apply(Effect::Operations(operations));
+        assert!(matches!(done, Completion::Done(_)), "{done:?}");
     }
 
     fn begin_sync(&mut self) -> SyncSet {
@@ -118,8 +155,26 @@ impl Fixture {
 
 fn is_seal(effect: &Effect) -> bool {
     let Effect::Operations(operations) = effect else { return false };
-    let name = operations[0].path().name();
-    matches!(parse_file_name(name), Some((_, FileSuffix::Index)))
+    let [Operation::Create(file) | Operation::Write { file, .. }, ..] = operations.as_slice()
+    else {
+        return false;
+    };
+    matches!(parse_file_name(file.path.name()), Some((_, suffix)) if suffix != FileSuffix::Log)
+}
+
+/// An empty log's.
+fn parts(config: LogConfig) -> LogParts {
+    LogParts {
+        path: Path::new("/data/t-0"),
+        log_directory: DirectoryIndex(0),
+        segments: Vec::new(),
+        log_start: 0,
+        end: 0,
+        epochs: LeaderEpochs::default(),
+        producers: ProducerStates::default(),
+        newest_snapshot: None,
+        config,
+    }
 }
 
 fn config(segment_bytes: u32) -> LogConfig {
@@ -143,6 +198,15 @@ fn batch(records: i32) -> CheckedBatch {
     let mut builder = BatchBuilder::new();
     for at in 0..records {
         builder.append(1_000 + i64::from(at), None, Some(b"value"));
+    }
+    builder.build()
+}
+
+/// A batch with a record for each timestamp.
+fn batch_at(timestamps_ms: &[i64]) -> CheckedBatch {
+    let mut builder = BatchBuilder::new();
+    for timestamp_ms in timestamps_ms {
+        builder.append(*timestamp_ms, None, Some(b"value"));
     }
     builder.build()
 }
@@ -235,15 +299,10 @@ fn segment_rolls_before_a_relative_offset_overflows() {
     log.append(1, 0);
     log.complete_all();
     let mut parts = LogParts {
-        path: Path::new("/data/t-0"),
-        log_directory: DirectoryIndex(0),
         segments: vec![found(&log.log)],
-        log_start: 0,
         end: i64::from(i32::MAX),
         epochs: log.log.epochs().clone(),
-        producers: ProducerStates::default(),
-        newest_snapshot: None,
-        config: config(1 << 30),
+        ..parts(config(1 << 30))
     };
     log.log = Log::new(parts.clone());
     log.append(1, 0);
