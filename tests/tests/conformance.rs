@@ -61,7 +61,6 @@ const PENDING: &[&str] = &[
     "delete-records.",
     "init-producer-id.",
     "describe-producers.",
-    "produce.idempotent.",
     "pipeline.long-poll-first",
     "pipeline.half-closed-during-long-poll",
     "produce.v11.log-start-4",

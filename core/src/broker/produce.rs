@@ -1,4 +1,5 @@
-//! Produce: appends are accepted here, answered when the broker's level has passed them.
+//! Produce: appends are accepted here, answered when the broker's level has passed them. What a
+//! producer repeats is answered like its original, and waits for the same offset.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -6,6 +7,7 @@ use alloc::vec::Vec;
 use super::{Broker, PartitionState, Waiter};
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, LogId, RequestNumber};
+use crate::log::producers::Verdict;
 use crate::request::{
     Acks, AppendOutcome, PartitionAppend, ProduceCommand, Response, ResponseBody,
 };
@@ -31,6 +33,13 @@ struct OpenProduce {
     deadline: Instant,
     outcomes: Vec<AppendOutcome>,
     waiting: BTreeSet<usize>,
+}
+
+/// The log that a batch is for, and what its append goes by.
+struct AppendTarget {
+    log: LogId,
+    leader_epoch: i32,
+    segment_bytes: u32,
 }
 
 impl Produces {
@@ -131,46 +140,58 @@ impl Broker {
         }
     }
 
-    /// Accepts one batch; gives the log and the offset to wait for.
+    /// Accepts one batch, or finds that it was accepted before; gives the log and the offset to wait
+    /// for.
     fn append_produced(
         &mut self,
         append: PartitionAppend,
     ) -> (AppendOutcome, Option<(LogId, i64)>) {
-        let topic = self.image.topics_by_id.get(&append.topic_id);
-        let found = topic.and_then(|topic| Some((topic, topic.partitions.get(&append.partition)?)));
-        let Some((topic, partition)) = found else {
-            let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-            return (AppendOutcome::refused(unknown), None);
+        let target = match self.append_target(&append) {
+            Ok(target) => target,
+            Err(error) => return (AppendOutcome::refused(error), None),
         };
-        let leader_epoch = partition.leader_epoch;
-        let log_id = match self.partitions.get(&(append.topic_id, append.partition)) {
-            Some(PartitionState::Online(log)) => *log,
-            Some(PartitionState::Offline) => {
-                return (AppendOutcome::refused(ErrorCode::KAFKA_STORAGE_ERROR), None);
-            }
-            None => return (AppendOutcome::refused(ErrorCode::NOT_LEADER_OR_FOLLOWER), None),
-        };
+        let log_id = target.log;
         let live = self.logs.get_mut(&log_id).expect("an online partition has its log");
         let log_start_offset = live.log.log_start();
-        let Some(batch) = append.batch else {
-            let looked_at = AppendOutcome::refused(ErrorCode::NONE);
-            return (AppendOutcome { log_start_offset, ..looked_at }, None);
-        };
-        if batch.info().size > topic.config.segment_bytes {
+        let in_log = |error| AppendOutcome { log_start_offset, ..AppendOutcome::refused(error) };
+        let Some(batch) = append.batch else { return (in_log(ErrorCode::NONE), None) };
+        if batch.info().size > target.segment_bytes {
             return (AppendOutcome::refused(ErrorCode::RECORD_LIST_TOO_LARGE), None);
+        }
+        let accepted = |base_offset, log_append_time_ms| AppendOutcome {
+            base_offset,
+            log_append_time_ms,
+            ..in_log(ErrorCode::NONE)
+        };
+        match live.log.producers().check(batch.info()) {
+            Verdict::Accept => {}
+            Verdict::Refused(error) => return (in_log(error), None),
+            Verdict::Duplicate { base_offset, last_offset, timestamp_ms } => {
+                let is_safe = last_offset < live.log.end(self.level);
+                let wait = (!is_safe).then_some((log_id, last_offset));
+                return (accepted(base_offset, timestamp_ms), wait);
+            }
         }
         let log_append_time_ms = batch.info().log_append_time_ms;
         let mut effects = core::mem::take(&mut self.log_effects);
-        let appended =
-            live.log.append(batch, leader_epoch, self.now, &mut self.numbering, &mut effects);
+        let epoch = target.leader_epoch;
+        let appended = live.log.append(batch, epoch, self.now, &mut self.numbering, &mut effects);
         self.emit_log_effects(log_id, effects);
-        let outcome = AppendOutcome {
-            error: ErrorCode::NONE,
-            base_offset: appended.base_offset,
-            log_append_time_ms,
-            log_start_offset,
+        let wait = Some((log_id, appended.last_offset));
+        (accepted(appended.base_offset, log_append_time_ms), wait)
+    }
+
+    fn append_target(&self, append: &PartitionAppend) -> Result<AppendTarget, ErrorCode> {
+        let topic = self.image.topics_by_id.get(&append.topic_id);
+        let found = topic.and_then(|topic| Some((topic, topic.partitions.get(&append.partition)?)));
+        let (topic, partition) = found.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        let log = match self.partitions.get(&(append.topic_id, append.partition)) {
+            Some(PartitionState::Online(log)) => *log,
+            Some(PartitionState::Offline) => return Err(ErrorCode::KAFKA_STORAGE_ERROR),
+            None => return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER),
         };
-        (outcome, Some((log_id, appended.last_offset)))
+        let leader_epoch = partition.leader_epoch;
+        Ok(AppendTarget { log, leader_epoch, segment_bytes: topic.config.segment_bytes })
     }
 
     pub(super) fn settle_produce(&mut self, id: ProduceId, slot: usize, error: ErrorCode) {

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod list_offsets;
+mod producers;
 
 use alloc::format;
 use alloc::string::{String, ToString};

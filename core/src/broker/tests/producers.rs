@@ -1,0 +1,101 @@
+//! What producers that count their records are answered.
+
+use super::*;
+
+/// One record with a value, of a producer that counts.
+fn counted(producer_id: i64, epoch: i16, sequence: i32) -> CheckedBatch {
+    let mut batch = BatchBuilder::new().producer(producer_id, epoch, sequence);
+    batch.append(1_000, None, Some(b"value"));
+    batch.build()
+}
+
+fn repeated(base_offset: i64) -> AppendOutcome {
+    AppendOutcome { log_append_time_ms: 1_000, ..accepted(base_offset) }
+}
+
+fn refused(error: ErrorCode) -> AppendOutcome {
+    AppendOutcome { log_start_offset: 0, ..AppendOutcome::refused(error) }
+}
+
+impl World {
+    fn send(&mut self, batch: CheckedBatch) -> u64 {
+        self.produce_all(vec![(0, Some(batch))], Acks::All, 1_000)
+    }
+
+    fn log_bytes(&self) -> usize {
+        self.disk.get("/data/t-0/00000000000000000000.log").map_or(0, <[u8]>::len)
+    }
+}
+
+#[test]
+fn duplicate_of_what_is_safe_is_answered_at_once_and_appended_never() {
+    let mut world = World::ready(1);
+    world.send(counted(5, 0, 0));
+    world.settle();
+    let bytes = world.log_bytes();
+    let again = world.send(counted(5, 0, 0));
+    assert_eq!(world.answers.last(), Some(&(again, vec![repeated(0)])));
+    world.settle();
+    assert_eq!(world.log_bytes(), bytes);
+}
+
+#[test]
+fn duplicate_of_what_is_in_flight_waits_for_it() {
+    let mut world = World::ready(1);
+    let first = world.send(counted(5, 0, 0));
+    let again = world.send(counted(5, 0, 0));
+    world.step_writes();
+    assert_eq!(world.answers, [], "written is not synced");
+    world.settle();
+    assert_eq!(world.answers, [(first, vec![accepted(0)]), (again, vec![repeated(0)])]);
+}
+
+#[test]
+fn duplicate_of_what_fails_is_a_storage_error() {
+    let mut world = World::ready(1);
+    let first = world.send(counted(5, 0, 0));
+    let again = world.send(counted(5, 0, 0));
+    world.fail_step();
+    let offline = vec![AppendOutcome::refused(ErrorCode::KAFKA_STORAGE_ERROR)];
+    assert_eq!(world.answers, [(first, offline.clone()), (again, offline)]);
+}
+
+#[test]
+fn gap_old_epoch_and_new_epochs_first_sequence_are_refused_with_the_logs_start() {
+    let mut world = World::ready(1);
+    world.send(counted(5, 1, 0));
+    world.settle();
+    for (batch, error) in [
+        (counted(5, 1, 2), ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
+        (counted(5, 0, 1), ErrorCode::INVALID_PRODUCER_EPOCH),
+        (counted(5, 2, 1), ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
+    ] {
+        let number = world.send(batch);
+        assert_eq!(world.answers.last(), Some(&(number, vec![refused(error)])));
+    }
+    let next = world.send(counted(5, 1, 1));
+    world.settle();
+    assert_eq!(world.answers.last(), Some(&(next, vec![accepted(1)])));
+}
+
+#[test]
+fn each_partition_counts_for_itself() {
+    let mut world = World::ready(2);
+    let both = vec![(0, Some(counted(5, 0, 0))), (1, Some(counted(5, 0, 0)))];
+    world.produce_all(both.clone(), Acks::All, 1_000);
+    world.settle();
+    let again = world.produce_all(both, Acks::All, 1_000);
+    assert_eq!(world.answers.last(), Some(&(again, vec![repeated(0), repeated(0)])));
+}
+
+#[test]
+fn duplicate_without_an_answer_is_dropped_and_a_gap_is_told() {
+    let mut world = World::ready(1);
+    world.produce_all(vec![(0, Some(counted(5, 0, 0)))], Acks::None, 0);
+    let again = world.produce_all(vec![(0, Some(counted(5, 0, 0)))], Acks::None, 0);
+    let gap = world.produce_all(vec![(0, Some(counted(5, 0, 7)))], Acks::None, 0);
+    let out_of_order = vec![refused(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER)];
+    assert_eq!(world.answers[1..], [(again, vec![repeated(0)]), (gap, out_of_order)]);
+    world.settle();
+    assert_eq!(world.log_bytes(), counted(5, 0, 0).info().size as usize);
+}
