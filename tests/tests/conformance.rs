@@ -56,9 +56,8 @@ const OPEN: &[(&str, &[&str])] = &[
 /// Begins of the names of cases whose handlers are being made: compared, and not judged yet.
 const PENDING: &[&str] = &[
     "fetch.",
-    "list-offsets.",
-    "offset-for-leader-epoch.",
     "delete-records.",
+    "list-offsets.v7.after-delete-records.",
     "init-producer-id.",
     "describe-producers.",
     "pipeline.long-poll-first",

@@ -111,6 +111,28 @@ fn batches_that_are_refused() {
     ]);
 }
 
+#[test]
+fn offsets_that_are_not_found() {
+    snapshot_each(&[
+        ("list-offsets.v1.unknown-partition", "unknown_partition"),
+        ("list-offsets.v7.unknown-partition", "unknown_partition"),
+        ("list-offsets.v7.unknown-topic", "unknown_topic"),
+        ("list-offsets.v7.duplicate-partition", "duplicate_partition"),
+        ("list-offsets.v7.leader-epoch-5", "epoch_ahead"),
+        ("list-offsets.v7.isolation-level-5", "isolation_level_5"),
+        ("list-offsets.v1.data.earliest-local", "unsupported_timestamp"),
+        ("list-offsets.v6.data.timestamp-3", "unsupported_timestamp"),
+        ("list-offsets.v9.data.timestamp-6", "unsupported_timestamp"),
+        ("list-offsets.v10.data.minus-7", "unsupported_timestamp"),
+        ("list-offsets.v11.data.minus-7", "unsupported_timestamp"),
+        ("list-offsets.v11.empty.time-beyond", "not_found"),
+        ("offset-for-leader-epoch.v2.epoch3", "unknown_epoch"),
+        ("offset-for-leader-epoch.v4.epoch3", "unknown_epoch"),
+        ("offset-for-leader-epoch.v4.unknown", "unknown_topic"),
+        ("offset-for-leader-epoch.v4.fenced-future", "epoch_ahead"),
+    ]);
+}
+
 /// Takes exchanges by name, and the name of their snapshot behind API and version.
 fn snapshot_each(cases: &[(&str, &str)]) {
     let recorded: BTreeMap<String, Exchange> =
