@@ -18,7 +18,8 @@ use klamm_core::api::offset_for_leader_epoch::{
 
 use super::offsets::{self, EARLIEST, EARLIEST_LOCAL, LATEST, MAX_TIMESTAMP};
 use super::{
-    Answer, Caller, Outgoing, Pending, Surroundings, UNKNOWN_ID, UNKNOWN_TOPIC, per_mille,
+    Answer, Caller, Outgoing, Pending, Surroundings, UNKNOWN_ID, UNKNOWN_TOPIC, is_served,
+    per_mille,
 };
 use crate::decisions::Purpose;
 use crate::history::{ActiveProducer, Entry, Question, QuestionId, Told, TopicPartition};
@@ -70,16 +71,20 @@ impl Inquirer {
         let partitions = topic.partitions.max(1) as u64;
         let partition = around.decisions.below(Purpose::Reader, partitions) as i32;
         let target = TopicPartition { topic: topic.name, partition };
-        if around.decisions.chance(Purpose::Reader, per_mille(around.options.delete_per_mille)) {
+        let deletions = per_mille(around.options.delete_per_mille);
+        let deletes = around.decisions.chance(Purpose::Reader, deletions);
+        let nonsense_rate = per_mille(around.options.nonsense_per_mille);
+        let is_nonsense = around.decisions.chance(Purpose::Reader, nonsense_rate);
+        if deletes && is_served(ApiKey::DELETE_RECORDS) {
             return self.delete(caller, target, around);
         }
-        if around.decisions.chance(Purpose::Reader, per_mille(around.options.nonsense_per_mille)) {
+        if is_nonsense && is_served(ApiKey::FETCH) {
             return nonsense(caller, around);
         }
         match around.decisions.below(Purpose::Reader, 4) {
             0 | 1 => look_up(caller, target, around),
-            2 => epoch_end(caller, target, around),
-            _ => producers(caller, target, around),
+            2 if is_served(ApiKey::DESCRIBE_PRODUCERS) => producers(caller, target, around),
+            _ => epoch_end(caller, target, around),
         }
     }
 

@@ -294,7 +294,9 @@ impl Disk {
         let directories = effect.synced_paths(self);
         for failed in &self.failed_syncs {
             // A job that runs does not hear of it; the broker does.
-            let again = directories.iter().any(|path| path.is_within(failed));
+            let is_whole = self.log_directories.contains(failed);
+            let again =
+                directories.iter().any(|path| path == failed || is_whole && path.is_within(failed));
             if id.owner == JobId::BROKER && again {
                 found.push(Violation::SyncAfterFailedSync { directory: failed.clone() });
             }

@@ -24,14 +24,14 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use klamm_core::api::{Api, ApiKey};
+use klamm_core::api::ApiKey;
 use klamm_core::batch::Compression;
 use klamm_core::config::Config;
 use klamm_core::effect::Path;
 use thiserror::Error;
 
 use crate::checker::Checker;
-use crate::client::{Client, KnownTopic, Surroundings};
+use crate::client::{Client, KnownTopic, Surroundings, is_served};
 use crate::decisions::{Decisions, Purpose};
 use crate::digest::Digest;
 use crate::disk::{Disk, Faults};
@@ -403,12 +403,9 @@ impl World {
 
 /// All of a run's clients, those left out whose requests the broker does not serve.
 fn clients_of(options: &Options) -> Vec<Client> {
-    let serves = |key: ApiKey| key.api().is_some_and(Api::is_served);
-    let idempotent = if serves(ApiKey::INIT_PRODUCER_ID) { options.idempotent } else { 0 };
-    let reads = serves(ApiKey::FETCH) && serves(ApiKey::LIST_OFFSETS);
-    let consumers = if reads { options.consumers } else { 0 };
-    let asks = reads && serves(ApiKey::DELETE_RECORDS) && serves(ApiKey::OFFSET_FOR_LEADER_EPOCH);
-    let inquirers = if asks { options.inquirers } else { 0 };
+    let idempotent = if is_served(ApiKey::INIT_PRODUCER_ID) { options.idempotent } else { 0 };
+    let consumers = if is_served(ApiKey::FETCH) { options.consumers } else { 0 };
+    let inquirers = options.inquirers;
     let mut clients = Vec::new();
     for place in 0..options.clients + consumers + inquirers {
         let number = clients.len();
