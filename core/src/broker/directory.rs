@@ -7,16 +7,18 @@ use alloc::string::{String, ToString};
 use bytes::Bytes;
 
 use super::format::BOOTSTRAP_CHECKPOINT;
+use super::image::Registration;
 use crate::checkpoint::{
-    CheckpointError, LOG_START_FILE, MetaProperties, MetaPropertiesVersion, OffsetCheckpoint,
-    RECOVERY_POINT_FILE, SyncedCheckpoint,
+    CheckpointError, CleanShutdown, LOG_START_FILE, MetaProperties, MetaPropertiesVersion,
+    OffsetCheckpoint, RECOVERY_POINT_FILE, SyncedCheckpoint,
 };
 use crate::effect::{Entry, EntryKind, FileRef, IoError, Path};
 use crate::ids::{LogId, Uuid};
 
 /// The small files that are read at start, where they are there.
-pub(super) const SMALL_FILES: [&str; 5] = [
+pub(super) const SMALL_FILES: [&str; 6] = [
     MetaProperties::FILE,
+    CleanShutdown::FILE,
     BOOTSTRAP_CHECKPOINT,
     RECOVERY_POINT_FILE,
     LOG_START_FILE,
@@ -70,6 +72,8 @@ pub(super) struct Found {
     pub(super) bootstrap: Option<Bytes>,
     /// Looked for where there is no `meta.properties`: a metadata log with something in it.
     pub(super) has_metadata_log: bool,
+    /// The clean marker, which is there no more.
+    pub(super) clean: Option<CleanShutdown>,
     pub(super) recovery_points: OffsetCheckpoint,
     pub(super) log_starts: OffsetCheckpoint,
     pub(super) synced: Option<SyncedCheckpoint>,
@@ -119,6 +123,14 @@ impl LogDirectory {
         self.found.cluster_id.is_some()
     }
 
+    /// Its last run ended with a clean stop: the marker names the registration of that run. A marker
+    /// of an earlier one, as a restored copy or another disk may have, says nothing of what was written
+    /// since; nor does one that names none, which only a Kafka before 3.7 writes.
+    pub(super) fn is_clean(&self, last_registration: Option<Registration>) -> bool {
+        let epoch = self.found.clean.and_then(|marker| marker.broker_epoch);
+        epoch.is_some() && epoch == last_registration.map(|last| last.broker_epoch)
+    }
+
     pub(super) fn has_file(&self, name: &str) -> bool {
         self.entries.get(name).is_some_and(|entry| entry.kind == EntryKind::File)
     }
@@ -149,6 +161,10 @@ impl LogDirectory {
             }
             self.found.cluster_id = meta.cluster_id;
             self.found.directory_id = meta.directory_id;
+            return Ok(());
+        }
+        if name == CleanShutdown::FILE {
+            self.found.clean = Some(CleanShutdown::parse(content));
             return Ok(());
         }
         if name == BOOTSTRAP_CHECKPOINT {

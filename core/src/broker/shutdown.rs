@@ -1,8 +1,8 @@
 //! A clean stop, by the same effects as everything else.
 //!
 //! New requests are not taken; what was accepted is written, synced and answered; the node leaves the
-//! cluster by records of its own; the checkpoints are written; and the clean marker is the last file
-//! of each directory in which every step went well.
+//! cluster by records of its own; what Kafka wants to find beside each log is written, and then the
+//! checkpoints; and the clean marker is the last file of each directory in which every step went well.
 
 use alloc::vec::Vec;
 
@@ -23,6 +23,8 @@ pub(super) enum Shutdown {
     Draining,
     /// The node leaves the cluster.
     Leaving,
+    /// Indexes and producers are written, for the logs up to this one so far.
+    Sealing(LogId),
     /// The checkpoints are written.
     Checkpointing,
     /// The clean markers are written, and the locks given back.
@@ -67,6 +69,12 @@ impl Broker {
                         self.metadata.as_ref().is_some_and(MetadataLog::is_idle),
                         "what was written is synced when no effect is out"
                     );
+                    self.seal_logs(LogId(0));
+                }
+                Shutdown::Sealing(next) if self.logs.range(next..).next().is_some() => {
+                    self.seal_logs(next);
+                }
+                Shutdown::Sealing(_) => {
                     self.phase = Phase::Stopping(Shutdown::Checkpointing);
                     self.write_checkpoints();
                     self.write_offsets();
@@ -78,6 +86,21 @@ impl Broker {
                 Shutdown::Marking => self.stop(Exit::Clean),
             }
         }
+    }
+
+    /// Writes the files beside some of the logs, from `first` on: a bounded number in one turn.
+    fn seal_logs(&mut self, first: LogId) {
+        let mut effects = core::mem::take(&mut self.log_effects);
+        let mut next = first;
+        for _ in 0..self.config.limits.seals_per_turn_max {
+            let Some((&id, live)) = self.logs.range_mut(next..).next() else { break };
+            live.log.seal_for_stop(&mut self.numbering, &mut effects);
+            self.emit_log_effects(id, effects);
+            effects = core::mem::take(&mut self.log_effects);
+            next = LogId(id.0 + 1);
+        }
+        self.log_effects = effects;
+        self.phase = Phase::Stopping(Shutdown::Sealing(next));
     }
 
     fn write_offsets(&mut self) {

@@ -31,6 +31,10 @@ pub const MESSAGE_DEPTH_MAX: u8 = 16;
 /// (`KafkaRaftClient.MAX_BATCH_SIZE_BYTES`).
 pub const METADATA_BATCH_RECORDS_MAX: i32 = 5_000;
 
+/// The longest producer snapshot that is read: some million producers, who are all in memory at once.
+/// Kafka itself has no limit.
+pub const SNAPSHOT_BYTES_MAX: u32 = 48 << 20;
+
 /// Producers that one log remembers, where Kafka has no limit: some 15 MiB, and 3 MiB a snapshot. Ids are
 /// easily made up, or drawn anew by each of many short-lived clients; whoever was idle longest is forgotten.
 pub const LOG_PRODUCERS_MAX: usize = 1 << 16;
@@ -93,6 +97,9 @@ pub struct Limits {
     pub record_errors_max: usize,
     /// Jobs at once: they read the same disks, and each holds one piece.
     pub jobs_max: usize,
+    /// Logs whose index files and snapshots are handed out for writing in one turn of a clean stop. More
+    /// follow when these are written.
+    pub seals_per_turn_max: usize,
     /// What a job reads at once.
     pub job_piece_bytes: u32,
     /// The largest batch of the metadata log, which must be held whole. Kafka writes none above 8 MiB
@@ -162,6 +169,7 @@ impl Default for Limits {
             zstd_window_bytes_max: 8 << 20,
             record_errors_max: 10_000,
             jobs_max: 4,
+            seals_per_turn_max: 256,
             job_piece_bytes: 1 << 20,
             metadata_batch_bytes_max: 64 << 20,
             produce_wait_ms_min: 10_000,

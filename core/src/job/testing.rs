@@ -52,6 +52,11 @@ impl Disk {
         &self.files
     }
 
+    /// The same, to be changed.
+    pub(crate) fn files_mut(&mut self) -> &mut BTreeMap<String, Vec<u8>> {
+        &mut self.files
+    }
+
     /// True when the directory is there.
     pub(crate) fn has_directory(&self, path: &str) -> bool {
         path == "/" || self.directories.contains(path)

@@ -263,6 +263,11 @@ impl Indexes {
         self.max_timestamp
     }
 
+    /// The last entry of `.index`, while batches may still come.
+    pub fn last_offset_entry(&self) -> Option<OffsetEntry> {
+        self.open.as_ref()?.last_offset_entry
+    }
+
     /// Batches to start a search at.
     pub fn offsets(&self) -> &OffsetIndex {
         &self.offsets

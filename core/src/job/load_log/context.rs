@@ -27,6 +27,9 @@ pub struct LoadLogContext {
     /// Whether the listing of the log directory had it. A missing one is created; whether it may be
     /// is for the broker to say, by starting the job.
     pub exists: bool,
+    /// Kafka's clean marker of the last run was there: everything was synced, and the files beside the
+    /// logs were written.
+    pub is_clean: bool,
     /// The line of `recovery-point-offset-checkpoint`.
     pub recovery_point: Option<i64>,
     /// The line of a `klamm-synced-checkpoint` that is valid for the last registration; `None` without
@@ -52,6 +55,9 @@ impl LoadLogContext {
 
     /// Below this offset an invalid batch is damage, and nothing has to be written back.
     pub(super) fn trusted_end(&self) -> i64 {
+        if self.is_clean {
+            return i64::MAX;
+        }
         self.synced_end.max(self.recovery_point).unwrap_or(0).max(0)
     }
 }

@@ -95,6 +95,7 @@ impl Lives {
             partition: 0,
             stray_id: Uuid([0xab; 16]),
             exists,
+            is_clean: false,
             recovery_point: None,
             synced_end: Some(self.synced_end),
             log_start: None,

@@ -156,10 +156,10 @@ impl LoadLog {
         // The indexes last: while a `.log.swap` is there, those with its offset are taken for old ones.
         swaps.sort_unstable_by_key(|swap| (swap.suffix, swap.offset));
         if let Some((from, to)) = covered {
-            let segments = self.listing.segments.iter().map(|(base, _)| (*base, FileSuffix::Log));
-            let indexes = self.listing.companions.iter().copied();
+            let segments = self.listing.segments.iter().map(|file| (file.offset, FileSuffix::Log));
+            let indexes = self.listing.indexes.iter().map(|(suffix, file)| (file.offset, *suffix));
             let gone = segments
-                .chain(indexes.filter(|(_, suffix)| *suffix != FileSuffix::Snapshot))
+                .chain(indexes)
                 .filter(|(offset, _)| (from..to).contains(offset))
                 .map(|(offset, suffix)| file_name(offset, suffix))
                 .collect::<Vec<_>>();

@@ -11,10 +11,12 @@ use crate::log::{FileSuffix, parse_file_name};
 /// What loading needs of a listed directory.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    /// Base offset and length of each `.log` file, by base offset.
-    pub(super) segments: Vec<(i64, u64)>,
-    /// Offset and kind of each index and producer snapshot, by offset.
-    pub(super) companions: Vec<(i64, FileSuffix)>,
+    /// The `.log` files, by base offset.
+    pub(super) segments: Vec<ListedFile>,
+    /// The index files.
+    pub(super) indexes: Vec<(FileSuffix, ListedFile)>,
+    /// The producer snapshots, by offset.
+    pub(super) snapshots: Vec<ListedFile>,
     /// Length of `partition.metadata`, if it is there.
     pub(super) partition_metadata: Option<u64>,
     /// Length of `leader-epoch-checkpoint`, if it is there.
@@ -25,23 +27,34 @@ pub(super) struct Listing {
     pub(super) odd_names: Vec<String>,
 }
 
+/// A file whose name is an offset.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ListedFile {
+    pub(super) offset: i64,
+    /// Bytes.
+    pub(super) length: u64,
+    /// When it was last written, milliseconds since the Unix epoch.
+    pub(super) modified_ms: i64,
+}
+
 impl Listing {
     pub(super) fn new(entries: Vec<Entry>) -> Self {
         let mut listing = Self::default();
         for entry in entries.into_iter().filter(|entry| entry.kind == EntryKind::File) {
             listing.add(entry);
         }
-        listing.segments.sort_unstable();
-        listing.companions.sort_unstable();
+        listing.segments.sort_unstable_by_key(|file| file.offset);
+        listing.snapshots.sort_unstable_by_key(|file| file.offset);
         listing
     }
 
     fn add(&mut self, entry: Entry) {
+        let Entry { length, modified_ms, .. } = entry;
+        let file = |offset| ListedFile { offset, length, modified_ms };
         match parse_file_name(&entry.name) {
-            Some((base_offset, FileSuffix::Log)) => {
-                self.segments.push((base_offset, entry.length));
-            }
-            Some(companion) => self.companions.push(companion),
+            Some((offset, FileSuffix::Log)) => self.segments.push(file(offset)),
+            Some((offset, FileSuffix::Snapshot)) => self.snapshots.push(file(offset)),
+            Some((offset, suffix)) => self.indexes.push((suffix, file(offset))),
             None if entry.name == PartitionMetadata::FILE => {
                 self.partition_metadata = Some(entry.length);
             }

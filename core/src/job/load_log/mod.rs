@@ -1,22 +1,29 @@
 //! Loads one partition's log from its directory, and repairs what a crash left of it.
 //!
-//! The directory is listed, its two small files are read, what work that was cut short has left is put
-//! in order, and every segment is walked batch by batch. Only then is anything changed: what lies behind the first invalid batch goes, what is not
-//! known to be synced is written back and synced, and the log is handed over with everything in it
-//! durable. Each step may be cut anywhere: the next start finds the same log and does the rest.
+//! The directory is listed, its two small files are read, and what work that was cut short has left is
+//! put in order. Segments that were closed, or end below the recovery point, are known by their index
+//! files; the others, and the end of the log, are walked batch by batch. Only then is the log changed:
+//! what lies behind the first invalid batch goes, what is not known to be synced is written back and
+//! synced, and the log is handed over with everything in it durable. Each step may be cut anywhere: the
+//! next start finds the same log and does the rest.
 
 mod context;
 #[cfg(test)]
 mod crash_tests;
+mod indexes;
 mod leftovers;
 mod legacy_crc;
 mod listing;
+mod producers;
+mod rebuild;
 mod recovery;
 mod repair;
 mod scan;
+mod segments;
 mod small_files;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -34,12 +41,14 @@ use crate::checkpoint::LeaderEpochs;
 use crate::effect::{Completion, Effect, Entry, FileRef, IoError, Operation, OperationResult};
 use crate::event::{Event, Severity};
 use crate::ids::{EffectId, JobId, Numbering};
-use crate::log::producers::ProducerStates;
-use crate::log::{Companions, FileSuffix, Log, LogParts, SegmentParts, file_name};
+use crate::log::{FileSuffix, Log, LogParts, SegmentParts, file_name};
+use indexes::IndexFiles;
 use leftovers::SwapWalk;
 use listing::Listing;
-use recovery::{Fault, FoundSegment, Offsets};
-use scan::SegmentScan;
+use producers::Replay;
+use recovery::Offsets;
+use segments::FoundSegment;
+use walk::Walk;
 
 /// Operations of one effect: many small ones should not keep a worker for long.
 const OPERATIONS_MAX: usize = 64;
@@ -57,7 +66,15 @@ pub(super) struct LoadLog {
     /// Until its segments are loaded.
     listing: Listing,
     segments: Vec<FoundSegment>,
-    companions: Vec<(i64, FileSuffix)>,
+    /// Index files without a segment.
+    orphans: Vec<(i64, FileSuffix)>,
+    /// Offset and length of each producer snapshot, by offset.
+    snapshots: Vec<(i64, u64)>,
+    /// Those that cannot be used.
+    bad_snapshots: Vec<i64>,
+    /// None above it is taken.
+    snapshot_max: i64,
+    replay: Replay,
     offsets: Offsets,
     log_start: i64,
     /// `None` when it is missing or unreadable.
@@ -75,14 +92,27 @@ pub(super) struct LoadLog {
 enum Stage {
     Create,
     List,
-    SmallFiles { has_metadata: bool },
+    SmallFiles {
+        has_metadata: bool,
+    },
     Stray,
     Swap(SwapWalk),
     Tidy,
     Relist,
-    Scan { segment: usize, scan: SegmentScan },
+    Indexes(IndexFiles),
+    Snapshot {
+        offset: i64,
+    },
+    Walk(Walk),
+    /// The files beside the segment before this one are made anew.
+    Rebuilt {
+        next: usize,
+    },
     Repair,
-    WriteBack { segment: usize, position: u64 },
+    WriteBack {
+        segment: usize,
+        position: u64,
+    },
     Finish(LeaderEpochs),
     Close(LoadLogFailure),
     Done,
@@ -100,7 +130,11 @@ impl LoadLog {
             outcome: None,
             listing: Listing::default(),
             segments: Vec::new(),
-            companions: Vec::new(),
+            orphans: Vec::new(),
+            snapshots: Vec::new(),
+            bad_snapshots: Vec::new(),
+            snapshot_max: i64::MAX,
+            replay: Replay::default(),
             offsets,
             log_start: context.log_start.unwrap_or(0).max(0),
             epochs_on_disk: None,
@@ -156,7 +190,10 @@ impl LoadLog {
             Stage::Swap(walk) => self.handle_swap(walk, results),
             Stage::Tidy => self.carry_on_tidying(),
             Stage::Relist => self.handle_relisting(results),
-            Stage::Scan { segment, scan } => self.handle_piece(segment, scan, results),
+            Stage::Indexes(files) => self.handle_indexes(files, results),
+            Stage::Snapshot { offset } => self.handle_snapshot(offset, results),
+            Stage::Walk(walk) => self.handle_walk(walk, results),
+            Stage::Rebuilt { next } => self.handle_rebuilt(next),
             Stage::WriteBack { segment, position } => {
                 self.handle_unsynced(segment, position, results);
             }
@@ -179,56 +216,23 @@ impl LoadLog {
     /// The directory is in order: its segments are loaded.
     fn load_listing(&mut self) {
         let path = self.context.path.clone();
-        let Listing { segments, companions, odd_names, .. } = core::mem::take(&mut self.listing);
+        let Listing { segments, indexes, snapshots, odd_names, .. } =
+            core::mem::take(&mut self.listing);
         for name in odd_names {
             self.warn(format!("{path}/{name} is ignored: its name is not an offset in 20 digits"));
         }
-        for (base_offset, length) in segments {
-            let path = path.join(&file_name(base_offset, FileSuffix::Log));
+        self.segments.clear();
+        for listed in segments {
+            let path = path.join(&file_name(listed.offset, FileSuffix::Log));
             let file = FileRef { id: self.numbering.file(), path };
-            self.segments.push(FoundSegment::new(base_offset, length, file));
+            self.segments.push(FoundSegment::new(&listed, file));
         }
-        self.companions = companions;
-        self.scan_from(0);
-    }
-
-    /// Goes on with the first segment from `segment` on that has bytes.
-    fn scan_from(&mut self, segment: usize) {
-        for at in segment..self.segments.len() {
-            let FoundSegment { base_offset, length, .. } = self.segments[at];
-            if let Err(reason) = self.offsets.enter(base_offset) {
-                return self.plan(Some(Fault { segment: at, good: None, reason }));
-            }
-            if length > 0 {
-                return self.scan_piece(at, SegmentScan::new(length));
-            }
-        }
-        self.plan(None);
-    }
-
-    fn scan_piece(&mut self, at: usize, scan: SegmentScan) {
-        let Some((position, length)) = scan.wants(self.context.limits.job_piece_bytes) else {
-            return self.scan_from(at + 1);
-        };
-        let segment = &mut self.segments[at];
-        segment.is_open = true;
-        let read = Operation::Read { file: segment.file.clone(), position, length };
-        self.emit(Stage::Scan { segment: at, scan }, vec![read]);
-    }
-
-    fn handle_piece(&mut self, at: usize, mut scan: SegmentScan, results: Vec<OperationResult>) {
-        let asked = scan.wants(self.context.limits.job_piece_bytes);
-        let Some(piece) = read_result(results, asked.map(|(_, length)| length)) else {
-            return self.fail(format!("{} shrank while it was read", self.segments[at].path()));
-        };
-        let Self { segments, offsets, .. } = self;
-        let segment = &mut segments[at];
-        match scan.feed(&piece, |found| offsets.take(segment, found)) {
-            Ok(()) => self.scan_piece(at, scan),
-            Err(reason) => {
-                self.plan(Some(Fault { segment: at, good: Some(scan.valid()), reason }));
-            }
-        }
+        self.orphans = segments::pair(&mut self.segments, &indexes, &snapshots);
+        self.snapshots = snapshots.iter().map(|file| (file.offset, file.length)).collect();
+        let has_epochs = self.epochs_on_disk.as_ref().is_some_and(|it| !it.entries().is_empty());
+        segments::trust(&mut self.segments, &self.context, has_epochs);
+        self.offsets = Offsets::new(&self.context);
+        self.load_indexes_from(0);
     }
 
     /// Hands the log over.
@@ -243,8 +247,8 @@ impl LoadLog {
             size: found.kept,
             indexes: found.indexes,
             first_timestamp_ms: found.first_timestamp_ms,
-            modified_ms: 0,
-            companions: Companions::default(),
+            modified_ms: found.modified_ms,
+            companions: found.companions,
         });
         let log = Log::new(LogParts {
             path: self.context.path.clone(),
@@ -253,8 +257,8 @@ impl LoadLog {
             log_start: self.log_start,
             end: self.offsets.end,
             epochs,
-            producers: ProducerStates::default(),
-            newest_snapshot: None,
+            producers: core::mem::take(&mut self.replay.states),
+            newest_snapshot: self.replay.snapshot,
             config: self.context.config,
         });
         self.outcome = Some(JobOutcome::LogLoaded(Box::new(log)));

@@ -1,4 +1,4 @@
-//! What the batches of a log's segments add up to, and which of them may stay.
+//! What the batches of a log's segments add up to.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,54 +6,9 @@ use alloc::vec::Vec;
 
 use super::context::LoadLogContext;
 use super::scan::Found;
+use super::segments::FoundSegment;
 use crate::checkpoint::LeaderEpochs;
-use crate::effect::{FileRef, Path};
-use crate::log::{IndexedBatch, Indexes, OFFSET_MAX};
-
-/// A segment on disk.
-#[derive(Debug)]
-pub(super) struct FoundSegment {
-    /// The offset in its name.
-    pub(super) base_offset: i64,
-    /// Its `.log` file.
-    pub(super) file: FileRef,
-    /// Bytes, as listed.
-    pub(super) length: u64,
-    /// Bytes that stay.
-    pub(super) kept: u64,
-    /// What its batches make of them.
-    pub(super) indexes: Indexes,
-    /// Of its first batch; -1 for none.
-    pub(super) first_timestamp_ms: i64,
-    /// Where the first batch begins that is not known to be synced.
-    pub(super) unsynced_from: Option<u64>,
-    /// Its id is bound by the driver.
-    pub(super) is_open: bool,
-}
-
-impl FoundSegment {
-    pub(super) fn new(base_offset: i64, length: u64, file: FileRef) -> Self {
-        Self {
-            base_offset,
-            file,
-            length,
-            kept: length,
-            indexes: Indexes::new(base_offset),
-            first_timestamp_ms: -1,
-            unsynced_from: None,
-            is_open: false,
-        }
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.file.path
-    }
-
-    /// The bytes that are to be written back: they may be on disk, or in memory alone.
-    pub(super) fn unsynced(&self) -> Option<u64> {
-        self.unsynced_from.filter(|from| *from < self.kept)
-    }
-}
+use crate::log::{IndexedBatch, OFFSET_MAX};
 
 /// The first place where the log does not go on.
 #[derive(Debug)]
@@ -109,9 +64,9 @@ impl Offsets {
     }
 
     /// Takes the next batch of `segment`.
-    pub(super) fn take(&mut self, segment: &mut FoundSegment, found: Found) -> Result<(), String> {
-        let Found { position, size, base_offset, last_offset, leader_epoch, max_timestamp_ms } =
-            found;
+    pub(super) fn take(&mut self, segment: &mut FoundSegment, found: &Found) -> Result<(), String> {
+        let &Found { position, size, base_offset, last_offset, .. } = found;
+        let &Found { leader_epoch, max_timestamp_ms, .. } = found;
         let possible = last_offset.filter(|last| *last < OFFSET_MAX);
         let last_offset = possible.ok_or("its offsets cannot be")?;
         if base_offset < self.end {

@@ -1,14 +1,17 @@
 //! The half of loading that changes the directory, once all of it has been read.
 
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::recovery::{Fault, FoundSegment, merge_epochs};
+use super::recovery::{Fault, merge_epochs};
+use super::segments::{FoundSegment, Trust};
 use super::{LoadLog, OPERATIONS_MAX, Stage, read_result};
 use crate::checkpoint::{LeaderEpochs, replace_file};
 use crate::effect::{Operation, OperationResult};
 use crate::event::Event;
+use crate::log::producers::ProducerStates;
 use crate::log::{FileSuffix, file_name};
 
 /// What has to go.
@@ -21,6 +24,21 @@ struct Cut {
 }
 
 impl LoadLog {
+    /// Every batch that has to be is looked at. A snapshot above the end was taken for a log that has
+    /// lost something since: everything is read again, without it.
+    pub(super) fn end_walk(&mut self) {
+        let end = self.offsets.end;
+        if self.replay.snapshot.is_none_or(|offset| offset <= end) {
+            return self.plan(None);
+        }
+        self.snapshot_max = end;
+        let open = self.segments.iter().filter(|segment| segment.is_open);
+        let mut operations: Vec<_> =
+            open.map(|segment| Operation::Close(segment.file.clone())).collect();
+        operations.push(Operation::List(self.context.path.clone()));
+        self.emit(Stage::Relist, operations);
+    }
+
     /// Everything is read: decides what stays, and prepares the effects that bring it about.
     pub(super) fn plan(&mut self, fault: Option<Fault>) {
         if let Err(reason) = self.check_damage(fault.as_ref()) {
@@ -94,9 +112,13 @@ impl LoadLog {
                 }
                 let path = self.segments[*segment].path();
                 let position = good.unwrap_or(0);
+                let was = if self.context.is_clean {
+                    "closed in good order".to_owned()
+                } else {
+                    format!("synced up to offset {trusted}")
+                };
                 Err(format!(
-                    "{path}: damage at position {position}, offset {end}: {reason}; \
-                     the log was synced up to offset {trusted}"
+                    "{path}: damage at position {position}, offset {end}: {reason}; the log was {was}"
                 ))
             }
             None => {
@@ -137,11 +159,12 @@ impl LoadLog {
             .then(|| Operation::SetLength { file: last.file.clone(), length: last.kept })
     }
 
-    /// The segment that will be appended to loses its indexes: they would lack what is appended here,
-    /// and Kafka trusts an index that is there when the log was closed cleanly. A missing one it
-    /// rebuilds.
+    /// The segment that will be appended to loses the index files that did not count.
     fn remove_active_indexes(&self, cut: &mut Cut) {
         let Some(active) = self.segments.last() else { return };
+        if active.trust == Trust::Indexed {
+            return;
+        }
         let from = cut.indexes_from.unwrap_or(active.base_offset);
         cut.indexes_from = Some(from.min(active.base_offset));
     }
@@ -152,32 +175,38 @@ impl LoadLog {
         let (path, end, start) = (&self.context.path, self.offsets.end, self.log_start);
         let text = format!("{path} ends at offset {end}, below its start {start}: it begins anew");
         self.warn(text);
+        self.replay.states = ProducerStates::default();
+        self.bad_snapshots = self.snapshots.iter().map(|(offset, _)| *offset).collect();
         self.segments.append(&mut cut.removed);
         cut.removed = core::mem::take(&mut self.segments);
         cut.indexes_from = Some(0);
         self.offsets.end = self.log_start;
     }
 
-    /// Unlinks what `cut` names, from the log's end to its front, and every producer snapshot above
-    /// the log's end: it would be believed once the log is that long again.
+    /// Unlinks what `cut` names, from the log's end to its front, index files without a segment, and
+    /// producer snapshots that are of no use: one above the log's end would be believed once the log is
+    /// that long again.
     fn queue_removals(&mut self, cut: Cut) {
         let path = self.context.path.clone();
         let mut operations = Vec::new();
+        let mut gone: Vec<_> = self.orphans.clone();
+        let from = cut.indexes_from.unwrap_or(i64::MAX);
+        for segment in cut.removed.iter().chain(&self.segments) {
+            let files = segment.files.named();
+            let base_offset = segment.base_offset;
+            gone.extend(files.filter(|_| base_offset >= from).map(|suffix| (base_offset, suffix)));
+        }
+        let snapshots = self.useless_snapshots().into_iter();
+        gone.extend(snapshots.map(|offset| (offset, FileSuffix::Snapshot)));
+        gone.sort_unstable();
         for removed in cut.removed.into_iter().rev() {
             if removed.is_open {
                 operations.push(Operation::Close(removed.file.clone()));
             }
             operations.push(Operation::Unlink(removed.file.path));
         }
-        let end = self.offsets.end;
-        for &(offset, suffix) in self.companions.iter().rev() {
-            let goes = match suffix {
-                FileSuffix::Snapshot => offset > end,
-                _ => cut.indexes_from.is_some_and(|from| offset >= from),
-            };
-            if goes {
-                operations.push(Operation::Unlink(path.join(&file_name(offset, suffix))));
-            }
+        for (offset, suffix) in gone.into_iter().rev() {
+            operations.push(Operation::Unlink(path.join(&file_name(offset, suffix))));
         }
         if operations.is_empty() {
             return;
@@ -235,7 +264,8 @@ impl LoadLog {
         let mut syncs: Vec<_> =
             changed.map(|segment| Operation::Sync(segment.file.clone())).collect();
         // A log with a synced end was loaded or created by a job that synced its directory.
-        let is_known = self.context.synced_end.is_some_and(|synced| synced > 0 && end <= synced);
+        let is_known = self.context.is_clean
+            || self.context.synced_end.is_some_and(|synced| synced > 0 && end <= synced);
         if !syncs.is_empty() || self.directory_is_dirty || !is_known {
             syncs.push(Operation::SyncDirectory(path.parent()));
             syncs.push(Operation::SyncDirectory(path));

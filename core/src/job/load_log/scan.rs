@@ -6,9 +6,14 @@ use alloc::string::{String, ToString};
 
 use super::legacy_crc::LegacyCrc;
 use crate::batch::{BatchFault, BatchHeader, CrcCheck, HEADER_BYTES, Step, next_batch};
+use crate::log::producers::EndMarker;
 
 /// Where the magic byte stands, in every format.
 const MAGIC_AT: usize = 16;
+
+/// The largest control batch of a producer that is looked into: the end of a transaction is one
+/// record of less than a hundred bytes.
+const MARKER_BYTES_MAX: usize = 1024;
 
 /// A whole batch, or an entry of the old formats, whose bytes are those that were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +30,10 @@ pub(super) struct Found {
     pub(super) leader_epoch: i32,
     /// -1 for none.
     pub(super) max_timestamp_ms: i64,
+    /// `None` in the old formats.
+    pub(super) header: Option<BatchHeader>,
+    /// What a control batch says of its producer's transaction.
+    pub(super) marker: Option<EndMarker>,
 }
 
 /// One segment's scan.
@@ -35,6 +44,8 @@ pub(super) struct SegmentScan {
     valid: u64,
     /// Where the next piece begins.
     next_read: u64,
+    /// The next piece has so many bytes at least: what is to be looked into must be whole.
+    piece_min: u32,
     body: Option<Body>,
 }
 
@@ -73,14 +84,20 @@ impl Crc {
 impl SegmentScan {
     /// At the start of a file of `length` bytes.
     pub(super) fn new(length: u64) -> Self {
-        Self { length, valid: 0, next_read: 0, body: None }
+        Self::at(0, length)
+    }
+
+    /// At `position` of such a file, where a batch begins.
+    pub(super) fn at(position: u64, length: u64) -> Self {
+        // A header must fit into a piece, or the scan would stand still.
+        let piece_min = HEADER_BYTES as u32;
+        Self { length, valid: position, next_read: position, piece_min, body: None }
     }
 
     /// Position and length of the next piece; `None` at the file's end.
     pub(super) fn wants(&self, piece_bytes: u32) -> Option<(u64, u32)> {
         let left = self.length - self.next_read;
-        // A header must fit into a piece, or the scan would stand still.
-        let piece = u64::from(piece_bytes.max(HEADER_BYTES as u32));
+        let piece = u64::from(piece_bytes.max(self.piece_min));
         (left > 0).then(|| (self.next_read, left.min(piece) as u32))
     }
 
@@ -99,6 +116,7 @@ impl SegmentScan {
     ) -> Result<(), String> {
         let mut rest = piece;
         self.next_read += piece.len() as u64;
+        self.piece_min = HEADER_BYTES as u32;
         if let Some(body) = &mut self.body {
             let part = body.missing.min(rest.len() as u64) as usize;
             let (of_body, behind) = rest.split_at(part);
@@ -134,7 +152,9 @@ impl SegmentScan {
         match next_batch(rest, usize::try_from(left).unwrap_or(usize::MAX)) {
             Step::Batch(view) => {
                 view.verify_crc().map_err(|fault| fault.to_string())?;
-                Ok(Some((of_header(position, view.header()), view.size())))
+                let marker = marker(view.header(), rest.get(HEADER_BYTES..view.size()));
+                let found = Found { marker, ..of_header(position, view.header()) };
+                Ok(Some((found, view.size())))
             }
             Step::Legacy(entry) => {
                 let crc = rest.get(..entry.size).and_then(LegacyCrc::new);
@@ -145,6 +165,11 @@ impl SegmentScan {
                 Err(format!("the batch has {size} bytes, the file has {left} of them"))
             }
             Step::Invalid(fault) => Err(fault.to_string()),
+            Step::BodyIncomplete { size, .. } if is_marker(rest, size) => {
+                self.next_read = position;
+                self.piece_min = size as u32;
+                Ok(None)
+            }
             Step::BodyIncomplete { size, missing } => {
                 self.body = begin_body(position, rest, size, missing as u64);
                 if self.body.is_none() {
@@ -180,6 +205,19 @@ fn begin_body(position: u64, rest: &[u8], size: usize, missing: u64) -> Option<B
     Some(Body { found, crc, missing })
 }
 
+/// Whether the front of a batch says that it ends a transaction.
+fn is_marker(front: &[u8], size: usize) -> bool {
+    let header = BatchHeader::parse(front).filter(|header| header.magic == 2);
+    size <= MARKER_BYTES_MAX
+        && header.is_some_and(|it| it.attributes.is_control() && it.has_producer_id())
+}
+
+/// One that makes no sense ends nothing.
+fn marker(header: &BatchHeader, body: Option<&[u8]>) -> Option<EndMarker> {
+    let ends = header.attributes.is_control() && header.has_producer_id();
+    EndMarker::parse(header, body.filter(|_| ends)?).ok().flatten()
+}
+
 fn of_header(position: u64, header: &BatchHeader) -> Found {
     let delta = i64::from(header.last_offset_delta);
     Found {
@@ -192,6 +230,8 @@ fn of_header(position: u64, header: &BatchHeader) -> Found {
             .filter(|last| *last >= header.base_offset),
         leader_epoch: header.leader_epoch,
         max_timestamp_ms: header.max_timestamp_ms,
+        header: Some(*header),
+        marker: None,
     }
 }
 
@@ -203,6 +243,8 @@ fn of_legacy(position: u64, size: usize, offset: i64) -> Found {
         last_offset: Some(offset),
         leader_epoch: -1,
         max_timestamp_ms: -1,
+        header: None,
+        marker: None,
     }
 }
 

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use crate::codec::Reader;
 
-/// An entry's version, its producer and three offsets.
-const ENTRY_BYTES: usize = 34;
+/// Bytes of an entry of `.txnindex`: its version, producer and three offsets.
+pub const TRANSACTION_ENTRY_BYTES: usize = 34;
 
 const VERSION: i16 = 0;
 
@@ -88,7 +88,7 @@ impl AbortedTransactions {
 
 /// The bytes of a `.txnindex` file.
 pub fn format_transaction_index(entries: &[AbortedTransaction]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(entries.len() * ENTRY_BYTES);
+    let mut bytes = Vec::with_capacity(entries.len() * TRANSACTION_ENTRY_BYTES);
     for entry in entries {
         bytes.extend_from_slice(&VERSION.to_be_bytes());
         for field in [entry.producer_id, entry.first_offset, entry.last_offset, entry.last_stable] {
@@ -104,9 +104,10 @@ pub fn parse_transaction_index(
     bytes: &Bytes,
     base_offset: i64,
 ) -> Result<Vec<AbortedTransaction>, TransactionIndexError> {
-    let mut entries: Vec<AbortedTransaction> = Vec::with_capacity(bytes.len() / ENTRY_BYTES);
+    let mut entries: Vec<AbortedTransaction> =
+        Vec::with_capacity(bytes.len() / TRANSACTION_ENTRY_BYTES);
     let mut reader = Reader::new(bytes);
-    while let Ok(entry) = reader.array::<ENTRY_BYTES>() {
+    while let Ok(entry) = reader.array::<TRANSACTION_ENTRY_BYTES>() {
         let number = entries.len();
         let version = i16::from_be_bytes([entry[0], entry[1]]);
         if version != VERSION {

@@ -28,8 +28,8 @@ use crate::config::limits::LOG_PRODUCERS_MAX;
 use crate::error_code::ErrorCode;
 use crate::time::{Instant, Millis};
 pub use aborted::{
-    AbortedTransaction, AbortedTransactions, TransactionIndexError, format_transaction_index,
-    parse_transaction_index,
+    AbortedTransaction, AbortedTransactions, TRANSACTION_ENTRY_BYTES, TransactionIndexError,
+    format_transaction_index, parse_transaction_index,
 };
 pub use marker::{EndMarker, MarkerError};
 use producer::Producer;
