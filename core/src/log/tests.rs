@@ -1,4 +1,7 @@
+mod locate;
+mod model;
 mod retention;
+mod roll;
 mod seal;
 
 use alloc::string::ToString;
