@@ -4,6 +4,8 @@
 //! broker: the bytes sent, what came back (`none`: nothing), whether the connection was open
 //! afterwards, the ranges of the answer that differ from run to run (position and length), where
 //! the ids of fetch sessions stand, and how long the broker waited with its answer.
+//! One exchange is left out: the first InitProducerId, which Kafka refuses while it has no block of ids.
+//! This broker waits for the block, and every later id would differ by one.
 //! Topics are there from the start, with the settings and ids of that run.
 
 use std::collections::BTreeMap;

@@ -94,9 +94,9 @@ pub const APIS: &[Api] = &[
     api(ApiKey::METADATA, "Metadata", 0..=13, 0..=13, 9),
     api(ApiKey::API_VERSIONS, "ApiVersions", 0..=4, 0..=4, 3),
     pending(ApiKey::DELETE_RECORDS, "DeleteRecords", 0..=2, 2),
-    pending(ApiKey::INIT_PRODUCER_ID, "InitProducerId", 0..=5, 2),
+    api(ApiKey::INIT_PRODUCER_ID, "InitProducerId", 0..=5, 0..=5, 2),
     api(ApiKey::OFFSET_FOR_LEADER_EPOCH, "OffsetForLeaderEpoch", 2..=4, 2..=4, 4),
-    pending(ApiKey::DESCRIBE_PRODUCERS, "DescribeProducers", 0..=0, 0),
+    api(ApiKey::DESCRIBE_PRODUCERS, "DescribeProducers", 0..=0, 0..=0, 0),
     api(ApiKey::DESCRIBE_TOPIC_PARTITIONS, "DescribeTopicPartitions", 0..=0, 0..=0, 0),
 ];
 

@@ -93,7 +93,9 @@ impl ImageBuilder {
             MetadataRecord::UnfenceBroker(record) => self.fence(record.id, false),
             MetadataRecord::BrokerRegistrationChange(record) => self.change_registration(record),
             MetadataRecord::ProducerIds(record) => {
-                self.draft.next_producer_id = record.next_producer_id;
+                // Never back: a producer's id is its own for ever.
+                let next = record.next_producer_id.max(self.draft.next_producer_id);
+                self.draft.next_producer_id = next;
             }
             _ => {}
         }

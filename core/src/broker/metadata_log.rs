@@ -30,6 +30,8 @@ pub(super) enum Change {
     Join(Join),
     /// This node gives its partitions up and is fenced: a clean stop.
     Leave,
+    /// This node takes a block of producer ids.
+    ProducerIds,
 }
 
 /// The queue of changes, and what of it is in flight.
@@ -74,7 +76,9 @@ impl Broker {
     /// What was in flight is durable: the draft is the image.
     pub(super) fn land_metadata_flight(&mut self) {
         let flight = self.metadata.as_mut().and_then(|metadata| metadata.flight.take());
+        let before = self.image.next_producer_id;
         self.image = Arc::new(flight.expect("a flight lands once"));
+        self.take_producer_ids(before..self.image.next_producer_id);
         self.start_metadata_flight();
         self.finish_joining();
     }
@@ -95,6 +99,7 @@ impl Broker {
             match change {
                 Change::Join(join) => self.draft_join(join, &mut draft),
                 Change::Leave => self.draft_leave(&mut draft),
+                Change::ProducerIds => self.draft_producer_ids(&mut draft),
             }
         }
         let Drafted { image, batches, event } = draft.finish();

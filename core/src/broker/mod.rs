@@ -3,6 +3,7 @@
 //! Its work under that lock is bookkeeping, a bounded amount per batch. What takes long is an effect
 //! or a [`Job`], carried out elsewhere and handed back as one input.
 
+mod describe_producers;
 mod directory;
 mod flood;
 mod format;
@@ -19,6 +20,7 @@ mod offset_for_leader_epoch;
 mod open_requests;
 mod pins;
 mod produce;
+mod producer_ids;
 mod registration;
 mod shutdown;
 mod startup;
@@ -53,6 +55,7 @@ use list_offsets::{ListOffsets, OffsetSearch};
 use metadata_log::MetadataLog;
 pub use pins::Pins;
 use produce::{ProduceId, Produces};
+use producer_ids::ProducerIds;
 use shutdown::Shutdown;
 use startup::Startup;
 use wait::{Waits, Wake};
@@ -121,6 +124,7 @@ pub struct Broker {
     partitions: BTreeMap<(Uuid, i32), PartitionState>,
     waits: Waits<Waiter>,
     produces: Produces,
+    producer_ids: ProducerIds,
     list_offsets: ListOffsets,
     pins: Pins,
     flood: FloodGate,
@@ -236,6 +240,7 @@ impl Broker {
             next_incarnation: None,
             next_log: 0,
             produces: Produces::default(),
+            producer_ids: ProducerIds::default(),
             list_offsets: ListOffsets::default(),
             pins: Pins::default(),
             flood: FloodGate::new(config.limits.peer_events_per_second),
@@ -279,11 +284,16 @@ impl Broker {
             RequestBody::OffsetForLeaderEpoch { request: asked, .. } => {
                 self.handle_offset_for_leader_epoch(from, request.number, asked);
             }
+            RequestBody::InitProducerId { request: asked, .. } => {
+                self.handle_init_producer_id(from, request.number, &asked);
+            }
+            RequestBody::DescribeProducers { request: asked, .. } => {
+                self.handle_describe_producers(from, request.number, asked);
+            }
             // Not served yet: no connection hands them on.
-            RequestBody::Fetch { .. }
-            | RequestBody::DeleteRecords { .. }
-            | RequestBody::InitProducerId { .. }
-            | RequestBody::DescribeProducers { .. } => self.push(Output::Close(from)),
+            RequestBody::Fetch { .. } | RequestBody::DeleteRecords { .. } => {
+                self.push(Output::Close(from))
+            }
         }
         self.settle();
     }
@@ -298,6 +308,7 @@ impl Broker {
         self.begin(now);
         self.connections.remove(&id);
         self.produces.forget(id);
+        self.producer_ids.forget(id);
         self.forget_list_offsets(id);
         let unlinks = self.pins.release_all(id);
         self.emit_unlinks(unlinks);

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod list_offsets;
+mod producer_ids;
 mod producers;
 
 use alloc::format;

@@ -39,6 +39,9 @@ pub const SNAPSHOT_BYTES_MAX: u32 = 48 << 20;
 /// easily made up, or drawn anew by each of many short-lived clients; whoever was idle longest is forgotten.
 pub const LOG_PRODUCERS_MAX: usize = 1 << 16;
 
+/// Kafka's default of `transaction.max.timeout.ms`.
+pub const TRANSACTION_TIMEOUT_MS_MAX: i32 = 900_000;
+
 /// Kafka's default of `metadata.log.segment.bytes`.
 pub const METADATA_SEGMENT_BYTES: u32 = 1 << 30;
 
