@@ -292,7 +292,7 @@ impl Broker {
             }
             // Not served yet: no connection hands them on.
             RequestBody::Fetch { .. } | RequestBody::DeleteRecords { .. } => {
-                self.push(Output::Close(from))
+                self.push(Output::Close(from));
             }
         }
         self.settle();
