@@ -51,6 +51,16 @@ pub enum Event {
         /// Names file and position where there is one.
         reason: String,
     },
+    /// A log that is served does not read as it should. The rest of it is served.
+    #[error("{file}: damaged at position {position}, and not served there: {reason}")]
+    LogDamaged {
+        /// The segment.
+        file: Path,
+        /// Of the batch that is none, in bytes from the file's start.
+        position: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Recovery cut an unfinished write off the end of a file.
     #[error("{file}: cut from {from} to {to} bytes: {reason}")]
     TornTailCut {
@@ -108,7 +118,9 @@ impl Event {
     pub fn severity(&self) -> Severity {
         match self {
             Self::PeerMisbehaved { .. } | Self::Suppressed { .. } => Severity::Info,
-            Self::DirectoryOffline { .. } | Self::PartitionOffline { .. } => Severity::Error,
+            Self::DirectoryOffline { .. }
+            | Self::PartitionOffline { .. }
+            | Self::LogDamaged { .. } => Severity::Error,
             Self::TornTailCut { .. }
             | Self::UnknownMetadataRecord { .. }
             | Self::MetadataLogEndsEarly { .. }
@@ -124,6 +136,7 @@ impl Event {
             Self::Suppressed { .. } => "suppressed",
             Self::DirectoryOffline { .. } => "directory_offline",
             Self::PartitionOffline { .. } => "partition_offline",
+            Self::LogDamaged { .. } => "log_damaged",
             Self::TornTailCut { .. } => "torn_tail_cut",
             Self::UnknownMetadataRecord { .. } => "unknown_metadata_record",
             Self::MetadataLogEndsEarly { .. } => "metadata_log_ends_early",

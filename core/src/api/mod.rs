@@ -89,7 +89,7 @@ impl Api {
 /// The APIs that are known, by number.
 pub const APIS: &[Api] = &[
     api(ApiKey::PRODUCE, "Produce", 3..=13, 0..=13, 9),
-    pending(ApiKey::FETCH, "Fetch", 4..=18, 12),
+    api(ApiKey::FETCH, "Fetch", 4..=18, 4..=18, 12),
     api(ApiKey::LIST_OFFSETS, "ListOffsets", 1..=11, 1..=11, 6),
     api(ApiKey::METADATA, "Metadata", 0..=13, 0..=13, 9),
     api(ApiKey::API_VERSIONS, "ApiVersions", 0..=4, 0..=4, 3),

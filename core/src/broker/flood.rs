@@ -1,11 +1,8 @@
-//! Events about misbehaving peers, a few a second: a flood of bad clients must not fill the log.
+//! Events of one kind, a few a second: a flood of bad clients must not fill the log.
 
-use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use crate::connection::ConnectionError;
 use crate::event::Event;
-use crate::ids::ConnectionId;
 use crate::time::{Instant, Millis};
 
 const WINDOW: Millis = Millis(1_000);
@@ -25,12 +22,7 @@ impl FloodGate {
     }
 
     /// The events to give out for this one.
-    pub(super) fn admit(
-        &mut self,
-        connection: ConnectionId,
-        error: &ConnectionError,
-        now: Instant,
-    ) -> Vec<Event> {
+    pub(super) fn admit(&mut self, event: Event, now: Instant) -> Vec<Event> {
         let mut events = Vec::new();
         if now >= self.window_ends {
             events.extend(self.close_window());
@@ -38,7 +30,7 @@ impl FloodGate {
         }
         if self.admitted < self.per_window_max {
             self.admitted += 1;
-            events.push(Event::PeerMisbehaved { connection, reason: error.to_string() });
+            events.push(event);
         } else {
             self.suppressed += 1;
         }
@@ -63,23 +55,28 @@ impl FloodGate {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::String;
+
     use super::FloodGate;
-    use crate::connection::ConnectionError;
     use crate::event::Event;
     use crate::ids::ConnectionId;
     use crate::time::Instant;
 
+    fn event(connection: u64) -> Event {
+        let connection = ConnectionId(connection);
+        Event::PeerMisbehaved { connection, reason: String::new() }
+    }
+
     #[test]
     fn a_flood_is_told_by_a_few_events_and_a_count() {
         let mut gate = FloodGate::new(2);
-        let error = ConnectionError::FrameTimeout { wait_ms: 1, arrived: 0 };
         let start = Instant::from_micros(5);
-        let told: usize = (0..10).map(|id| gate.admit(ConnectionId(id), &error, start).len()).sum();
+        let told: usize = (0..10).map(|id| gate.admit(event(id), start).len()).sum();
         assert_eq!(told, 2);
         let due = gate.deadline().expect("eight are kept back");
         assert_eq!(gate.handle_timeout(start), None);
         assert_eq!(gate.handle_timeout(due), Some(Event::Suppressed { count: 8 }));
         assert_eq!(gate.deadline(), None);
-        assert_eq!(gate.admit(ConnectionId(11), &error, due).len(), 1);
+        assert_eq!(gate.admit(event(11), due).len(), 1);
     }
 }

@@ -5,6 +5,7 @@
 
 mod describe_producers;
 mod directory;
+mod fetch;
 mod flood;
 mod format;
 mod formatting;
@@ -31,7 +32,7 @@ pub mod topic_config;
 mod wait;
 
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -48,6 +49,7 @@ use crate::request::{Request, RequestBody, Response, ResponseBody};
 use crate::rng::Rng;
 use crate::time::{Instant, Millis, Now};
 use directory::LogDirectory;
+use fetch::{FetchId, Fetches};
 use flood::FloodGate;
 use image::Image;
 use jobs::Jobs;
@@ -126,8 +128,11 @@ pub struct Broker {
     produces: Produces,
     producer_ids: ProducerIds,
     list_offsets: ListOffsets,
+    fetches: Fetches,
     pins: Pins,
     flood: FloodGate,
+    /// Damage that readers meet, again and again.
+    damage: FloodGate,
     /// When the synced checkpoints are looked at next.
     checkpoint_due: Option<Instant>,
     /// The directory that holds the metadata log; the broker does not go on without it.
@@ -175,6 +180,8 @@ enum Purpose {
     Unlink(DirectoryIndex),
     /// The clean marker, and the lock given back: the end of a stop.
     Leave(DirectoryIndex),
+    /// A look-up of a fetch.
+    FetchRead(FetchId),
 }
 
 /// A log, and whose it is.
@@ -243,7 +250,9 @@ impl Broker {
             producer_ids: ProducerIds::default(),
             list_offsets: ListOffsets::default(),
             pins: Pins::default(),
+            fetches: Fetches::new(&config.limits),
             flood: FloodGate::new(config.limits.peer_events_per_second),
+            damage: FloodGate::new(config.limits.damage_events_per_second),
             checkpoint_due: None,
             config,
         };
@@ -290,10 +299,11 @@ impl Broker {
             RequestBody::DescribeProducers { request: asked, .. } => {
                 self.handle_describe_producers(from, request.number, asked);
             }
-            // Not served yet: no connection hands them on.
-            RequestBody::Fetch { .. } | RequestBody::DeleteRecords { .. } => {
-                self.push(Output::Close(from));
+            RequestBody::Fetch { version, request: asked } => {
+                self.handle_fetch(from, request.number, version, asked);
             }
+            // Not served yet: no connection hands them on.
+            RequestBody::DeleteRecords { .. } => self.push(Output::Close(from)),
         }
         self.settle();
     }
@@ -310,11 +320,13 @@ impl Broker {
         self.produces.forget(id);
         self.producer_ids.forget(id);
         self.forget_list_offsets(id);
+        self.fetches.forget(id);
         let unlinks = self.pins.release_all(id);
         self.emit_unlinks(unlinks);
         // To be idle is no misbehaviour.
         if let Some(error) = error.filter(|error| !matches!(error, ConnectionError::Idle { .. })) {
-            let events = self.flood.admit(id, &error, now.mono);
+            let misbehaved = Event::PeerMisbehaved { connection: id, reason: error.to_string() };
+            let events = self.flood.admit(misbehaved, now.mono);
             self.outputs.extend(events.into_iter().map(Output::Event));
         }
         self.settle();
@@ -333,6 +345,7 @@ impl Broker {
             Purpose::Append(log) => self.handle_written(id, log, result),
             Purpose::Sync(index) => self.handle_synced(index, result),
             Purpose::Checkpoint(index) => self.handle_checkpointed(index, result),
+            Purpose::FetchRead(fetch) => self.handle_fetch_read(fetch, result),
             Purpose::Unlink(index) | Purpose::Offsets(index) | Purpose::Leave(index) => {
                 if let Err(error) = result.into_result() {
                     self.fail_directory(index, &error);
@@ -364,8 +377,9 @@ impl Broker {
         self.begin(now);
         self.expire_produces(now.mono);
         self.expire_list_offsets();
-        if let Some(event) = self.flood.handle_timeout(now.mono) {
-            self.push(Output::Event(event));
+        self.expire_fetches();
+        for gate in [&mut self.flood, &mut self.damage] {
+            self.outputs.extend(gate.handle_timeout(now.mono).map(Output::Event));
         }
         if self.checkpoint_due.is_some_and(|due| due <= now.mono) {
             self.checkpoint_due = None;
@@ -396,13 +410,15 @@ impl Broker {
         // What was too much for one turn is due at once, but never in the past: a caller that comes
         // when it is told to must not spin.
         let soon = Instant::from_micros(self.now.mono.as_micros().saturating_add(1));
-        let waits = self.waits.has_due().then_some(soon);
+        let is_due = self.waits.has_due() || self.fetches.has_due();
         let candidates = [
             self.produces.deadline(),
             self.list_offsets.deadline(),
+            self.fetches.deadline(),
             self.flood.deadline(),
+            self.damage.deadline(),
             self.checkpoint_due,
-            waits,
+            is_due.then_some(soon),
         ];
         candidates.into_iter().flatten().min().map(|due| due.max(soon))
     }
@@ -418,6 +434,7 @@ impl Broker {
             return;
         }
         self.take_due_waits();
+        self.run_fetches();
         if self.failure.is_some() && !self.waits.has_due() {
             let reason = self.failure.take().unwrap_or_default();
             self.stop(Exit::Failed(reason));
@@ -471,6 +488,12 @@ impl Broker {
             self.pins.pin(to, response.number.0, file);
         }
         self.push(Output::Response(to, response));
+    }
+
+    /// A reader has met damage: told, but not each time.
+    fn tell_damage(&mut self, event: Event) {
+        let events = self.damage.admit(event, self.now.mono);
+        self.outputs.extend(events.into_iter().map(Output::Event));
     }
 
     fn push(&mut self, output: Output) {

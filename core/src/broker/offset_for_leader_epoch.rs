@@ -19,7 +19,7 @@ pub(super) struct EpochEnd {
 }
 
 impl EpochEnd {
-    const UNKNOWN: Self = Self { epoch: -1, end: -1 };
+    pub(super) const UNKNOWN: Self = Self { epoch: -1, end: -1 };
 }
 
 impl Broker {
@@ -64,7 +64,12 @@ impl Broker {
     }
 }
 
-fn end_of_epoch(epochs: &LeaderEpochs, present: i32, log_end: i64, epoch: i32) -> EpochEnd {
+pub(super) fn end_of_epoch(
+    epochs: &LeaderEpochs,
+    present: i32,
+    log_end: i64,
+    epoch: i32,
+) -> EpochEnd {
     let latest = epochs.latest().map_or(present, |latest| latest.max(present));
     if epoch < 0 || epoch > latest {
         return EpochEnd::UNKNOWN;

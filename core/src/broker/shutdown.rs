@@ -49,6 +49,7 @@ impl Broker {
                 self.checkpoint_due = None;
                 self.abandon_jobs();
                 self.phase = Phase::Stopping(Shutdown::Draining);
+                self.end_fetch_waits();
             }
         }
     }
@@ -56,7 +57,7 @@ impl Broker {
     /// Takes the next step of a stop when the one before is done.
     pub(super) fn continue_shutdown(&mut self) {
         while let Phase::Stopping(stage) = self.phase {
-            if !self.effects.is_empty() || self.waits.has_due() {
+            if !self.effects.is_empty() || self.waits.has_due() || !self.fetches.is_empty() {
                 return;
             }
             match stage {

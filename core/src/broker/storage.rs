@@ -35,6 +35,9 @@ impl Broker {
                 directory.due.insert(log_id);
             }
             self.waits.advance(log_id, Level::Written, written);
+            if self.level == Level::Written {
+                self.fetches.log_moved(log_id);
+            }
         }
     }
 
@@ -90,8 +93,11 @@ impl Broker {
         directory.sync_runs = false;
         for log_id in core::mem::take(&mut directory.syncing) {
             let Some(live) = self.logs.get_mut(&log_id) else { continue };
-            live.log.handle_synced();
+            let moved = live.log.handle_synced();
             self.waits.advance(log_id, Level::Synced, live.log.end(Level::Synced));
+            if moved && self.level == Level::Synced {
+                self.fetches.log_moved(log_id);
+            }
         }
     }
 
@@ -121,6 +127,7 @@ impl Broker {
         for log in lost {
             self.logs.remove(&log);
             self.waits.fail(log);
+            self.fetches.log_moved(log);
         }
         for state in self.partitions.values_mut() {
             if let PartitionState::Online(log) = state

@@ -119,12 +119,25 @@ pub struct Limits {
     pub synced_checkpoint_interval_ms: u64,
     /// Events about misbehaving peers per second; a flood must not fill the log.
     pub peer_events_per_second: u32,
+    /// Events about damage in logs that are served: every reader that comes by meets it again.
+    pub damage_events_per_second: u32,
     /// `max.request.partition.size.limit`: partitions in one DescribeTopicPartitions answer. Kafka's default.
     pub describe_partitions_max: i32,
     /// `fetch.max.bytes`: record bytes in one Fetch answer. Kafka's default.
     pub fetch_bytes_max: u32,
     /// `max.incremental.fetch.session.cache.slots`: fetch sessions at once. Kafka's default.
     pub fetch_sessions_max: usize,
+    /// A session that was not used for so long may be evicted for another, as in Kafka
+    /// (`KafkaBroker.MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`), and is given up when its connection is gone.
+    pub fetch_session_eviction_ms: u64,
+    /// What all sessions remember of their partitions, 256 bytes each: a thousand sessions of a hundred thousand
+    /// partitions would be 25 GiB. Who finds no room goes without a session.
+    pub fetch_session_bytes_max: usize,
+    /// What the fetches that wait hold beside their sessions; beyond it they are answered at once.
+    pub fetch_waiting_bytes_max: usize,
+    /// Partitions that fetches gather, read, answer or are woken for in one turn; the rest in turns of its own, so
+    /// that a fetch of a hundred thousand does not hold the lock for long.
+    pub fetch_steps_per_turn_max: usize,
     /// Threads for slow effects beside those that jobs may hold: renames and listings do not wait for recovery.
     pub effect_workers: usize,
     /// Threads that sync. 1,000 dirty files of 4 KiB took 225 ms one after another, 71 ms on eight.
@@ -180,9 +193,14 @@ impl Default for Limits {
             small_file_bytes_max: 16 << 20,
             synced_checkpoint_interval_ms: 5_000,
             peer_events_per_second: 10,
+            damage_events_per_second: 10,
             describe_partitions_max: 2_000,
             fetch_bytes_max: 57_671_680,
             fetch_sessions_max: 1_000,
+            fetch_session_eviction_ms: 120_000,
+            fetch_session_bytes_max: 96 << 20,
+            fetch_waiting_bytes_max: 128 << 20,
+            fetch_steps_per_turn_max: 4_096,
             effect_workers: 2,
             sync_workers: 8,
             open_files_max: 512,

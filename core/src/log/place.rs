@@ -16,6 +16,13 @@ pub struct Place {
     pub position: u64,
 }
 
+impl Place {
+    /// The place before `batch`, for a reader that stops at `offset`.
+    pub fn before(batch: &Located, offset: i64) -> Self {
+        Self { offset, segment: batch.segment, position: batch.position }
+    }
+}
+
 /// Where a batch lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Located {

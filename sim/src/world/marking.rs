@@ -89,6 +89,7 @@ impl Marks {
             CoreEvent::Suppressed { .. } => "events suppressed",
             CoreEvent::DirectoryOffline { .. } => "directory offline",
             CoreEvent::PartitionOffline { .. } => "partition offline",
+            CoreEvent::LogDamaged { .. } => "log damaged",
             CoreEvent::TornTailCut { .. } => "torn tail cut",
             CoreEvent::MetadataLogEndsEarly { .. } => "metadata log ends early",
             CoreEvent::MetadataSnapshotRefused { .. } => "metadata snapshot refused",
