@@ -133,6 +133,26 @@ fn offsets_that_are_not_found() {
     ]);
 }
 
+#[test]
+fn producers_that_are_refused() {
+    snapshot_each(&[
+        ("init-producer-id.v4.epoch-without-id", "epoch_without_id"),
+        ("init-producer-id.v4.empty-transactional-id", "empty_transactional_id"),
+        ("init-producer-id.v4.transactional", "transactional"),
+        ("init-producer-id.v5.transactional", "transactional"),
+        ("describe-producers.v0", "unknown_topic_and_partition"),
+    ]);
+}
+
+#[test]
+fn sequences_that_are_refused() {
+    snapshot_each(&[
+        ("produce.idempotent.seq-0", "first_sequence"),
+        ("produce.idempotent.seq-3.gap", "sequence_gap"),
+        ("produce.idempotent.epoch-1.seq-5", "sequence_of_a_new_epoch"),
+    ]);
+}
+
 /// Takes exchanges by name, and the name of their snapshot behind API and version.
 fn snapshot_each(cases: &[(&str, &str)]) {
     let recorded: BTreeMap<String, Exchange> =

@@ -33,6 +33,8 @@ fn transcript(driver: Driver) -> Vec<Line> {
     let mut config = dir.config();
     // One address for both to tell.
     config.advertised[0].port = 19092;
+    // The records are years old.
+    config.topic_defaults.retention_ms = -1;
     let handle = driver.serve(config);
     let (mut lines, mut sessions) = (Vec::new(), Sessions::default());
     for exchange in exchanges() {
