@@ -8,6 +8,7 @@
 //! never truncated.
 
 mod config;
+mod head;
 mod in_turn;
 mod indexes;
 mod locate;

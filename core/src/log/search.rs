@@ -3,18 +3,20 @@
 //! An index entry is trusted only when the batch at its position has exactly its last offset; else
 //! the search starts anew from the entry before it, and then from the segment's start. So a damaged
 //! index costs time, and never gives a wrong batch.
+//!
+//! Where the walk meets no batch, the file is damaged: there, or in the length of the batch before.
+//! The search then looks for the next place where a batch stands that fits, so that one damaged batch
+//! takes no other with it. Only when that one lies behind the target is the target's batch lost.
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::head::{Head, HeadFault, find_batch};
 use super::place::Located;
-use crate::batch::{BatchHeader, HEADER_BYTES, Step, next_batch};
+use crate::batch::HEADER_BYTES;
 use crate::effect::{FileRef, Operation, Path, QUICK_READ_BYTES_MAX};
-
-/// Where the magic byte stands, in every format.
-const MAGIC_AT: usize = 16;
 
 /// A look-up that has to read: carry [`read`](Self::read) out, which is a quick read, and hand what
 /// it gave to [`step`](Self::step).
@@ -35,8 +37,28 @@ struct State {
     starts: Vec<SearchStart>,
     /// No batch begins below it.
     offset_min: i64,
+    /// Where the last batch of the walk begins.
+    last_batch: Option<u64>,
     /// Where the target's batch begins at the latest: more is not read.
     read_to: u64,
+    /// The first place where the walk met no batch.
+    damage: Option<Damage>,
+    /// The place of the next batch is not known: any byte may be its first.
+    is_lost: bool,
+    /// A batch with the target that the head of the next one, at `position`, may show to be none.
+    doubtful: Option<Doubtful>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Doubtful {
+    position: u64,
+    head: Head,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Damage {
+    position: u64,
+    reason: String,
 }
 
 /// A segment as far as it may be read.
@@ -74,7 +96,7 @@ pub enum SearchStep {
     More(Search),
     /// Up to the end that was asked for there is no such batch.
     End,
-    /// The segment is damaged.
+    /// The segment is damaged, and the batch is not to be found.
     Corrupt {
         /// Its `.log` file.
         file: Path,
@@ -83,13 +105,6 @@ pub enum SearchStep {
         /// What is wrong with it.
         reason: String,
     },
-}
-
-/// A batch's header as the walk sees it.
-struct Head {
-    base_offset: i64,
-    last_offset: i64,
-    size: u64,
 }
 
 impl Search {
@@ -102,12 +117,22 @@ impl Search {
         starts: Vec<SearchStart>,
         read_to: u64,
     ) -> Self {
-        let offset_min = part.segment;
-        let state =
-            State { target, part, next, position: 0, expected: None, starts, offset_min, read_to };
-        let mut search = Self(Box::new(state));
-        search.start();
-        search
+        let mut state = State {
+            target,
+            offset_min: part.segment,
+            part,
+            next,
+            position: 0,
+            expected: None,
+            starts,
+            last_batch: None,
+            read_to,
+            damage: None,
+            is_lost: false,
+            doubtful: None,
+        };
+        state.start();
+        Self(Box::new(state))
     }
 
     /// The offset that is searched for.
@@ -118,116 +143,174 @@ impl Search {
     /// The read whose bytes the next step takes.
     pub fn read(&self) -> Operation {
         let State { part, position, .. } = &*self.0;
-        Operation::Read { file: part.file.clone(), position: *position, length: self.length() }
+        Operation::Read { file: part.file.clone(), position: *position, length: self.0.length() }
     }
 
     /// Takes the bytes that the read gave.
     pub fn step(mut self, bytes: &[u8]) -> SearchStep {
-        let is_short = bytes.len() < self.length() as usize;
-        let mut rest = bytes;
-        loop {
-            let state = &mut *self.0;
-            if state.position == state.part.end {
-                return self.go_on();
-            }
-            let head = match state.head(rest) {
-                Ok(Some(head)) => head,
-                Ok(None) if is_short => {
-                    let read_to = state.position + rest.len() as u64;
-                    let end = state.part.end;
-                    return self.fall_back(format!("the file ends at {read_to}, not at {end}"));
-                }
-                Ok(None) => return SearchStep::More(self),
-                Err(reason) => return self.fall_back(reason),
-            };
-            state.expected = None;
-            state.offset_min = head.last_offset + 1;
-            if head.last_offset >= state.target {
-                return state.found(&head);
-            }
-            state.position += head.size;
-            rest = usize::try_from(head.size).ok().and_then(|size| rest.get(size..)).unwrap_or(&[]);
-        }
-    }
-
-    fn length(&self) -> u32 {
-        let State { part, position, read_to, .. } = &*self.0;
-        let left = part.end - position;
-        // The header of the last batch that may be the one is read as well.
-        let near = read_to.checked_sub(*position).map_or(left, |gap| gap + HEADER_BYTES as u64);
-        left.min(near).min(u64::from(QUICK_READ_BYTES_MAX)) as u32
-    }
-
-    /// Begins at the best start that is left, or else at the segment's.
-    fn start(&mut self) {
         let state = &mut *self.0;
-        state.offset_min = state.part.segment;
-        let start = state.starts.pop();
-        state.position = start.map_or(0, |start| start.position);
-        state.expected = start.map(|start| start.last_offset);
-    }
-
-    /// What stands here is no batch, or not the one of the index entry.
-    fn fall_back(mut self, reason: String) -> SearchStep {
-        let state = &mut *self.0;
-        let begun_at_entry = state.expected.is_some();
-        if !begun_at_entry {
-            let file = state.part.file.path.clone();
-            return SearchStep::Corrupt { file, position: state.position, reason };
-        }
-        state.read_to = state.part.end;
-        self.start();
-        SearchStep::More(self)
-    }
-
-    /// The segment has no such batch: the next one begins behind the gap.
-    fn go_on(mut self) -> SearchStep {
-        let state = &mut *self.0;
-        let Some(next) = state.next.take() else { return SearchStep::End };
-        state.read_to = 0;
-        state.starts = Vec::new();
-        state.part = next;
-        self.start();
-        SearchStep::More(self)
+        let ending = if bytes.len() < state.length() as usize {
+            let (file_end, end) = (state.position + bytes.len() as u64, state.part.end);
+            state.fall_back(format!("the file ends at {file_end}, not at {end}"))
+        } else {
+            state.walk(bytes)
+        };
+        ending.unwrap_or(SearchStep::More(self))
     }
 }
 
 impl State {
-    /// The batch that begins at the walk's position; `None` when `rest` is too short to tell.
-    fn head(&self, rest: &[u8]) -> Result<Option<Head>, String> {
-        let left = self.part.end - self.position;
-        let left_bytes = usize::try_from(left).unwrap_or(usize::MAX);
-        let head = match next_batch(rest, left_bytes) {
-            Step::Batch(view) => of_header(view.header(), view.size()),
-            Step::Legacy(entry) => of_offset(entry.last_offset, entry.size),
-            Step::BodyIncomplete { size, .. } => match rest.get(MAGIC_AT) {
-                Some(0 | 1) => of_offset(first_offset(rest), size),
-                _ => match BatchHeader::parse(rest) {
-                    Some(header) => of_header(&header, size),
-                    None => return unless_at_end(rest, left),
-                },
-            },
-            Step::HeaderIncomplete { .. } => return unless_at_end(rest, left),
-            Step::Invalid(fault) => return Err(fault.to_string()),
-        };
-        self.check(&head)?;
-        Ok(Some(head))
+    /// Begins at the best start that is left, or else at the segment's.
+    fn start(&mut self) {
+        let start = self.starts.pop();
+        self.offset_min = self.part.segment;
+        self.position = start.map_or(0, |start| start.position);
+        self.expected = start.map(|start| start.last_offset);
+        self.last_batch = None;
     }
 
-    fn check(&self, head: &Head) -> Result<(), String> {
-        let &Head { base_offset, last_offset, .. } = head;
-        if let Some(expected) = self.expected.filter(|expected| *expected != last_offset) {
-            return Err(format!("its last offset is {last_offset}, the index has {expected}"));
+    fn length(&self) -> u32 {
+        let left = self.part.end - self.position;
+        // The header of the last batch that may be the one is read as well.
+        let near = match self.read_to.checked_sub(self.position) {
+            Some(gap) if !self.is_lost => gap + HEADER_BYTES as u64,
+            _ => left,
+        };
+        left.min(near).min(u64::from(QUICK_READ_BYTES_MAX)) as u32
+    }
+
+    /// Goes over the batches in `rest`, which stands at the walk's position. `None` when it has to
+    /// read on.
+    fn walk(&mut self, mut rest: &[u8]) -> Option<SearchStep> {
+        if let Some(doubtful) = self.doubtful.take() {
+            return self.judge(doubtful, rest);
         }
-        let is_inside = base_offset >= self.offset_min && last_offset < self.part.offset_end;
-        if base_offset > last_offset || !is_inside {
-            let (min, end) = (self.offset_min, self.part.offset_end);
-            return Err(format!(
-                "its offsets are {base_offset} to {last_offset}, where {min} to {} may be",
-                end - 1
-            ));
+        loop {
+            if self.is_lost {
+                if self.position > self.read_to {
+                    return self.corrupt();
+                }
+                rest = self.find(rest)?;
+            }
+            if self.position == self.part.end {
+                return self.go_on();
+            }
+            let left = self.part.end - self.position;
+            let head = match Head::read(rest, left).and_then(|head| self.check(head)) {
+                Ok(head) => head,
+                Err(HeadFault::Incomplete) => return None,
+                Err(HeadFault::Invalid(reason)) => return self.lose(reason),
+            };
+            if self.damage.is_some() && head.base_offset > self.target {
+                return self.corrupt();
+            }
+            if head.last_offset >= self.target {
+                return self.take(head, rest);
+            }
+            self.expected = None;
+            self.last_batch = Some(self.position);
+            self.offset_min = head.last_offset + 1;
+            self.position += head.size;
+            rest = usize::try_from(head.size).ok().and_then(|size| rest.get(size..)).unwrap_or(&[]);
         }
-        Ok(())
+    }
+
+    fn check(&self, head: Head) -> Result<Head, HeadFault> {
+        let Head { base_offset, last_offset, .. } = head;
+        let reason = match self.expected {
+            Some(expected) if expected != last_offset => {
+                format!("its last offset is {last_offset}, the index has {expected}")
+            }
+            _ if head.is_within(self.offset_min, self.part.offset_end) => return Ok(head),
+            _ => {
+                let (min, end) = (self.offset_min, self.part.offset_end);
+                let max = end - 1;
+                format!(
+                    "its offsets are {base_offset} to {last_offset}, where {min} to {max} may be"
+                )
+            }
+        };
+        Err(HeadFault::Invalid(reason))
+    }
+
+    /// Here is no batch. If the walk began here, the index is wrong; else the file is damaged, and
+    /// the next batch may begin anywhere behind the start of the last one, whose length may be what
+    /// is wrong.
+    fn lose(&mut self, reason: String) -> Option<SearchStep> {
+        if self.expected.is_some() {
+            return self.fall_back(reason);
+        }
+        let position = self.position;
+        self.damage.get_or_insert(Damage { position, reason });
+        self.position = self.last_batch.take().unwrap_or(position) + 1;
+        self.is_lost = true;
+        None
+    }
+
+    /// Takes a batch with the target, unless it is doubtful: when there is a gap before it or in it,
+    /// its offsets may be wrong. The CRC leaves the base offset out; the next batch tells.
+    fn take(&mut self, head: Head, rest: &[u8]) -> Option<SearchStep> {
+        let position = self.position;
+        let is_sure = head.is_dense && head.base_offset == self.offset_min;
+        if is_sure || self.expected.is_some() || position + head.size == self.part.end {
+            return Some(self.found(&head));
+        }
+        let doubtful = Doubtful { position, head };
+        self.position += head.size;
+        match usize::try_from(head.size).ok().and_then(|size| rest.get(size..)) {
+            Some(behind) if behind.len() >= HEADER_BYTES => self.judge(doubtful, behind),
+            _ => {
+                self.doubtful = Some(doubtful);
+                None
+            }
+        }
+    }
+
+    /// A doubtful batch is wrong when the next one begins in the midst of it.
+    fn judge(&mut self, doubtful: Doubtful, behind: &[u8]) -> Option<SearchStep> {
+        let next = Head::read(behind, self.part.end - self.position);
+        let Doubtful { position, head } = doubtful;
+        self.position = position;
+        let last = head.last_offset;
+        match next {
+            Ok(Head { base_offset: base, .. }) if base >= self.offset_min && base <= last => {
+                self.lose(format!("its last offset is {last}, and the next batch's first {base}"))
+            }
+            _ => Some(self.found(&head)),
+        }
+    }
+
+    /// Looks for the next batch in `rest`, and gives what begins with it.
+    fn find<'a>(&mut self, rest: &'a [u8]) -> Option<&'a [u8]> {
+        let left = self.part.end - self.position;
+        let (at, is_found) = find_batch(rest, left, self.offset_min, self.part.offset_end);
+        self.position += at as u64;
+        self.is_lost = !is_found;
+        is_found.then(|| rest.get(at..)).flatten()
+    }
+
+    /// The index is wrong: begins elsewhere.
+    fn fall_back(&mut self, reason: String) -> Option<SearchStep> {
+        if self.expected.is_none() {
+            self.damage = Some(Damage { position: self.position, reason });
+            return self.corrupt();
+        }
+        self.read_to = self.part.end;
+        self.start();
+        None
+    }
+
+    /// The segment has no such batch: the next one begins behind the gap.
+    fn go_on(&mut self) -> Option<SearchStep> {
+        if self.damage.is_some() {
+            return self.corrupt();
+        }
+        let Some(next) = self.next.take() else { return Some(SearchStep::End) };
+        self.read_to = 0;
+        self.starts = Vec::new();
+        self.part = next;
+        self.start();
+        None
     }
 
     fn found(&self, head: &Head) -> SearchStep {
@@ -239,23 +322,9 @@ impl State {
             batch_bytes: u32::try_from(head.size).unwrap_or(u32::MAX),
         })
     }
-}
 
-fn of_header(header: &BatchHeader, size: usize) -> Head {
-    Head { base_offset: header.base_offset, last_offset: header.last_offset(), size: size as u64 }
-}
-
-fn of_offset(offset: i64, size: usize) -> Head {
-    Head { base_offset: offset, last_offset: offset, size: size as u64 }
-}
-
-fn first_offset(rest: &[u8]) -> i64 {
-    rest.first_chunk().map_or(-1, |bytes| i64::from_be_bytes(*bytes))
-}
-
-fn unless_at_end(rest: &[u8], left: u64) -> Result<Option<Head>, String> {
-    if (rest.len() as u64) < left {
-        return Ok(None);
+    fn corrupt(&mut self) -> Option<SearchStep> {
+        let Damage { position, reason } = self.damage.take()?;
+        Some(SearchStep::Corrupt { file: self.part.file.path.clone(), position, reason })
     }
-    Err(format!("the log ends {left} bytes into a batch's header"))
 }

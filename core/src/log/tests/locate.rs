@@ -230,19 +230,38 @@ fn damage_is_named_by_file_and_position() {
         other => panic!("{other:?}"),
     };
     let magic = damaged(size + 16, 9);
-    assert_eq!(corrupt(&magic, 4), (size, "magic 9 is unknown".into()));
-    assert_eq!(magic.base_offset(1), 0, "what precedes it is found");
+    assert_eq!(corrupt(&magic, 2), (size, "magic 9 is unknown".into()));
     let length = damaged(size + 8, 1);
-    assert_eq!(corrupt(&length, 4).0, size);
+    assert_eq!(corrupt(&length, 3).0, size);
     let offset = damaged(size + 7, 200);
-    assert!(corrupt(&offset, 4).1.contains("its offsets are 200 to 201, where 2 to 5 may be"));
-    let low = damaged(2 * size + 7, 1);
-    assert!(corrupt(&low, 4).1.contains("its offsets are 1 to 2, where 4 to 5 may be"));
+    assert!(corrupt(&offset, 3).1.contains("its offsets are 200 to 201, where 2 to 5 may be"));
+    assert_eq!(corrupt(&damaged(2 * size + 16, 9), 5).0, 2 * size);
     let mut short = damaged(0, 0);
     short.files[0].truncate(2 * size as usize + 10);
-    let reason = corrupt(&short, 5);
-    assert_eq!(reason.0, 2 * size);
-    assert!(reason.1.starts_with("the file ends at "), "{}", reason.1);
+    let (_, reason) = corrupt(&short, 5);
+    assert!(reason.starts_with("the file ends at "), "{reason}");
+}
+
+#[test]
+fn damaged_batch_takes_no_other_with_it() {
+    let mut batches = large_batches(0, 3);
+    batches.extend([(7, batch(6, 2, 100)), (9, batch(8, 2, 40_000)), (11, batch(10, 2, 100))]);
+    let mut found = Found::new(&[(0, &batches), (12, &[(13, batch(12, 2, 5))])], 14);
+    let right: Vec<_> = (0..14).map(|offset| found.look_up(offset)).collect();
+    let mut begin = 0;
+    for (last_offset, batch) in &batches {
+        // All but the base offset's last byte, which may make it another one of this log.
+        for bit in (0..8 * 7).chain(8 * 8..8 * 61).step_by(5) {
+            let (at, mask) = (begin + bit / 8, 1 << (bit % 8));
+            found.files[0][at] ^= mask;
+            for offset in (0..14).filter(|offset| offset / 2 != last_offset / 2) {
+                let looked_up = found.look_up(offset);
+                assert_eq!(looked_up, right[offset as usize], "batch {last_offset} bit {bit}");
+            }
+            found.files[0][at] ^= mask;
+        }
+        begin += batch.len();
+    }
 }
 
 #[test]
