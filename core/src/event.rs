@@ -61,6 +61,14 @@ pub enum Event {
         /// What is wrong with it.
         reason: String,
     },
+    /// A directory belongs to no partition of this node, and is kept under another name.
+    #[error("{directory} belongs to no partition of this node: it is kept as {kept_as}")]
+    StrayDirectory {
+        /// As it was called.
+        directory: Path,
+        /// As it is called now.
+        kept_as: Path,
+    },
     /// Recovery cut an unfinished write off the end of a file.
     #[error("{file}: cut from {from} to {to} bytes: {reason}")]
     TornTailCut {
@@ -122,6 +130,7 @@ impl Event {
             | Self::PartitionOffline { .. }
             | Self::LogDamaged { .. } => Severity::Error,
             Self::TornTailCut { .. }
+            | Self::StrayDirectory { .. }
             | Self::UnknownMetadataRecord { .. }
             | Self::MetadataLogEndsEarly { .. }
             | Self::MetadataSnapshotRefused { .. } => Severity::Warning,
@@ -137,6 +146,7 @@ impl Event {
             Self::DirectoryOffline { .. } => "directory_offline",
             Self::PartitionOffline { .. } => "partition_offline",
             Self::LogDamaged { .. } => "log_damaged",
+            Self::StrayDirectory { .. } => "stray_directory",
             Self::TornTailCut { .. } => "torn_tail_cut",
             Self::UnknownMetadataRecord { .. } => "unknown_metadata_record",
             Self::MetadataLogEndsEarly { .. } => "metadata_log_ends_early",

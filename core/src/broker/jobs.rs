@@ -7,7 +7,7 @@ use super::list_offsets::OffsetSearch;
 use super::startup::Loading;
 use super::{Broker, Output};
 use crate::error_code::ErrorCode;
-use crate::ids::JobId;
+use crate::ids::{DirectoryIndex, JobId};
 use crate::job::{Job, JobOutcome, JobResult};
 
 /// What a job is for.
@@ -17,6 +17,8 @@ pub(super) enum JobPurpose {
     Startup(Loading),
     /// A partition of a ListOffsets request.
     SearchTimestamp(OffsetSearch),
+    /// A deleted partition's directory.
+    RemoveDirectory(DirectoryIndex),
 }
 
 /// Jobs under way, and those that wait for a place.
@@ -91,6 +93,13 @@ impl Broker {
                     return;
                 };
                 self.handle_searched(search, found);
+            }
+            JobPurpose::RemoveDirectory(index) => {
+                let JobOutcome::DirectoryRemoved(removed) = result.outcome else {
+                    debug_assert!(false, "job {id:?} removes a directory");
+                    return;
+                };
+                self.handle_removed(index, removed);
             }
         }
         self.start_jobs();

@@ -78,6 +78,7 @@ impl Broker {
             self.phase = Phase::Running;
             self.push(Output::Ready);
             self.write_checkpoints();
+            self.remove_deleted();
         }
     }
 

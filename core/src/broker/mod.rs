@@ -26,6 +26,7 @@ mod registration;
 mod shutdown;
 mod startup;
 mod storage;
+mod strays;
 #[cfg(test)]
 mod tests;
 pub mod topic_config;
@@ -39,7 +40,7 @@ use alloc::vec::Vec;
 use crate::batch::Compression;
 use crate::config::{Config, Durability};
 use crate::connection::ConnectionError;
-use crate::effect::{Completion, Effect, FileRange, IoError};
+use crate::effect::{Completion, Effect, FileRange, IoError, Path};
 use crate::error_code::ErrorCode;
 use crate::event::Event;
 use crate::ids::{ConnectionId, DirectoryIndex, EffectId, JobId, LogId, Numbering, Uuid};
@@ -120,6 +121,8 @@ pub struct Broker {
     effects: BTreeMap<EffectId, Purpose>,
     connections: BTreeMap<ConnectionId, Arc<str>>,
     directories: Vec<LogDirectory>,
+    /// Directories of deleted partitions, to be removed when the broker serves.
+    deleted: Vec<(DirectoryIndex, Path)>,
     logs: BTreeMap<LogId, LiveLog>,
     /// Empty between inputs; kept for its room.
     log_effects: Vec<(EffectId, Effect)>,
@@ -164,6 +167,8 @@ enum Purpose {
     Open(DirectoryIndex),
     /// Read its small files.
     Identify(DirectoryIndex),
+    /// Get directories that are no partition's out of the way.
+    Strays(DirectoryIndex),
     /// Make it one of this cluster's.
     Format(DirectoryIndex),
     /// The quorum's next epoch.
@@ -236,6 +241,7 @@ impl Broker {
             effects: BTreeMap::new(),
             connections: BTreeMap::new(),
             directories: Vec::new(),
+            deleted: Vec::new(),
             logs: BTreeMap::new(),
             log_effects: Vec::new(),
             partitions: BTreeMap::new(),
@@ -340,6 +346,7 @@ impl Broker {
         match purpose {
             Purpose::Open(index) => self.handle_opened(index, result),
             Purpose::Identify(index) => self.handle_identified(index, result),
+            Purpose::Strays(index) => self.handle_strays(index, result),
             Purpose::Format(index) => self.handle_formatted(index, result),
             Purpose::QuorumState => self.handle_quorum_state(result),
             Purpose::Append(log) => self.handle_written(id, log, result),

@@ -43,6 +43,8 @@ pub(super) struct Startup {
     pub(super) stage: Stage,
     /// The metadata has been replayed again after its log was repaired.
     is_replayed_again: bool,
+    /// Renames of strays that are out.
+    pub(super) renaming: usize,
     /// The metadata log ends inside a transaction.
     pub(super) ends_in_transaction: bool,
     /// `quorum-state` is being written.
@@ -351,6 +353,7 @@ impl Broker {
     }
 
     fn load_partitions(&mut self) {
+        self.sort_directories();
         let node_id = self.config.node_id;
         let image = Arc::clone(&self.image);
         for topic in image.topics.values() {
@@ -481,9 +484,10 @@ impl Broker {
     }
 
     /// After the last partition the node takes its place.
-    fn logs_settled(&mut self) {
+    pub(super) fn logs_settled(&mut self) {
         let Phase::Starting(startup) = &self.phase else { return };
-        if startup.stage == Stage::Logs && self.jobs.is_empty() && self.failure.is_none() {
+        let are_loaded = self.jobs.is_empty() && startup.renaming == 0;
+        if startup.stage == Stage::Logs && are_loaded && self.failure.is_none() {
             self.prepare_joining();
             self.join();
         }

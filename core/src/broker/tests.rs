@@ -4,6 +4,7 @@ mod cluster;
 mod list_offsets;
 mod producer_ids;
 mod producers;
+mod restart;
 
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -4,6 +4,7 @@
 mod batch_file;
 mod load_log;
 mod load_metadata;
+mod remove_directory;
 mod search_timestamp;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -17,12 +18,13 @@ pub use search_timestamp::{FoundTimestamp, SearchStart, SearchTimestampContext, 
 
 use crate::broker::image::Image;
 use crate::config::{Limits, TopicConfig};
-use crate::effect::{Completion, Effect, Path};
+use crate::effect::{Completion, Effect, IoError, Path};
 use crate::event::Event;
 use crate::ids::{EffectId, JobId};
 use crate::log::Log;
 use load_log::LoadLog;
 use load_metadata::LoadMetadata;
+use remove_directory::RemoveDirectory;
 use search_timestamp::SearchTimestamp;
 
 /// A job. Drive it with: `poll_effect` until `None`, carry the effects out (any order), hand each
@@ -35,6 +37,7 @@ enum Kind {
     LoadMetadata(Box<LoadMetadata>),
     LoadLog(Box<LoadLog>),
     SearchTimestamp(Box<SearchTimestamp>),
+    RemoveDirectory(Box<RemoveDirectory>),
 }
 
 impl Job {
@@ -65,6 +68,11 @@ impl Job {
         Self(Kind::SearchTimestamp(Box::new(SearchTimestamp::new(id, context))))
     }
 
+    /// Removes the directory of a deleted partition.
+    pub fn remove_directory(id: JobId, path: Path) -> Self {
+        Self(Kind::RemoveDirectory(Box::new(RemoveDirectory::new(id, path))))
+    }
+
     /// The next effect to carry out.
     #[must_use]
     pub fn poll_effect(&mut self) -> Option<(EffectId, Effect)> {
@@ -72,6 +80,7 @@ impl Job {
             Kind::LoadMetadata(job) => job.poll_effect(),
             Kind::LoadLog(job) => job.poll_effect(),
             Kind::SearchTimestamp(job) => job.poll_effect(),
+            Kind::RemoveDirectory(job) => job.poll_effect(),
         }
     }
 
@@ -81,6 +90,7 @@ impl Job {
             Kind::LoadMetadata(job) => job.handle_completion(id, result),
             Kind::LoadLog(job) => job.handle_completion(id, result),
             Kind::SearchTimestamp(job) => job.handle_completion(id, result),
+            Kind::RemoveDirectory(job) => job.handle_completion(result),
         }
     }
 
@@ -91,6 +101,7 @@ impl Job {
             Kind::LoadMetadata(job) => job.poll_done(),
             Kind::LoadLog(job) => job.poll_done(),
             Kind::SearchTimestamp(job) => job.poll_done(),
+            Kind::RemoveDirectory(job) => job.poll_done(),
         }
     }
 }
@@ -117,4 +128,6 @@ pub enum JobOutcome {
     LogFailed(LoadLogFailure),
     /// [`Job::search_timestamp`] is done.
     TimestampSearched(FoundTimestamp),
+    /// [`Job::remove_directory`] is done: which one, or why not all of it.
+    DirectoryRemoved(Result<Path, IoError>),
 }

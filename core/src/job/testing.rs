@@ -147,7 +147,10 @@ impl Disk {
                 self.files.remove(path.as_str()).ok_or_else(|| not_found(&path))?;
             }
             Operation::MakeDirectory(path) => self.make_directory(path.as_str()),
-            Operation::RemoveDirectory(path) | Operation::SyncDirectory(path) => {
+            Operation::RemoveDirectory(path) => {
+                self.directories.take(path.as_str()).ok_or_else(|| not_found(&path))?;
+            }
+            Operation::SyncDirectory(path) => {
                 if !self.has_directory(path.as_str()) {
                     return Err(not_found(&path));
                 }

@@ -91,6 +91,7 @@ impl Marks {
             CoreEvent::PartitionOffline { .. } => "partition offline",
             CoreEvent::LogDamaged { .. } => "log damaged",
             CoreEvent::TornTailCut { .. } => "torn tail cut",
+            CoreEvent::StrayDirectory { .. } => "stray directory",
             CoreEvent::MetadataLogEndsEarly { .. } => "metadata log ends early",
             CoreEvent::MetadataSnapshotRefused { .. } => "metadata snapshot refused",
             CoreEvent::UnknownMetadataRecord { .. } => "unknown metadata record",
