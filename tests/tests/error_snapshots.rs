@@ -138,6 +138,7 @@ fn producers_that_are_refused() {
     snapshot_each(&[
         ("init-producer-id.v4.epoch-without-id", "epoch_without_id"),
         ("init-producer-id.v4.empty-transactional-id", "empty_transactional_id"),
+        ("init-producer-id.v4.timeout-too-large", "transaction_timeout_too_large"),
         ("init-producer-id.v4.transactional", "transactional"),
         ("init-producer-id.v5.transactional", "transactional"),
         ("describe-producers.v0", "unknown_topic_and_partition"),
@@ -148,8 +149,13 @@ fn producers_that_are_refused() {
 fn sequences_that_are_refused() {
     snapshot_each(&[
         ("produce.idempotent.seq-0", "first_sequence"),
+        ("produce.idempotent.seq-0.again", "duplicate"),
         ("produce.idempotent.seq-3.gap", "sequence_gap"),
+        ("produce.idempotent.v7.gap", "sequence_gap"),
+        ("produce.idempotent.v13.gap", "sequence_gap"),
         ("produce.idempotent.epoch-1.seq-5", "sequence_of_a_new_epoch"),
+        ("produce.idempotent.epoch-1.seq-0", "new_epoch"),
+        ("produce.idempotent.epoch-0.after-epoch-1", "old_producer_epoch"),
     ]);
 }
 
