@@ -99,3 +99,58 @@ fn duplicate_without_an_answer_is_dropped_and_a_gap_is_told() {
     world.settle();
     assert_eq!(world.log_bytes(), counted(5, 0, 0).info().size as usize);
 }
+
+/// Answers to batches of sequence 0 to 2, and to the one behind them, on a broker that has just started.
+fn told_again(disk: Disk) -> Vec<AppendOutcome> {
+    let mut world = World::on(disk, config(&["/data"]));
+    world.settle();
+    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: String::new() };
+    world.broker.handle_connect(CLIENT, peer, world.now);
+    for sequence in 0..4 {
+        world.send(counted(5, 0, sequence));
+        world.settle();
+    }
+    world.answers.into_iter().flat_map(|(_, outcomes)| outcomes).collect()
+}
+
+#[test]
+fn after_a_crash_the_last_batches_are_known() {
+    let mut world = World::ready(1);
+    for sequence in 0..3 {
+        world.send(counted(5, 0, sequence));
+    }
+    world.settle();
+    assert_eq!(
+        told_again(world.disk.clone()),
+        [repeated(0), repeated(1), repeated(2), accepted(3)]
+    );
+}
+
+/// A snapshot holds no more of a producer, as in Kafka.
+#[test]
+fn after_a_clean_stop_the_last_batch_is_known() {
+    let mut world = World::ready(1);
+    for sequence in 0..3 {
+        world.send(counted(5, 0, sequence));
+    }
+    world.settle();
+    world.broker.handle_shutdown(world.now);
+    world.drain();
+    world.settle();
+    assert_eq!(world.stopped, Some(Exit::Clean));
+    let gap = refused(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    assert_eq!(told_again(world.disk.clone()), [gap.clone(), gap, repeated(2), accepted(3)]);
+}
+
+#[test]
+fn write_that_a_crash_took_is_no_duplicate() {
+    let mut world = World::ready(1);
+    world.send(counted(5, 0, 0));
+    world.settle();
+    world.send(counted(5, 0, 1));
+    // Accepted, and not written.
+    assert_eq!(
+        told_again(world.disk.clone()),
+        [repeated(0), accepted(1), accepted(2), accepted(3)]
+    );
+}
