@@ -156,9 +156,16 @@ pub fn topics() -> Vec<NewTopic> {
 
 /// A broker with these topics, all empty.
 pub fn node(topics: &[NewTopic]) -> Node {
+    node_with(topics, Vec::new())
+}
+
+/// A broker with these topics and files of theirs, by their path in the log directory.
+pub fn node_with(topics: &[NewTopic], files: Vec<(String, Vec<u8>)>) -> Node {
     let log_dir = Path::new("/log");
     let mut disk = Disk::new();
-    for (name, content) in directory::files("MkU3OEVBNTcwNTJENDM2Qg", topics) {
+    for (name, content) in
+        directory::files("MkU3OEVBNTcwNTJENDM2Qg", topics).into_iter().chain(files)
+    {
         disk.put(&log_dir.join(&name), &content);
     }
     let listener =

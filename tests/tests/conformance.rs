@@ -6,6 +6,7 @@ use bytes::Bytes;
 use klamm_core::api::ApiKey;
 use klamm_core::api::api_versions::ApiVersionsResponse;
 use klamm_core::api::describe_producers::DescribeProducersResponse;
+use klamm_core::api::fetch::{FetchResponse, Records};
 use klamm_core::api::metadata::MetadataResponse;
 use klamm_core::api::produce::ProduceResponse;
 use klamm_core::codec::{Message, Reader};
@@ -27,7 +28,7 @@ const OPEN: &[(&str, &[&str])] = &[
     ("Kafka never answers null records, a fault of 4.3.1", &["produce.v11.null-records"]),
     ("automatic creation of topics", &["metadata.after-auto-create.v12"]),
     (
-        "transactions",
+        "transactions; what reads them is compared in a log that is laid out",
         &[
             "produce.v11.transactional.partition-not-added",
             "produce.v11.transactional.other-transactional-id",
@@ -89,6 +90,58 @@ fn answers_are_kafkas() {
     assert_eq!((names.len(), open.len()), (610, 21), "each is compared or listed");
     for name in open.keys() {
         assert!(names.contains(*name), "{name} is listed, and no exchange");
+    }
+}
+
+/// Without a coordinator no transaction begins or ends here, so the log is laid out as it lay there: what its records
+/// are to a reader does not depend on who wrote them. The marker had a segment of its own, for it was years younger.
+#[test]
+fn transactions_in_a_log_are_read_as_kafka_reads_them() {
+    let recorded: BTreeMap<String, Exchange> =
+        exchanges().map(|exchange| (exchange.name.clone(), exchange)).collect();
+    let open = first_records(&recorded["fetch.v17.open-transaction.read-uncommitted"]);
+    let marker = first_records(&recorded["fetch.v17.aborted.read-committed.past-it"]);
+    let first = ("txn-0/00000000000000000000.log".to_owned(), open);
+    let second = ("txn-0/00000000000000000003.log".to_owned(), marker);
+    for (files, names) in [
+        (
+            vec![first.clone()],
+            [
+                "fetch.v17.open-transaction.read-uncommitted",
+                "fetch.v17.open-transaction.read-committed",
+                "list-offsets.v7.open-transaction.read-committed.latest",
+                "list-offsets.v7.open-transaction.read-uncommitted.latest",
+            ],
+        ),
+        (
+            vec![first, second],
+            [
+                "fetch.v4.aborted.read-committed",
+                "fetch.v17.aborted.read-committed",
+                "fetch.v17.aborted.read-uncommitted",
+                "fetch.v17.aborted.read-committed.past-it",
+            ],
+        ),
+    ] {
+        let mut node = recorded::node_with(&topics(), files);
+        for name in names {
+            let mut case = Case(recorded[name].clone());
+            // Nothing varies in what is laid out.
+            case.0.varies.clear();
+            let replayed = case.replay(&mut node, &mut Sessions::default());
+            assert_eq!(replayed, Ok(()), "{name}");
+        }
+    }
+}
+
+/// The records of the first partition in an answer to a Fetch of version 17.
+fn first_records(exchange: &Exchange) -> Vec<u8> {
+    let frame = &frames(exchange.response.as_deref().expect("an answer"))[0];
+    let answer = read(frame, ApiKey::FETCH, 17);
+    let (_, FetchResponse { responses, .. }) = answer.expect("a Fetch answer");
+    match &responses[0].partitions[0].records {
+        Records::Bytes(bytes) => bytes.to_vec(),
+        Records::File(range) => panic!("{range:?} was not sent"),
     }
 }
 

@@ -112,6 +112,34 @@ fn batches_that_are_refused() {
 }
 
 #[test]
+fn fetches_that_are_refused() {
+    snapshot_each(&[
+        ("fetch.v4.unknown-topic", "unknown_topic"),
+        ("fetch.v12.unknown-topic", "unknown_topic"),
+        ("fetch.v13.unknown-id", "unknown_id"),
+        ("fetch.v17.unknown-id", "unknown_id"),
+        ("fetch.v17.zero-id", "zero_id"),
+        ("fetch.v4.unknown-partition", "unknown_partition"),
+        ("fetch.v12.unknown-partition", "unknown_partition"),
+        ("fetch.v17.unknown-partition", "unknown_partition"),
+        ("fetch.v4.out-of-range", "out_of_range"),
+        ("fetch.v12.out-of-range", "out_of_range"),
+        ("fetch.v17.out-of-range", "out_of_range"),
+        ("fetch.v17.isolation-level-2", "isolation_level_2"),
+        ("fetch.v17.both-max-minus-1", "negative_limits"),
+        ("fetch.v12.leader-epoch-1", "epoch_ahead"),
+        ("fetch.v17.leader-epoch-1", "epoch_ahead"),
+        ("fetch.v12.last-fetched-epoch-5", "last_epoch_ahead"),
+        ("fetch.v12.replica-id-1", "no_replica"),
+        ("fetch.v15.replica-state-5", "no_replica"),
+        ("fetch.v17.replica-state-5", "no_replica"),
+        ("fetch.session.unknown-id", "unknown_session"),
+        ("fetch.session.unknown-id.v12", "unknown_session"),
+        ("fetch.session.epoch-minus-2", "session_epoch_minus_2"),
+    ]);
+}
+
+#[test]
 fn offsets_that_are_not_found() {
     snapshot_each(&[
         ("list-offsets.v1.unknown-partition", "unknown_partition"),

@@ -7,13 +7,15 @@ use std::cell::Cell;
 use bytes::{Bytes, BytesMut};
 use klamm_core::api::ApiKey;
 use klamm_core::api::delete_records::DeleteRecordsRequest;
-use klamm_core::api::describe_producers::DescribeProducersRequest;
+use klamm_core::api::describe_producers::{self, DescribeProducersRequest};
 use klamm_core::api::describe_topic_partitions::{DescribeTopicPartitionsRequest, TopicRequest};
-use klamm_core::api::fetch::FetchRequest;
+use klamm_core::api::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use klamm_core::api::init_producer_id::InitProducerIdRequest;
-use klamm_core::api::list_offsets::ListOffsetsRequest;
+use klamm_core::api::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use klamm_core::api::metadata::{MetadataRequest, MetadataRequestTopic};
-use klamm_core::api::offset_for_leader_epoch::OffsetForLeaderEpochRequest;
+use klamm_core::api::offset_for_leader_epoch::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
 use klamm_core::api::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_core::batch::{BatchBuilder, Codec, ProduceRules, check_produced};
 use klamm_core::codec::{Message, Reader};
@@ -169,6 +171,7 @@ const PRODUCE_TIMES: usize = 16;
 const QUERY_TIMES: usize = 48;
 const FREE_BYTES: usize = 128 << 10;
 const QUERY_BYTES_MAX: usize = 32 << 20;
+const FETCH_BYTES_MAX: usize = 120 << 20;
 
 #[test]
 fn partitions_and_topics_hold_a_bounded_multiple_of_their_frame() {
@@ -207,6 +210,22 @@ fn names_hold_a_bounded_multiple_of_their_frame() {
 }
 
 #[test]
+fn partitions_of_logs_hold_a_bounded_multiple_of_their_frame() {
+    let mut node = node(&topics());
+    for count in [100, 10_000, 100_000] {
+        let by_partition =
+            [reads(1, count, |_| "p".to_owned()), reads(1, count, |_| "?".to_owned())];
+        let by_topic =
+            [reads(count, 1, |at| format!("{at:x}")), reads(count, 0, |_| String::new())];
+        for (most, frame) in by_partition.into_iter().chain(by_topic).flatten() {
+            let (held, _) = held_while_asked(&mut node, &frame);
+            let max = (QUERY_TIMES * frame.len() + FREE_BYTES).min(most);
+            assert!(held <= max, "{count} in {} bytes: {held} of {max}", frame.len());
+        }
+    }
+}
+
+#[test]
 fn what_real_clients_ask_at_once_is_answered() {
     const COUNT: usize = 10_000;
     let mut node = node(&topics());
@@ -217,6 +236,9 @@ fn what_real_clients_ask_at_once_is_answered() {
     let mut frames = vec![of_one, of_many];
     frames.extend(names(COUNT, |at| format!("t{at}")));
     frames.extend(names(100_000, |at| format!("t{at}")));
+    let of_one = reads(1, 100_000, |_| "p".to_owned());
+    let of_many = reads(60_000, 1, |at| format!("t{at}"));
+    frames.extend(of_one.into_iter().chain(of_many).map(|(_, frame)| frame));
     for frame in frames {
         assert!(held_while_asked(&mut node, &frame).1, "{} bytes are refused", frame.len());
     }
@@ -265,6 +287,68 @@ fn names(count: usize, name: impl Fn(usize) -> String) -> Vec<Vec<u8>> {
         frame(ApiKey::METADATA, 12, &metadata),
         frame(ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0, &described),
     ]
+}
+
+/// So many topics with so many partitions each in each request that reads logs, and the most that it
+/// may make the broker hold.
+fn reads(
+    topics: usize,
+    partitions: usize,
+    name: impl Fn(usize) -> String,
+) -> Vec<(usize, Vec<u8>)> {
+    let names = || (0..topics).map(&name);
+    let indexes = || 0..partitions as i32;
+    let fetch = FetchRequest {
+        topics: names().map(|topic| fetch_topic(topic, indexes())).collect(),
+        ..FetchRequest::default()
+    };
+    let list_offsets = ListOffsetsRequest {
+        replica_id: -1,
+        topics: names()
+            .map(|name| ListOffsetsTopic {
+                name,
+                partitions: indexes()
+                    .map(|index| ListOffsetsPartition {
+                        partition_index: index,
+                        timestamp: -1,
+                        ..ListOffsetsPartition::default()
+                    })
+                    .collect(),
+            })
+            .collect(),
+        ..ListOffsetsRequest::default()
+    };
+    let epochs = OffsetForLeaderEpochRequest {
+        topics: names()
+            .map(|topic| OffsetForLeaderTopic {
+                topic,
+                partitions: indexes()
+                    .map(|partition| OffsetForLeaderPartition { partition, ..Default::default() })
+                    .collect(),
+            })
+            .collect(),
+        ..OffsetForLeaderEpochRequest::default()
+    };
+    let describe = DescribeProducersRequest {
+        topics: names()
+            .map(|name| describe_producers::TopicRequest {
+                name,
+                partition_indexes: indexes().collect(),
+            })
+            .collect(),
+    };
+    vec![
+        (FETCH_BYTES_MAX, frame(ApiKey::FETCH, 4, &fetch)),
+        (QUERY_BYTES_MAX, frame(ApiKey::LIST_OFFSETS, 1, &list_offsets)),
+        (QUERY_BYTES_MAX, frame(ApiKey::LIST_OFFSETS, 11, &list_offsets)),
+        (QUERY_BYTES_MAX, frame(ApiKey::OFFSET_FOR_LEADER_EPOCH, 2, &epochs)),
+        (QUERY_BYTES_MAX, frame(ApiKey::DESCRIBE_PRODUCERS, 0, &describe)),
+    ]
+}
+
+fn fetch_topic(topic: String, indexes: impl Iterator<Item = i32>) -> FetchTopic {
+    let partitions = indexes.map(|partition| FetchPartition { partition, ..Default::default() });
+    FetchTopic { topic, partitions: partitions.collect(), ..FetchTopic::default() }
 }
 
 fn frame<M: Message>(api_key: ApiKey, api_version: i16, body: &M) -> Vec<u8> {

@@ -20,8 +20,9 @@ pub const QUERY_ELEMENT_BYTES: usize = 4;
 /// Elements of such a request, which is no longer charged for while it is answered: some 20 MiB.
 pub const QUERY_ELEMENTS_MAX: usize = 1 << 17;
 
-/// The same of a Fetch: 100,000 partitions, each of a topic of its own. Some 60 MiB with its answer.
-pub const FETCH_ELEMENTS_MAX: usize = 1 << 18;
+/// The same of a Fetch: 100,000 partitions, each of a topic of its own, and some to forget. While its answer is made
+/// it takes up to 120 MiB; what waits or stays in a session has limits of its own.
+pub const FETCH_ELEMENTS_MAX: usize = 210_000;
 
 /// Structures inside structures in one message. Kafka's deepest has five levels; this guards the stack
 /// against a definition that holds itself.
