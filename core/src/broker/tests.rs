@@ -5,6 +5,7 @@ mod list_offsets;
 mod producer_ids;
 mod producers;
 mod restart;
+mod transactions;
 
 use alloc::format;
 use alloc::string::{String, ToString};

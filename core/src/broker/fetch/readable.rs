@@ -138,16 +138,19 @@ impl Readable<'_> {
         let is_at_end = supply != Supply::Plenty && start.position >= bound.position;
         let aborted = match self.terms.isolation {
             Isolation::ReadUncommitted => Vec::new(),
-            Isolation::ReadCommitted => self.aborted(bound.offset),
+            Isolation::ReadCommitted => self.aborted(start.segment, bound.offset),
         };
         let records = (range.length > 0).then_some(range);
         Read { ends: self.ends, records, aborted, supply, is_at_end }
     }
 
-    /// Aborted transactions with records from the offset on that begin before `bound`: more than
-    /// those in the range, perhaps, which harms no reader.
-    fn aborted(&self, bound: i64) -> Vec<AbortedTransaction> {
-        let aborted = self.log.producers().aborted().within(self.wanted.offset, bound);
+    /// Aborted transactions with records from the offset on that begin before `bound`, and in
+    /// `segment` at the latest: more than those in the range, perhaps, which harms no reader.
+    fn aborted(&self, segment: i64, bound: i64) -> Vec<AbortedTransaction> {
+        let segments = self.log.segments();
+        let behind = segments.partition_point(|other| other.base_offset <= segment);
+        let upper = segments.get(behind).map_or(bound, |next| next.base_offset.min(bound));
+        let aborted = self.log.producers().aborted().within(self.wanted.offset, upper);
         let told = aborted.map(|transaction| AbortedTransaction {
             producer_id: transaction.producer_id,
             first_offset: transaction.first_offset,
