@@ -93,7 +93,7 @@ pub const APIS: &[Api] = &[
     api(ApiKey::LIST_OFFSETS, "ListOffsets", 1..=11, 1..=11, 6),
     api(ApiKey::METADATA, "Metadata", 0..=13, 0..=13, 9),
     api(ApiKey::API_VERSIONS, "ApiVersions", 0..=4, 0..=4, 3),
-    pending(ApiKey::DELETE_RECORDS, "DeleteRecords", 0..=2, 2),
+    api(ApiKey::DELETE_RECORDS, "DeleteRecords", 0..=2, 0..=2, 2),
     api(ApiKey::INIT_PRODUCER_ID, "InitProducerId", 0..=5, 0..=5, 2),
     api(ApiKey::OFFSET_FOR_LEADER_EPOCH, "OffsetForLeaderEpoch", 2..=4, 2..=4, 4),
     api(ApiKey::DESCRIBE_PRODUCERS, "DescribeProducers", 0..=0, 0..=0, 0),
@@ -108,16 +108,6 @@ const fn api(
     flexible: i16,
 ) -> Api {
     Api { key, name, decoded, advertised, flexible }
-}
-
-/// An API whose messages are there, and whose handler is not.
-const fn pending(
-    key: ApiKey,
-    name: &'static str,
-    decoded: RangeInclusive<i16>,
-    flexible: i16,
-) -> Api {
-    Api { key, name, decoded, advertised: RangeInclusive::new(0, -1), flexible }
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use bytes::Bytes;
 
 use super::format::BOOTSTRAP_CHECKPOINT;
 use super::image::Registration;
+use super::log_starts::MovingStarts;
+use super::offset_checkpoints::OffsetsFile;
 use crate::checkpoint::{
     CheckpointError, CleanShutdown, LOG_START_FILE, MetaProperties, MetaPropertiesVersion,
     OffsetCheckpoint, RECOVERY_POINT_FILE, SyncedCheckpoint,
@@ -48,6 +50,10 @@ pub(super) struct LogDirectory {
     pub(super) checkpoint_runs: bool,
     /// What the last synced checkpoint said.
     pub(super) checkpointed: String,
+    /// Kafka's checkpoints of offsets, by kind.
+    pub(super) offsets: [OffsetsFile; 3],
+    /// Starts of logs that are about to move.
+    pub(super) moving_starts: MovingStarts,
     /// A log in it could not be loaded: nobody may take the directory for one in good order.
     pub(super) has_unloaded: bool,
 }
@@ -102,6 +108,8 @@ impl LogDirectory {
             sync_runs: false,
             checkpoint_runs: false,
             checkpointed: String::new(),
+            offsets: Default::default(),
+            moving_starts: MovingStarts::default(),
             has_unloaded: false,
         }
     }

@@ -7,7 +7,7 @@ use super::list_offsets::OffsetSearch;
 use super::startup::Loading;
 use super::{Broker, Output};
 use crate::error_code::ErrorCode;
-use crate::ids::{DirectoryIndex, JobId};
+use crate::ids::{DirectoryIndex, FileId, JobId};
 use crate::job::{Job, JobOutcome, JobResult};
 
 /// What a job is for.
@@ -15,10 +15,10 @@ use crate::job::{Job, JobOutcome, JobResult};
 pub(super) enum JobPurpose {
     /// A step of the start.
     Startup(Loading),
-    /// A partition of a ListOffsets request.
-    SearchTimestamp(OffsetSearch),
     /// A deleted partition's directory.
     RemoveDirectory(DirectoryIndex),
+    /// A partition of a ListOffsets request, and the files that are read for it.
+    SearchTimestamp(OffsetSearch, Vec<FileId>),
 }
 
 /// Jobs under way, and those that wait for a place.
@@ -66,7 +66,7 @@ impl Broker {
     pub(super) fn abandon_jobs(&mut self) {
         let abandoned: Vec<JobPurpose> = self.jobs.abandon().collect();
         for purpose in abandoned {
-            if let JobPurpose::SearchTimestamp(search) = purpose {
+            if let JobPurpose::SearchTimestamp(search, _) = purpose {
                 self.end_search(search, Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
             }
         }
@@ -87,7 +87,8 @@ impl Broker {
         let Some(purpose) = self.jobs.purposes.remove(&id) else { return };
         match purpose {
             JobPurpose::Startup(loading) => self.handle_startup_job(id, loading, result.outcome),
-            JobPurpose::SearchTimestamp(search) => {
+            JobPurpose::SearchTimestamp(search, files) => {
+                self.end_read(&files);
                 let JobOutcome::TimestampSearched(found) = result.outcome else {
                     debug_assert!(false, "job {id:?} is a search");
                     return;

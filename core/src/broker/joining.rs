@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use super::format::{BOOTSTRAP_CHECKPOINT, default_bootstrap, read_bootstrap, voters};
 use super::metadata_log::{Change, MetadataLog};
 use super::registration::Join;
+use super::schedule::Schedule;
 use super::startup::{METADATA_LOG, Stage};
 use super::{Broker, Output, Phase, Purpose};
 use crate::checkpoint::{QuorumState, QuorumStateVersion, replace_file};
@@ -76,6 +77,7 @@ impl Broker {
         if startup.stage == Stage::Joining && self.failure.is_none() {
             self.next_incarnation = None;
             self.phase = Phase::Running;
+            self.schedule = Schedule::new(&self.config.tasks, self.now.mono);
             self.push(Output::Ready);
             self.write_checkpoints();
             self.remove_deleted();

@@ -3,10 +3,13 @@
 //! Its work under that lock is bookkeeping, a bounded amount per batch. What takes long is an effect
 //! or a [`Job`], carried out elsewhere and handed back as one input.
 
+mod delete_records;
+mod deletions;
 mod describe_producers;
 mod directory;
 mod fetch;
 mod flood;
+mod flushes;
 mod format;
 mod formatting;
 pub mod image;
@@ -14,15 +17,19 @@ pub mod image_builder;
 mod jobs;
 mod joining;
 mod list_offsets;
+mod log_starts;
 mod lookup;
 mod metadata_log;
 mod metadata_version;
+mod offset_checkpoints;
 mod offset_for_leader_epoch;
 mod open_requests;
 mod pins;
 mod produce;
 mod producer_ids;
 mod registration;
+mod retention;
+mod schedule;
 mod shutdown;
 mod startup;
 mod storage;
@@ -43,22 +50,27 @@ use crate::connection::ConnectionError;
 use crate::effect::{Completion, Effect, FileRange, IoError, Path};
 use crate::error_code::ErrorCode;
 use crate::event::Event;
-use crate::ids::{ConnectionId, DirectoryIndex, EffectId, JobId, LogId, Numbering, Uuid};
+use crate::ids::{ConnectionId, DirectoryIndex, EffectId, FileId, JobId, LogId, Numbering, Uuid};
 use crate::job::{Job, JobResult};
 use crate::log::{Level, Log};
 use crate::request::{Request, RequestBody, Response, ResponseBody};
 use crate::rng::Rng;
 use crate::time::{Instant, Millis, Now};
+use delete_records::DeleteRecords;
+use deletions::Deletions;
 use directory::LogDirectory;
 use fetch::{FetchId, Fetches};
 use flood::FloodGate;
+use flushes::Flushes;
 use image::Image;
 use jobs::Jobs;
 use list_offsets::{ListOffsets, OffsetSearch};
 use metadata_log::MetadataLog;
-pub use pins::Pins;
+use offset_checkpoints::OffsetsKind;
+pub use pins::{Freed, Pins};
 use produce::{ProduceId, Produces};
 use producer_ids::ProducerIds;
+use schedule::Schedule;
 use shutdown::Shutdown;
 use startup::Startup;
 use wait::{Waits, Wake};
@@ -132,6 +144,10 @@ pub struct Broker {
     producer_ids: ProducerIds,
     list_offsets: ListOffsets,
     fetches: Fetches,
+    delete_records: DeleteRecords,
+    deletions: Deletions,
+    schedule: Schedule,
+    flushes: Flushes,
     pins: Pins,
     flood: FloodGate,
     /// Damage that readers meet, again and again.
@@ -179,8 +195,10 @@ enum Purpose {
     Sync(DirectoryIndex),
     /// The synced checkpoint of a log directory.
     Checkpoint(DirectoryIndex),
-    /// Kafka's checkpoints of a log directory, at a stop.
-    Offsets(DirectoryIndex),
+    /// One of Kafka's checkpoints of a log directory.
+    Offsets(DirectoryIndex, OffsetsKind),
+    /// The rename of a deleted segment's files, by its `.log` file.
+    Rename(DirectoryIndex, FileId),
     /// An unlink that waited for its pins.
     Unlink(DirectoryIndex),
     /// The clean marker, and the lock given back: the end of a stop.
@@ -255,6 +273,10 @@ impl Broker {
             produces: Produces::default(),
             producer_ids: ProducerIds::default(),
             list_offsets: ListOffsets::default(),
+            delete_records: DeleteRecords::default(),
+            deletions: Deletions::default(),
+            schedule: Schedule::default(),
+            flushes: Flushes::default(),
             pins: Pins::default(),
             fetches: Fetches::new(&config.limits),
             flood: FloodGate::new(config.limits.peer_events_per_second),
@@ -277,8 +299,8 @@ impl Broker {
     pub fn handle_request(&mut self, from: ConnectionId, request: Request, now: Now) {
         self.begin(now);
         debug_assert!(self.connections.contains_key(&from), "requests come from connections");
-        let unlinks = self.pins.release(from, request.transmitted);
-        self.emit_unlinks(unlinks);
+        let freed = self.pins.release(from, request.transmitted);
+        self.emit_freed(freed);
         if !matches!(self.phase, Phase::Running) {
             self.push(Output::Close(from));
             return;
@@ -308,8 +330,9 @@ impl Broker {
             RequestBody::Fetch { version, request: asked } => {
                 self.handle_fetch(from, request.number, version, asked);
             }
-            // Not served yet: no connection hands them on.
-            RequestBody::DeleteRecords { .. } => self.push(Output::Close(from)),
+            RequestBody::DeleteRecords { request: asked, .. } => {
+                self.handle_delete_records(from, request.number, asked);
+            }
         }
         self.settle();
     }
@@ -327,8 +350,9 @@ impl Broker {
         self.producer_ids.forget(id);
         self.forget_list_offsets(id);
         self.fetches.forget(id);
-        let unlinks = self.pins.release_all(id);
-        self.emit_unlinks(unlinks);
+        self.delete_records.forget(id);
+        let freed = self.pins.release_all(id);
+        self.emit_freed(freed);
         // To be idle is no misbehaviour.
         if let Some(error) = error.filter(|error| !matches!(error, ConnectionError::Idle { .. })) {
             let misbehaved = Event::PeerMisbehaved { connection: id, reason: error.to_string() };
@@ -353,7 +377,9 @@ impl Broker {
             Purpose::Sync(index) => self.handle_synced(index, result),
             Purpose::Checkpoint(index) => self.handle_checkpointed(index, result),
             Purpose::FetchRead(fetch) => self.handle_fetch_read(fetch, result),
-            Purpose::Unlink(index) | Purpose::Offsets(index) | Purpose::Leave(index) => {
+            Purpose::Offsets(index, kind) => self.handle_offsets_written(index, kind, result),
+            Purpose::Rename(index, file) => self.handle_renamed(index, file, result),
+            Purpose::Unlink(index) | Purpose::Leave(index) => {
                 if let Err(error) = result.into_result() {
                     self.fail_directory(index, &error);
                 }
@@ -388,6 +414,8 @@ impl Broker {
         for gate in [&mut self.flood, &mut self.damage] {
             self.outputs.extend(gate.handle_timeout(now.mono).map(Output::Event));
         }
+        self.expire_delete_records();
+        self.run_tasks();
         if self.checkpoint_due.is_some_and(|due| due <= now.mono) {
             self.checkpoint_due = None;
             self.write_checkpoints();
@@ -417,11 +445,14 @@ impl Broker {
         // What was too much for one turn is due at once, but never in the past: a caller that comes
         // when it is told to must not spin.
         let soon = Instant::from_micros(self.now.mono.as_micros().saturating_add(1));
-        let is_due = self.waits.has_due() || self.fetches.has_due();
+        let is_due = self.waits.has_due() || self.fetches.has_due() || self.schedule.has_more();
         let candidates = [
             self.produces.deadline(),
             self.list_offsets.deadline(),
             self.fetches.deadline(),
+            self.delete_records.deadline(),
+            self.schedule.deadline(),
+            self.deletions.deadline(),
             self.flood.deadline(),
             self.damage.deadline(),
             self.checkpoint_due,
@@ -515,12 +546,6 @@ impl Broker {
     fn emit_numbered(&mut self, id: EffectId, effect: Effect, purpose: Purpose) {
         self.effects.insert(id, purpose);
         self.push(Output::Effect(id, effect));
-    }
-
-    fn emit_unlinks(&mut self, unlinks: Vec<(DirectoryIndex, Effect)>) {
-        for (index, unlink) in unlinks {
-            self.emit(unlink, Purpose::Unlink(index));
-        }
     }
 
     /// The begin of every input.

@@ -14,6 +14,17 @@ pub struct Pins {
     held: BTreeMap<FileId, (DirectoryIndex, Effect)>,
 }
 
+/// A file that nobody reads any more, and what had to wait for that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freed {
+    /// Which.
+    pub file: FileId,
+    /// The log directory that it lies in.
+    pub directory: DirectoryIndex,
+    /// As it was given to [`Pins::retire`].
+    pub effect: Effect,
+}
+
 impl Pins {
     /// The response `number` of `connection` carries a range of `file`.
     pub fn pin(&mut self, connection: ConnectionId, number: u64, file: FileId) {
@@ -24,11 +35,7 @@ impl Pins {
     /// `connection` has sent its first `transmitted` responses entirely; gives the effects that had
     /// to wait for that.
     #[must_use]
-    pub fn release(
-        &mut self,
-        connection: ConnectionId,
-        transmitted: u64,
-    ) -> Vec<(DirectoryIndex, Effect)> {
+    pub fn release(&mut self, connection: ConnectionId, transmitted: u64) -> Vec<Freed> {
         let Some(pins) = self.connections.get_mut(&connection) else { return Vec::new() };
         let sent = pins.iter().take_while(|(number, _)| *number < transmitted).count();
         let files: Vec<FileId> = pins.drain(..sent).map(|(_, file)| file).collect();
@@ -40,34 +47,36 @@ impl Pins {
 
     /// `connection` is gone; gives the effects that had to wait for that.
     #[must_use]
-    pub fn release_all(&mut self, connection: ConnectionId) -> Vec<(DirectoryIndex, Effect)> {
+    pub fn release_all(&mut self, connection: ConnectionId) -> Vec<Freed> {
         let pins = self.connections.remove(&connection).unwrap_or_default();
         self.unpin(pins.into_iter().map(|(_, file)| file).collect())
     }
 
-    /// Gives `unlink` back when nobody reads `file`, else keeps it until the last pin ends.
+    /// Gives `effect`, which takes `file` away, back when nobody reads it, else keeps it until the last
+    /// pin ends.
     #[must_use]
     pub fn retire(
         &mut self,
         file: FileId,
         directory: DirectoryIndex,
-        unlink: Effect,
+        effect: Effect,
     ) -> Option<Effect> {
         if !self.files.contains_key(&file) {
-            return Some(unlink);
+            return Some(effect);
         }
-        self.held.insert(file, (directory, unlink));
+        self.held.insert(file, (directory, effect));
         None
     }
 
-    fn unpin(&mut self, files: Vec<FileId>) -> Vec<(DirectoryIndex, Effect)> {
+    fn unpin(&mut self, files: Vec<FileId>) -> Vec<Freed> {
         let mut freed = Vec::new();
         for file in files {
             let Some(count) = self.files.get_mut(&file) else { continue };
             *count -= 1;
             if *count == 0 {
                 self.files.remove(&file);
-                freed.extend(self.held.remove(&file));
+                let held = self.held.remove(&file);
+                freed.extend(held.map(|(directory, effect)| Freed { file, directory, effect }));
             }
         }
         freed
@@ -78,7 +87,7 @@ impl Pins {
 mod tests {
     use alloc::vec;
 
-    use super::Pins;
+    use super::{Freed, Pins};
     use crate::effect::{Effect, Operation, Path};
     use crate::ids::{ConnectionId, DirectoryIndex, FileId, JobId};
 
@@ -86,6 +95,10 @@ mod tests {
 
     fn unlink() -> Effect {
         Effect::Operations(vec![Operation::Unlink(Path::new("d/t-0/0.log"))])
+    }
+
+    fn freed() -> Freed {
+        Freed { file: FILE, directory: DirectoryIndex(0), effect: unlink() }
     }
 
     #[test]
@@ -96,7 +109,7 @@ mod tests {
         assert_eq!(pins.retire(FILE, DirectoryIndex(0), unlink()), None);
         assert_eq!(pins.release(ConnectionId(1), 4), vec![]);
         assert_eq!(pins.release(ConnectionId(1), 5), vec![]);
-        assert_eq!(pins.release_all(ConnectionId(2)), vec![(DirectoryIndex(0), unlink())]);
+        assert_eq!(pins.release_all(ConnectionId(2)), vec![freed()]);
         assert_eq!(pins.release_all(ConnectionId(2)), vec![]);
     }
 

@@ -6,15 +6,14 @@
 
 use alloc::vec::Vec;
 
+use super::deletions::Deletions;
 use super::metadata_log::{Change, MetadataLog};
-use super::{Broker, Exit, PartitionState, Phase, Purpose};
-use crate::checkpoint::{
-    CleanShutdown, LOG_START_FILE, OffsetCheckpoint, RECOVERY_POINT_FILE, REPLICATION_FILE,
-    replace_file,
-};
+use super::offset_checkpoints::OffsetsKind;
+use super::schedule::Schedule;
+use super::{Broker, Exit, Phase, Purpose};
+use crate::checkpoint::{CleanShutdown, replace_file};
 use crate::effect::{Effect, Operation};
 use crate::ids::{DirectoryIndex, LogId};
-use crate::log::Level;
 
 /// A stop under way: each stage begins when the effects of the one before are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +30,6 @@ pub(super) enum Shutdown {
     Marking,
 }
 
-/// Kafka's checkpoints of one directory.
-#[derive(Debug, Default)]
-struct Offsets {
-    recovery_points: OffsetCheckpoint,
-    high_watermarks: OffsetCheckpoint,
-    log_starts: OffsetCheckpoint,
-}
-
 impl Broker {
     pub(super) fn begin_shutdown(&mut self) {
         match self.phase {
@@ -48,6 +39,8 @@ impl Broker {
             Phase::Running => {
                 self.checkpoint_due = None;
                 self.abandon_jobs();
+                self.schedule = Schedule::default();
+                self.deletions = Deletions::default();
                 self.phase = Phase::Stopping(Shutdown::Draining);
                 self.end_fetch_waits();
             }
@@ -78,7 +71,9 @@ impl Broker {
                 Shutdown::Sealing(_) => {
                     self.phase = Phase::Stopping(Shutdown::Checkpointing);
                     self.write_checkpoints();
-                    self.write_offsets();
+                    for kind in OffsetsKind::ALL {
+                        self.write_offset_checkpoints(kind);
+                    }
                 }
                 Shutdown::Checkpointing => {
                     self.phase = Phase::Stopping(Shutdown::Marking);
@@ -102,61 +97,6 @@ impl Broker {
         }
         self.log_effects = effects;
         self.phase = Phase::Stopping(Shutdown::Sealing(next));
-    }
-
-    fn write_offsets(&mut self) {
-        for index in 0..self.directories.len() {
-            let index = DirectoryIndex(index as u16);
-            if !self.directory(index).is_online() {
-                continue;
-            }
-            let Offsets { recovery_points, high_watermarks, log_starts } = self.offsets(index);
-            let path = self.directory(index).path.clone();
-            let mut operations = Vec::new();
-            for (name, offsets) in [
-                (RECOVERY_POINT_FILE, recovery_points),
-                (REPLICATION_FILE, high_watermarks),
-                (LOG_START_FILE, log_starts),
-            ] {
-                let file = path.join(name);
-                operations.extend(replace_file(&file, offsets.format(), &mut self.numbering));
-            }
-            self.emit(Effect::Operations(operations), Purpose::Offsets(index));
-        }
-    }
-
-    /// A log that is not loaded keeps its lines. The metadata log has none, as in Kafka.
-    fn offsets(&self, index: DirectoryIndex) -> Offsets {
-        let mut offsets = Offsets::default();
-        let found = &self.directory(index).found;
-        let offline =
-            self.partitions.iter().filter(|(_, state)| **state == PartitionState::Offline);
-        for (&(topic_id, partition), _) in offline {
-            let Some(topic) = self.image.topics_by_id.get(&topic_id) else { continue };
-            if let Some(offset) = found.recovery_points.get(&topic.name, partition) {
-                offsets.recovery_points.insert(&topic.name, partition, offset);
-            }
-            if let Some(offset) = found.log_starts.get(&topic.name, partition) {
-                offsets.log_starts.insert(&topic.name, partition, offset);
-            }
-        }
-        let metadata = self.metadata.as_ref().map(MetadataLog::log);
-        let is_partition = |id: &LogId| Some(*id) != metadata;
-        for (_, live) in self.logs.iter().filter(|(id, _)| is_partition(id)) {
-            if live.log.log_directory() != index {
-                continue;
-            }
-            let (topic, partition, end) =
-                (&live.topic, live.partition, live.log.end(Level::Synced));
-            offsets.recovery_points.insert(topic, partition, end);
-            offsets.high_watermarks.insert(topic, partition, end);
-            // Below the first segment there is nothing that the name of the segment does not say.
-            let base = live.log.segments().first().map_or(0, |segment| segment.base_offset);
-            if live.log.log_start() > base {
-                offsets.log_starts.insert(topic, partition, live.log.log_start());
-            }
-        }
-        offsets
     }
 
     /// The marker makes Kafka trust every log of its directory without a look: not where a log could

@@ -26,8 +26,9 @@ impl Broker {
         let moved = live.log.handle_written(id, &mut effects);
         let written = live.log.end(Level::Written);
         let is_metadata = self.metadata.as_ref().is_some_and(|it| it.log() == log_id);
-        let is_due = is_metadata || live.log.is_sync_due();
+        let is_rolled = live.log.is_sync_due();
         self.emit_log_effects(log_id, effects);
+        let is_due = is_metadata || is_rolled || self.has_many_unflushed(log_id);
         if moved {
             let directory = &mut self.directories[usize::from(index.0)];
             directory.dirty.insert(log_id);
@@ -94,6 +95,7 @@ impl Broker {
         for log_id in core::mem::take(&mut directory.syncing) {
             let Some(live) = self.logs.get_mut(&log_id) else { continue };
             let moved = live.log.handle_synced();
+            self.flushes.note(log_id, self.now.mono);
             self.waits.advance(log_id, Level::Synced, live.log.end(Level::Synced));
             if moved && self.level == Level::Synced {
                 self.fetches.log_moved(log_id);
@@ -129,6 +131,8 @@ impl Broker {
             self.waits.fail(log);
             self.fetches.log_moved(log);
         }
+        self.fail_moving_starts(index);
+        self.deletions.forget_directory(index);
         for state in self.partitions.values_mut() {
             if let PartitionState::Online(log) = state
                 && !self.logs.contains_key(log)

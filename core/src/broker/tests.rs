@@ -1,6 +1,7 @@
 //! The broker over a disk in memory, each effect carried out when the test says so.
 
 mod cluster;
+mod deletion;
 mod list_offsets;
 mod producer_ids;
 mod producers;
@@ -517,7 +518,9 @@ fn damage_is_damage_at_every_start() {
 
 #[test]
 fn checkpoint_follows_the_synced_end_and_only_when_it_moved() {
-    let mut world = World::ready(1);
+    let mut config = config(&["/data"]);
+    config.tasks.high_watermark_interval_ms = 3_600_000;
+    let mut world = World::ready_as(config, 1);
     world.produce(0, Acks::All, 1_000);
     world.settle();
     let interval = Millis(Limits::default().synced_checkpoint_interval_ms);

@@ -114,6 +114,10 @@ pub struct Limits {
     pub produce_wait_ms_min: u64,
     /// Waits that one turn ends; more are ended by turns of their own, so that the lock is never held long.
     pub waits_per_turn_max: usize,
+    /// Logs that a turn of periodic work looks at; others wait for the next.
+    pub logs_per_turn_max: usize,
+    /// Segments that a turn renames or unlinks: some five operations each.
+    pub removals_per_turn_max: usize,
     /// A checkpoint or `meta.properties` larger than this is not read: a hundred thousand partitions fit.
     pub small_file_bytes_max: u32,
     /// How often the synced checkpoint is written when it has changed: what a crash makes recovery read.
@@ -191,6 +195,8 @@ impl Default for Limits {
             metadata_batch_bytes_max: 64 << 20,
             produce_wait_ms_min: 10_000,
             waits_per_turn_max: 4_096,
+            logs_per_turn_max: 256,
+            removals_per_turn_max: 64,
             small_file_bytes_max: 16 << 20,
             synced_checkpoint_interval_ms: 5_000,
             peer_events_per_second: 10,

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::{Isolation, Slot};
 use crate::batch::TimedOffset;
@@ -92,7 +93,10 @@ impl Broker {
                 continue;
             }
             if let Some(context) = self.prepare_search(search) {
-                let purpose = JobPurpose::SearchTimestamp(search);
+                let files: Vec<_> =
+                    context.segments.iter().map(|segment| segment.file.id).collect();
+                self.deletions.begin_read(&files);
+                let purpose = JobPurpose::SearchTimestamp(search, files);
                 self.queue_job(purpose, |id| Job::search_timestamp(id, *context));
             }
         }

@@ -1,0 +1,130 @@
+//! Kafka's checkpoints of offsets, one of each kind in every log directory: written at Kafka's
+//! intervals, when they have changed, and at a stop.
+
+use alloc::string::String;
+
+use super::metadata_log::MetadataLog;
+use super::{Broker, PartitionState, Purpose};
+use crate::checkpoint::{
+    LOG_START_FILE, OffsetCheckpoint, RECOVERY_POINT_FILE, REPLICATION_FILE, replace_file,
+};
+use crate::effect::{Completion, Effect};
+use crate::ids::{DirectoryIndex, LogId};
+
+/// Which checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OffsetsKind {
+    /// `recovery-point-offset-checkpoint`: from where recovery has to look.
+    RecoveryPoints,
+    /// `replication-offset-checkpoint`.
+    HighWatermarks,
+    /// `log-start-offset-checkpoint`.
+    LogStarts,
+}
+
+impl OffsetsKind {
+    pub(super) const ALL: [Self; 3] = [Self::RecoveryPoints, Self::HighWatermarks, Self::LogStarts];
+
+    fn file_name(self) -> &'static str {
+        match self {
+            Self::RecoveryPoints => RECOVERY_POINT_FILE,
+            Self::HighWatermarks => REPLICATION_FILE,
+            Self::LogStarts => LOG_START_FILE,
+        }
+    }
+}
+
+/// Where one file of one directory stands.
+#[derive(Debug, Default)]
+pub(super) struct OffsetsFile {
+    /// A replacement is out.
+    runs: bool,
+    /// What the last one said.
+    written: Option<String>,
+}
+
+impl Broker {
+    /// Writes one kind in every directory where it has changed.
+    pub(super) fn write_offset_checkpoints(&mut self, kind: OffsetsKind) {
+        for index in 0..self.directories.len() {
+            self.write_offset_checkpoint(DirectoryIndex(index as u16), kind);
+        }
+    }
+
+    /// Writes a file if it has changed and none is being written.
+    pub(super) fn write_offset_checkpoint(&mut self, index: DirectoryIndex, kind: OffsetsKind) {
+        let directory = self.directory(index);
+        if !directory.is_online() || directory.offsets[kind as usize].runs {
+            return;
+        }
+        let content = self.offset_checkpoint(index, kind).format();
+        let directory = &mut self.directories[usize::from(index.0)];
+        let file = &mut directory.offsets[kind as usize];
+        if file.written.as_ref() == Some(&content) {
+            return;
+        }
+        file.runs = true;
+        file.written = Some(content.clone());
+        if kind == OffsetsKind::LogStarts {
+            directory.moving_starts.take_up();
+        }
+        let path = directory.path.join(kind.file_name());
+        let operations = replace_file(&path, content, &mut self.numbering);
+        self.emit(Effect::Operations(operations), Purpose::Offsets(index, kind));
+    }
+
+    pub(super) fn handle_offsets_written(
+        &mut self,
+        index: DirectoryIndex,
+        kind: OffsetsKind,
+        result: Completion,
+    ) {
+        if let Err(error) = result.into_result() {
+            return self.fail_directory(index, &error);
+        }
+        self.directories[usize::from(index.0)].offsets[kind as usize].runs = false;
+        if kind == OffsetsKind::LogStarts {
+            self.handle_log_starts_written(index);
+        }
+    }
+
+    /// A log that is not loaded keeps its line. The metadata log has none, as in Kafka.
+    fn offset_checkpoint(&self, index: DirectoryIndex, kind: OffsetsKind) -> OffsetCheckpoint {
+        let mut checkpoint = OffsetCheckpoint::default();
+        let directory = self.directory(index);
+        let found = match kind {
+            OffsetsKind::RecoveryPoints => Some(&directory.found.recovery_points),
+            OffsetsKind::HighWatermarks => None,
+            OffsetsKind::LogStarts => Some(&directory.found.log_starts),
+        };
+        let offline =
+            self.partitions.iter().filter(|(_, state)| **state == PartitionState::Offline);
+        for (&(topic_id, partition), _) in offline {
+            let Some(topic) = self.image.topics_by_id.get(&topic_id) else { continue };
+            if let Some(offset) = found.and_then(|found| found.get(&topic.name, partition)) {
+                checkpoint.insert(&topic.name, partition, offset);
+            }
+        }
+        let metadata = self.metadata.as_ref().map(MetadataLog::log);
+        let is_partition = |id: &LogId| Some(*id) != metadata;
+        for (id, live) in self.logs.iter().filter(|(id, _)| is_partition(id)) {
+            if live.log.log_directory() != index {
+                continue;
+            }
+            let offset = match kind {
+                OffsetsKind::RecoveryPoints => live.log.recovery_point(),
+                OffsetsKind::HighWatermarks => live.log.end(self.level),
+                OffsetsKind::LogStarts => {
+                    let moving = directory.moving_starts.of(*id);
+                    // A segment whose rename a crash has undone must not move the start back.
+                    match moving.unwrap_or(live.log.log_start()) {
+                        0 => continue,
+                        start => start,
+                    }
+                }
+            };
+            checkpoint.insert(&live.topic, live.partition, offset);
+        }
+        checkpoint
+    }
+}
