@@ -139,7 +139,7 @@ fn after_a_clean_stop_the_last_batch_is_known() {
     world.settle();
     assert_eq!(world.stopped, Some(Exit::Clean));
     let gap = refused(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-    assert_eq!(told_again(world.disk.clone()), [gap.clone(), gap, repeated(2), accepted(3)]);
+    assert_eq!(told_again(world.disk.clone()), [gap, gap, repeated(2), accepted(3)]);
 }
 
 #[test]
