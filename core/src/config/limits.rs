@@ -54,6 +54,10 @@ pub const TAIL_BATCHES_MAX: usize = 256;
 /// segment of 1 GiB takes 256 KiB. Kafka maps its whole index, eight times as much.
 pub const INDEX_SPARSE_BYTES: u32 = 32 << 10;
 
+/// Bytes of index entries that a log keeps before it writes them behind the others: what some 50 MiB of batches
+/// make, so that few syncs are added. A segment of 1 GiB has 5 MiB of them, too much for each of thousands of logs.
+pub const INDEX_UNWRITTEN_BYTES_MAX: usize = 256 << 10;
+
 /// Limits of one broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

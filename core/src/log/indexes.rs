@@ -5,10 +5,13 @@
 //! offsets are relative to the segment's base offset. Neither file has a checksum.
 
 use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::config::LogConfig;
 use super::offset_index::{OffsetEntry, OffsetIndex};
+use crate::config::limits::INDEX_UNWRITTEN_BYTES_MAX;
+use crate::effect::{FileRef, Operation};
 
 /// Bytes of an entry of `.index`.
 pub const OFFSET_ENTRY_BYTES: usize = 8;
@@ -83,7 +86,7 @@ pub struct IndexFiles {
 /// An index file: what it holds, and what is to be appended to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EntryFile {
-    /// Bytes of entries that the file on disk has.
+    /// Bytes of entries that the file on disk has, or is about to have.
     pub on_disk: u64,
     /// The entries behind them, as they are to stand in the file.
     pub rest: Vec<u8>,
@@ -97,9 +100,27 @@ impl EntryFile {
         self.on_disk + self.rest.len() as u64
     }
 
-    /// True when the file has all entries.
-    pub fn is_on_disk(&self) -> bool {
-        self.exists && self.rest.is_empty()
+    /// Appends what the file lacks, and makes it durable. An old file of that name goes. The handle is
+    /// given back: each log would otherwise hold two more open until its segment is finished.
+    pub(super) fn write_out(&mut self, file: impl FnOnce() -> FileRef) -> Vec<Operation> {
+        if self.exists && self.rest.is_empty() {
+            return Vec::new();
+        }
+        let file = file();
+        let mut operations = Vec::new();
+        if !self.exists {
+            operations.push(Operation::Create(file.clone()));
+        }
+        let position = self.on_disk;
+        self.on_disk = self.length();
+        self.exists = true;
+        if !self.rest.is_empty() {
+            let data = vec![core::mem::take(&mut self.rest).into()];
+            operations.push(Operation::Write { file: file.clone(), position, data });
+        }
+        operations.push(Operation::Sync(file.clone()));
+        operations.push(Operation::Close(file));
+        operations
     }
 }
 
@@ -245,10 +266,10 @@ impl Indexes {
 
     /// Adds the last entry of the time index, which has the largest timestamp, as a roll and a close
     /// do (`LogSegment.onBecomeInactiveSegment`); the files as they are to stand.
-    pub fn complete(&mut self) -> Option<&IndexFiles> {
+    pub fn complete(&mut self) -> Option<&mut IndexFiles> {
         let open = self.open.as_mut()?;
         open.push_time(self.max_timestamp, self.base_offset);
-        Some(&open.files)
+        Some(&mut open.files)
     }
 
     /// The same, and no batch comes any more: only what look-ups need stays.
@@ -271,6 +292,13 @@ impl Indexes {
     /// Batches to start a search at.
     pub fn offsets(&self) -> &OffsetIndex {
         &self.offsets
+    }
+
+    /// The files, when they lack so much that it should not stay in memory.
+    pub(super) fn overfull(&mut self) -> Option<&mut IndexFiles> {
+        let files = &mut self.open.as_mut()?.files;
+        let unwritten = files.offsets.rest.len() + files.times.rest.len();
+        (unwritten >= INDEX_UNWRITTEN_BYTES_MAX).then_some(files)
     }
 
     /// The entries that `.timeindex` does not have yet, as they are to stand in it.

@@ -194,6 +194,7 @@ impl Log {
         let id = numbering.effect();
         self.pending.push(id, self.accepted_place(), Target::Segment);
         effects.push((id, Effect::Operations(vec![write])));
+        self.flush_indexes(numbering, effects);
         Appended { base_offset, last_offset }
     }
 

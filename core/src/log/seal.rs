@@ -10,7 +10,7 @@ use super::Log;
 use super::indexes::IndexFiles;
 use super::producers::format_transaction_index;
 use super::segment::{FileSuffix, file_name};
-use crate::effect::{Effect, FileRef, Operation};
+use crate::effect::{Effect, FileRef, Operation, Path};
 use crate::ids::{EffectId, Numbering};
 
 /// What an effect on companions is for.
@@ -23,6 +23,8 @@ pub(super) struct Seal {
     /// The offset of the producers' snapshot that it writes, if it does. That is one of the
     /// companions of the segment that begins there.
     snapshot: Option<i64>,
+    /// Whether the index files are complete and durable with it.
+    is_last: bool,
 }
 
 impl Log {
@@ -42,8 +44,8 @@ impl Log {
     }
 
     /// For a clean stop, when nothing of the log is out any more: writes the index files of the
-    /// active segment and the producers' state at the end, as far as they are not on disk. Pushes at most one effect; its completion is
-    /// for [`handle_written`](Self::handle_written).
+    /// active segment and the producers' state at the end, as far as they are not on disk. Pushes at
+    /// most one effect; its completion is for [`handle_written`](Self::handle_written).
     pub fn seal_for_stop(
         &mut self,
         numbering: &mut Numbering,
@@ -51,10 +53,26 @@ impl Log {
     ) {
         debug_assert!(self.is_idle(), "nothing of {} is out", self.path);
         let Some(active) = self.segments.last_mut() else { return };
-        let base_offset = active.base_offset;
-        let Some(files) = active.indexes.complete().cloned() else { return };
-        active.indexes.mark_written();
-        self.emit_seal(base_offset, files, numbering, effects);
+        let segment = active.base_offset;
+        let Some(files) = active.indexes.complete() else { return };
+        let indexes = files.write_out(&self.path, segment, numbering);
+        self.emit_seal(segment, indexes, numbering, effects);
+    }
+
+    /// Writes index entries of the active segment when there are many. Before the seal they count for
+    /// no more than those in memory, which they leave.
+    pub(super) fn flush_indexes(
+        &mut self,
+        numbering: &mut Numbering,
+        effects: &mut Vec<(EffectId, Effect)>,
+    ) {
+        let Some(active) = self.segments.last_mut() else { return };
+        let segment = active.base_offset;
+        let Some(files) = active.indexes.overfull() else { return };
+        let operations = files.write_out(&self.path, segment, numbering);
+        let seal = Seal { segment, has_aborted: false, snapshot: None, is_last: false };
+        let effect = Effect::Operations(operations);
+        self.seals.push(numbering.effect(), seal, effect, effects);
     }
 
     /// The segment `at` is finished: its companions go out.
@@ -65,51 +83,40 @@ impl Log {
         effects: &mut Vec<(EffectId, Effect)>,
     ) {
         let Some(finished) = self.segments.get_mut(at) else { return };
-        let Some(files) = finished.indexes.finish() else { return };
-        let base_offset = finished.base_offset;
-        self.emit_seal(base_offset, files, numbering, effects);
+        let segment = finished.base_offset;
+        let Some(mut files) = finished.indexes.finish() else { return };
+        let indexes = files.write_out(&self.path, segment, numbering);
+        self.emit_seal(segment, indexes, numbering, effects);
     }
 
     fn emit_seal(
         &mut self,
         segment: i64,
-        files: IndexFiles,
+        indexes: Vec<Operation>,
         numbering: &mut Numbering,
         effects: &mut Vec<(EffectId, Effect)>,
     ) {
-        let mut operations = Vec::new();
-        for (entries, suffix) in
-            [(files.offsets, FileSuffix::Index), (files.times, FileSuffix::TimeIndex)]
-        {
-            if !entries.is_on_disk() {
-                let file = self.companion(segment, suffix, numbering);
-                operations.extend(write_synced(&file, entries.on_disk, entries.rest));
-            }
-        }
+        let mut operations = indexes;
         let snapshot = Some(self.accepted).filter(|end| self.newest_snapshot != Some(*end));
         let aborted = self.producers.aborted().of_segment(segment, self.accepted);
         let has_aborted = snapshot.is_some() && !aborted.is_empty();
         if has_aborted {
             let content = format_transaction_index(aborted);
-            let file = self.companion(segment, FileSuffix::TransactionIndex, numbering);
-            operations.extend(write_synced(&file, 0, content));
+            let file = companion(&self.path, segment, FileSuffix::TransactionIndex, numbering);
+            operations.extend(write_synced(&file, content));
         }
         if let Some(end) = snapshot {
-            let file = self.companion(end, FileSuffix::Snapshot, numbering);
-            operations.extend(write_synced(&file, 0, self.producers.snapshot()));
+            let file = companion(&self.path, end, FileSuffix::Snapshot, numbering);
+            operations.extend(write_synced(&file, self.producers.snapshot()));
             self.newest_snapshot = snapshot;
         }
-        let seal = Seal { segment, has_aborted, snapshot };
+        let seal = Seal { segment, has_aborted, snapshot, is_last: true };
         if operations.is_empty() {
             return self.take_seal(seal);
         }
         operations.push(Operation::SyncDirectory(self.path.clone()));
         let effect = Effect::Operations(operations);
         self.seals.push(numbering.effect(), seal, effect, effects);
-    }
-
-    fn companion(&self, offset: i64, suffix: FileSuffix, numbering: &mut Numbering) -> FileRef {
-        FileRef { id: numbering.file(), path: self.path.join(&file_name(offset, suffix)) }
     }
 
     /// A seal is complete.
@@ -119,7 +126,7 @@ impl Log {
             let segment = &mut self.segments[at];
             segment.companions.indexes = true;
             segment.companions.transaction_index |= seal.has_aborted;
-            segment.is_sealed = is_finished;
+            segment.is_sealed = seal.is_last && is_finished;
         }
         if let Some(at) = seal.snapshot.and_then(|offset| self.segment_at(offset)) {
             self.segments[at].companions.snapshot = true;
@@ -127,18 +134,39 @@ impl Log {
     }
 }
 
-/// Writes `content` at `position`, where the file ends so far, and syncs it. An old file of that name
-/// goes when all of it is written.
-fn write_synced(file: &FileRef, position: u64, content: Vec<u8>) -> Vec<Operation> {
-    let mut operations = Vec::new();
-    if position == 0 {
-        operations.push(Operation::Create(file.clone()));
+impl IndexFiles {
+    fn write_out(
+        &mut self,
+        directory: &Path,
+        segment: i64,
+        numbering: &mut Numbering,
+    ) -> Vec<Operation> {
+        let mut operations = Vec::new();
+        for (entries, suffix) in
+            [(&mut self.offsets, FileSuffix::Index), (&mut self.times, FileSuffix::TimeIndex)]
+        {
+            let file = || companion(directory, segment, suffix, numbering);
+            operations.extend(entries.write_out(file));
+        }
+        operations
     }
-    if !content.is_empty() {
-        let data = vec![content.into()];
-        operations.push(Operation::Write { file: file.clone(), position, data });
-    }
-    operations.push(Operation::Sync(file.clone()));
-    operations.push(Operation::Close(file.clone()));
-    operations
+}
+
+/// Writes the whole of a file and syncs it. An old one of that name goes.
+fn write_synced(file: &FileRef, content: Vec<u8>) -> Vec<Operation> {
+    vec![
+        Operation::Create(file.clone()),
+        Operation::Write { file: file.clone(), position: 0, data: vec![content.into()] },
+        Operation::Sync(file.clone()),
+        Operation::Close(file.clone()),
+    ]
+}
+
+fn companion(
+    directory: &Path,
+    offset: i64,
+    suffix: FileSuffix,
+    numbering: &mut Numbering,
+) -> FileRef {
+    FileRef { id: numbering.file(), path: directory.join(&file_name(offset, suffix)) }
 }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::{Fixture, batch_at, config, found, parts, size};
 use crate::batch::BatchBuilder;
+use crate::config::limits::INDEX_UNWRITTEN_BYTES_MAX;
 use crate::effect::{Effect, Operation};
 use crate::log::producers::ProducerStates;
 use crate::log::{Indexes, Level, LogConfig, LogParts};
@@ -199,4 +200,30 @@ fn producers_are_kept_as_of_where_the_next_segment_begins() {
     let states = ProducerStates::parse_snapshot(&bytes.to_vec().into()).unwrap();
     let last: Vec<_> = states.active().map(|it| (it.producer_id, it.last_sequence)).collect();
     assert_eq!(last, [(7, 0)]);
+}
+
+#[test]
+fn many_entries_are_written_before_their_segment_is_full() {
+    let count = (INDEX_UNWRITTEN_BYTES_MAX / 20 + 100) as i32;
+    let mut log = Fixture::with_parts(parts(dense(1 << 30)));
+    for timestamp_ms in 0..count {
+        log.append_batch(batch_at(&[i64::from(timestamp_ms)]));
+        log.complete_writes();
+    }
+    assert_eq!(log.seals.len(), 1);
+    log.complete_all();
+    let index = "00000000000000000000.index";
+    let written = content(&log, index).unwrap_or_default().len();
+    assert!((8 * count as usize - 1_000..8 * count as usize).contains(&written));
+    assert_eq!(log.log.recovery_point(), 0);
+
+    log.settle();
+    log.seal_for_stop();
+    log.complete_all();
+    let step = size(1) as i32;
+    let entries: Vec<_> = (1..count).map(|at| (at, at * step)).collect();
+    assert!(content(&log, index) == Some(&offset_entries(&entries)[..]));
+    let times: Vec<_> = (1..count).map(|at| (i64::from(at), at)).collect();
+    let name = "00000000000000000000.timeindex";
+    assert!(content(&log, name) == Some(&time_entries(&times)[..]));
 }
