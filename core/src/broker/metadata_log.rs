@@ -77,7 +77,9 @@ impl Broker {
     pub(super) fn land_metadata_flight(&mut self) {
         let flight = self.metadata.as_mut().and_then(|metadata| metadata.flight.take());
         let before = self.image.next_producer_id;
-        self.image = Arc::new(flight.expect("a flight lands once"));
+        let image = flight.expect("a flight lands once");
+        self.apply_topic_configs(&image);
+        self.image = Arc::new(image);
         self.take_producer_ids(before..self.image.next_producer_id);
         self.start_metadata_flight();
         self.finish_joining();

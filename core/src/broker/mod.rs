@@ -17,6 +17,7 @@ pub mod image_builder;
 mod jobs;
 mod joining;
 mod list_offsets;
+mod live_config;
 mod log_starts;
 mod lookup;
 mod metadata_log;

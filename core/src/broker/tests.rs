@@ -14,6 +14,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::image::{Image, Topic};
 use super::{Broker, Exit, Output, Peer};
 use crate::batch::testing::Stored;
 use crate::batch::{BatchBuilder, CheckedBatch};
@@ -340,6 +341,20 @@ fn acks_0_is_answered_at_once_and_written_all_the_same() {
     world.settle();
     let file = world.disk.get("/data/t-0/00000000000000000000.log").map(<[u8]>::len);
     assert_eq!(file, Some(batch(2).info().size as usize));
+}
+
+#[test]
+fn changed_settings_of_a_topic_reach_its_logs() {
+    let mut world = World::ready(1);
+    world.produce(0, Acks::All, 1_000);
+    let mut next = Image::clone(world.broker.image());
+    let mut changed = Topic::clone(&next.topics_by_id[&TOPIC]);
+    changed.config.segment_bytes = 100;
+    next.topics_by_id.insert(TOPIC, Arc::new(changed));
+    world.broker.apply_topic_configs(&next);
+    world.produce(0, Acks::All, 1_000);
+    world.settle();
+    assert!(world.disk.get("/data/t-0/00000000000000000002.log").is_some());
 }
 
 #[test]

@@ -369,3 +369,41 @@ fn stop_leaves_what_is_not_removed_yet() {
     assert_eq!(world.log_files(), [".log.deleted", "1.log"]);
     assert_eq!(world.broker.poll_timeout(), None);
 }
+
+/// Deletes records, then old segments, on a disk whose operations fail from the `fail_at`th on. Gives
+/// the start that was answered, and whether nothing failed.
+fn delete_until(fail_at: usize) -> (Disk, Option<i64>, bool) {
+    let old = WALL_MS - 8 * DAY_MS;
+    let mut world = World::with_segments(small_segments(), &[old, old, WALL_MS, WALL_MS]);
+    world.disk.fail_at = Some(world.disk.trace.len() + fail_at);
+    world.delete(&[(0, 1)]);
+    world.settle();
+    let (error, start) = world.deleted()[0];
+    for _ in 0..8 {
+        if world.stopped.is_none() {
+            world.tick();
+        }
+    }
+    (world.disk, (error == 0).then_some(start), world.stopped.is_none())
+}
+
+#[test]
+fn kill_at_any_operation_of_a_deletion_loses_nothing_above_the_start() {
+    for fail_at in 0.. {
+        let (mut disk, answered, is_complete) = delete_until(fail_at);
+        disk.fail_at = None;
+        let mut world = World::on(disk, config(&["/data"]));
+        world.settle();
+        assert!(world.ready, "{fail_at}: {:?}", world.events);
+        let (start, end) = world.start_and_end();
+        assert!([0, 1, 2].contains(&start) && end == 4, "{fail_at}: {start} to {end}");
+        assert!(start >= answered.unwrap_or(0), "{fail_at}: {answered:?} was answered");
+        let left = world.log_files();
+        assert!(left.ends_with(&["2.log".to_string(), "3.log".to_string()]), "{left:?}");
+        assert!(left.iter().all(|name| !name.contains("deleted")), "{left:?}");
+        if is_complete {
+            assert_eq!((start, left.len()), (2, 2));
+            return;
+        }
+    }
+}

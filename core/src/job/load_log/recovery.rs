@@ -30,14 +30,18 @@ pub(super) struct Offsets {
     pub(super) epochs: LeaderEpochs,
     trusted_end: i64,
     synced_end: Option<i64>,
+    /// As it is checkpointed; nothing below it counts.
+    log_start: i64,
     index_interval_bytes: u32,
     has_begun: bool,
 }
 
 impl Offsets {
     pub(super) fn new(context: &LoadLogContext) -> Self {
+        let log_start = context.log_start.unwrap_or(0).max(0);
         Self {
-            end: context.log_start.unwrap_or(0).max(0),
+            end: log_start,
+            log_start,
             epochs: LeaderEpochs::default(),
             trusted_end: context.trusted_end(),
             synced_end: context.synced_end,
@@ -54,7 +58,8 @@ impl Offsets {
     /// checkpoint, or the checkpointed log start, above what they take away.
     pub(super) fn enter(&mut self, base_offset: i64) -> Result<(), String> {
         let end = self.end;
-        if self.synced_end.is_some_and(|synced| base_offset > end.max(synced)) {
+        let gaps_end = self.synced_end.map(|synced| synced.max(self.log_start));
+        if gaps_end.is_some_and(|gaps_end| base_offset > end.max(gaps_end)) {
             return Err(format!("offsets {end} to {} before it are missing", base_offset - 1));
         }
         // The first segment may begin below the log's start.

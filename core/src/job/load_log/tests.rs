@@ -13,7 +13,7 @@ use super::{LoadLogContext, LoadLogFailure};
 use crate::batch::BatchBuilder;
 use crate::checkpoint::{LeaderEpochs, PartitionMetadata};
 use crate::config::Limits;
-use crate::effect::{Operation, Path};
+use crate::effect::{Effect, Operation, Path};
 use crate::event::{Event, Severity};
 use crate::ids::{DirectoryIndex, JobId, Uuid};
 use crate::job::testing::Disk;
@@ -477,6 +477,30 @@ fn gaps_that_compaction_left_are_kept() {
     }
     disk.put(&log_path(0), batch(0, 1));
     assert_eq!(ends(&load(&mut disk, context()).1), (0, 10));
+}
+
+#[test]
+fn gap_below_the_start_is_what_a_crash_left_of_a_deletion() {
+    // The middle one's rename was durable, the first one's was not.
+    let mut disk = directory();
+    disk.rename_to_deleted(6);
+    disk.put(&log_path(10), batches(10..14));
+    let deleted = LoadLogContext { log_start: Some(10), synced_end: Some(4), ..context() };
+    let (events, log) = load(&mut disk, deleted.clone());
+    assert_eq!((warnings(&events).len(), ends(&log)), (0, (10, 14)));
+    let moved_less = LoadLogContext { log_start: Some(9), ..deleted };
+    let mut disk = directory();
+    disk.rename_to_deleted(6);
+    disk.put(&log_path(10), batches(10..14));
+    assert_eq!(ends(&load(&mut disk, moved_less).1), (9, 9));
+}
+
+impl Disk {
+    fn rename_to_deleted(&mut self, base_offset: i64) {
+        let from = Path::new(&log_path(base_offset));
+        let to = Path::new(&format!("{from}.deleted"));
+        self.apply(Effect::Operations(vec![Operation::Rename { from, to }]));
+    }
 }
 
 #[test]
