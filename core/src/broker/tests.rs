@@ -2,6 +2,7 @@
 
 mod cluster;
 mod deletion;
+mod fetch;
 mod list_offsets;
 mod producer_ids;
 mod producers;

@@ -143,6 +143,25 @@ impl Fetches {
         [waiting, self.sessions.deadline()].into_iter().flatten().min()
     }
 
+    /// Nothing is held for anybody.
+    #[cfg(test)]
+    pub(super) fn is_unused(&self) -> bool {
+        self.open.is_empty()
+            && self.by_connection.is_empty()
+            && self.deadlines.is_empty()
+            && self.sets.is_empty()
+            && self.retired.is_empty()
+            && self.watches.is_empty()
+            && self.waiting_bytes == 0
+            && self.sessions_held() == (0, 0)
+    }
+
+    /// How many sessions there are, and the bytes that they remember.
+    #[cfg(test)]
+    pub(super) fn sessions_held(&self) -> (usize, usize) {
+        self.sessions.held()
+    }
+
     fn new_set(&mut self) -> SetId {
         let id = SetId(self.next_set);
         self.next_set += 1;

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 
 use super::FetchId;
+use super::read::Supply;
 use super::session::{Extent, SessionId};
 use crate::broker::image::Image;
 use crate::ids::{LogId, Uuid};
@@ -94,6 +95,8 @@ pub(super) struct Entry {
     pub(super) key: PartitionKey,
     pub(super) wanted: Wanted,
     pub(super) told: Told,
+    /// What it had for the reader when it was last looked at.
+    pub(super) supply: Supply,
     /// The log that tells it of its next move.
     pub(super) watched: Option<LogId>,
 }
@@ -127,7 +130,13 @@ impl PartitionSet {
             self.to_look_at.insert(slot);
             return;
         }
-        self.push(Entry { key, wanted, told: Told::NOTHING, watched: None });
+        self.push(Entry {
+            key,
+            wanted,
+            told: Told::NOTHING,
+            supply: Supply::Unknown,
+            watched: None,
+        });
     }
 
     /// Takes a partition out, if it is in.
@@ -173,6 +182,11 @@ impl PartitionSet {
     /// It is watched, and there is nothing to see before its log moves.
     pub(super) fn leave_alone(&mut self, slot: Slot) {
         self.to_look_at.remove(&slot);
+    }
+
+    /// Some partitions need no look: they are known, and watched.
+    pub(super) fn has_left_alone(&self) -> bool {
+        self.to_look_at.len() < self.entries.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {

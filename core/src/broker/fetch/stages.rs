@@ -129,6 +129,11 @@ impl Broker {
                 if !matches!(outcome, Outcome::Unknown(_)) {
                     fetch.room.take(outcome.bytes());
                 }
+                if let Outcome::Read(read) = &outcome
+                    && let Some(entry) = set.get_mut(slot)
+                {
+                    entry.supply = read.supply;
+                }
                 if let Some(log) = log {
                     self.watch_seen(log, fetch, set, slot, &outcome);
                 }
@@ -141,7 +146,9 @@ impl Broker {
     /// Decides between the answer and the wait.
     fn end_walk(&mut self, fetch: &mut OpenFetch, set: &mut PartitionSet) -> Option<Pause> {
         let is_stopping = !matches!(self.phase, Phase::Running);
-        if fetch.is_last_walk || is_stopping || fetch.tally.is_enough(fetch.bytes_min) {
+        let has_known = fetch.tally.has_known() || set.has_left_alone();
+        let is_enough = fetch.tally.is_enough(fetch.bytes_min) || !has_known;
+        if fetch.is_last_walk || is_stopping || is_enough {
             fetch.stage = Stage::Answer(Answer::default());
             return None;
         }

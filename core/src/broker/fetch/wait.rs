@@ -1,7 +1,7 @@
 //! When a fetch waits, and what ends its wait (`DelayedFetch`).
 
 use super::read::{Outcome, Supply};
-use super::set::{PartitionSet, SetId, Slot, Wanted};
+use super::set::{Entry, PartitionSet, SetId, Slot};
 use super::stages::walk_again;
 use super::{FetchId, Fetches, Kinship, OpenFetch, Stage};
 use crate::broker::Broker;
@@ -34,13 +34,13 @@ impl Tally {
         self.has_known = true;
     }
 
-    /// No reason to wait: there is nothing to wait for, or enough.
-    pub(super) fn is_enough(&self, bytes_min: i64) -> bool {
-        !self.has_known || self.has_bytes(bytes_min)
+    /// Some partition is there that was looked at.
+    pub(super) fn has_known(&self) -> bool {
+        self.has_known
     }
 
-    /// However the rest of the walk turns out, the fetch will not wait.
-    fn has_bytes(&self, bytes_min: i64) -> bool {
+    /// Reason enough not to wait, however the rest of the walk turns out.
+    pub(super) fn is_enough(&self, bytes_min: i64) -> bool {
         let bytes = i64::try_from(self.bytes.max(self.supply)).unwrap_or(i64::MAX);
         self.ends_wait || bytes >= bytes_min
     }
@@ -52,26 +52,13 @@ impl Tally {
             Supply::Plenty => self.ends_wait = true,
         }
     }
-}
 
-impl OpenFetch {
-    fn supply(&self, slot: Slot) -> Supply {
-        match self.outcomes.get(&slot) {
-            Some(Outcome::Read(read)) => read.supply,
-            _ => Supply::Unknown,
+    /// A partition has another supply than it had.
+    fn change_supply(&mut self, before: Supply, now: Supply) {
+        if let Supply::Bytes { bytes, .. } = before {
+            self.supply = self.supply.saturating_sub(bytes);
         }
-    }
-
-    /// A partition has another supply now; true when there is no reason to wait any longer.
-    fn note_supply(&mut self, slot: Slot, supply: Supply) -> bool {
-        if let Some(Outcome::Read(read)) = self.outcomes.get_mut(&slot) {
-            if let Supply::Bytes { bytes, .. } = read.supply {
-                self.tally.supply -= bytes;
-            }
-            read.supply = supply;
-            self.tally.add_supply(supply);
-        }
-        self.tally.is_enough(self.bytes_min)
+        self.add_supply(now);
     }
 }
 
@@ -121,7 +108,7 @@ impl Broker {
         slot: Slot,
         outcome: &Outcome,
     ) {
-        let may_wait = !fetch.is_last_walk && !fetch.tally.has_bytes(fetch.bytes_min);
+        let may_wait = !fetch.is_last_walk && !fetch.tally.is_enough(fetch.bytes_min);
         let is_kept = set.session.is_some() || matches!(fetch.kinship, Kinship::Opens(_));
         let is_at_end = matches!(outcome, Outcome::Read(read) if read.is_at_end);
         let is_worth_it = may_wait || (is_kept && is_at_end);
@@ -134,7 +121,7 @@ impl Broker {
         }
     }
 
-    /// Room for a wait. A stop ends it, and so does a lack of memory.
+    /// Room for a wait; false when there is none.
     pub(super) fn reserve_wait(&mut self, fetch: &mut OpenFetch, set: &PartitionSet) -> bool {
         let bytes_max = self.config.limits.fetch_waiting_bytes_max;
         self.fetches.reserve_wait(fetch, set, bytes_max)
@@ -149,13 +136,19 @@ impl Broker {
         slot: Slot,
         log: LogId,
     ) -> bool {
-        let Some(wanted) = set.get(slot).map(|entry| entry.wanted) else { return false };
-        let supply = self.supply_now(log, fetch.terms, &wanted, fetch.supply(slot));
-        if fetch.note_supply(slot, supply) {
+        let Some(entry) = set.get_mut(slot) else { return false };
+        self.renew_supply(log, fetch, entry);
+        if fetch.tally.is_enough(fetch.bytes_min) {
             return true;
         }
         self.fetches.watch(log, fetch.set, set, slot);
         false
+    }
+
+    fn renew_supply(&self, log: LogId, fetch: &mut OpenFetch, entry: &mut Entry) {
+        let now = self.supply_now(log, fetch.terms, &entry.wanted, entry.supply);
+        fetch.tally.change_supply(entry.supply, now);
+        entry.supply = now;
     }
 
     /// Tells those who watch the logs that moved.
@@ -164,41 +157,39 @@ impl Broker {
             && let Some((log, set, slot)) = self.fetches.watches.poll()
         {
             *budget -= 1;
-            if let Some((fetch, wanted)) = self.mark_moved(log, set, slot) {
-                self.wake(fetch, log, set, slot, &wanted);
+            if let Some(fetch) = self.mark_moved(log, set, slot) {
+                self.wake(fetch, log, set, slot);
             }
         }
     }
 
     /// The partition is to be looked at; gives the fetch that waits for it, if one does.
-    fn mark_moved(&mut self, log: LogId, set: SetId, slot: Slot) -> Option<(FetchId, Wanted)> {
+    fn mark_moved(&mut self, log: LogId, set: SetId, slot: Slot) -> Option<FetchId> {
         let set = self.fetches.sets.get_mut(&set)?;
         let entry = set.get_mut(slot)?;
         if entry.watched == Some(log) {
             entry.watched = None;
         }
-        let wanted = entry.wanted;
         set.look_at(slot);
         let id = set.fetch?;
         let fetch = self.fetches.open.get_mut(&id)?;
         if matches!(fetch.stage, Stage::Wait) {
-            return Some((id, wanted));
+            return Some(id);
         }
         fetch.moved.push((slot, log));
         None
     }
 
-    fn wake(&mut self, id: FetchId, log: LogId, set_id: SetId, slot: Slot, wanted: &Wanted) {
-        let Some(fetch) = self.fetches.open.get(&id) else { return };
-        let supply = self.supply_now(log, fetch.terms, wanted, fetch.supply(slot));
-        let Some(fetch) = self.fetches.open.get_mut(&id) else { return };
-        if fetch.note_supply(slot, supply) {
-            self.end_fetch_wait(id);
-            return;
-        }
-        let Some(mut set) = self.fetches.sets.remove(&set_id) else { return };
-        self.fetches.watch(log, set_id, &mut set, slot);
+    fn wake(&mut self, id: FetchId, log: LogId, set_id: SetId, slot: Slot) {
+        let Some(mut fetch) = self.fetches.open.remove(&id) else { return };
+        let set = self.fetches.sets.remove(&set_id);
+        let mut set = set.expect("an open fetch has its set");
+        let ends_wait = self.reconsider(&mut fetch, &mut set, slot, log);
         self.fetches.sets.insert(set_id, set);
+        self.fetches.open.insert(id, fetch);
+        if ends_wait {
+            self.end_fetch_wait(id);
+        }
     }
 
     /// The fetch is answered with what there is.
