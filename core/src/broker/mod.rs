@@ -27,6 +27,7 @@ mod offset_for_leader_epoch;
 mod open_requests;
 mod pins;
 mod produce;
+mod producer_expiry;
 mod producer_ids;
 mod registration;
 mod retention;

@@ -16,6 +16,7 @@ enum Task {
     RecoveryPoints,
     HighWatermarks,
     LogStarts,
+    ExpireProducers,
 }
 
 /// What is due when.
@@ -24,20 +25,24 @@ pub(super) struct Schedule {
     due: BTreeSet<(Instant, Task)>,
     /// A look at all logs is under way, and goes on with this one.
     retained: Option<LogId>,
+    /// The same for their producers.
+    expired: Option<LogId>,
 }
 
 impl Schedule {
     /// From when the broker serves.
     pub(super) fn new(tasks: &TaskConfig, now: Instant) -> Self {
         let first = now + Millis(tasks.initial_delay_ms);
+        let expiry = now + Millis(tasks.producer_id_expiration_check_interval_ms);
         let mut due = BTreeSet::from([
             (first, Task::Retain),
             (first, Task::RecoveryPoints),
             (first, Task::LogStarts),
             (now + Millis(tasks.high_watermark_interval_ms), Task::HighWatermarks),
+            (expiry, Task::ExpireProducers),
         ]);
         due.extend(tasks.flush_scheduler_interval_ms.map(|_| (first, Task::Flush)));
-        Self { due, retained: None }
+        Self { due, retained: None, expired: None }
     }
 
     /// When the next one is due.
@@ -47,7 +52,7 @@ impl Schedule {
 
     /// True when there is work for a turn of its own.
     pub(super) fn has_more(&self) -> bool {
-        self.retained.is_some()
+        self.retained.is_some() || self.expired.is_some()
     }
 }
 
@@ -71,10 +76,14 @@ impl Broker {
                 Task::RecoveryPoints => self.write_offset_checkpoints(OffsetsKind::RecoveryPoints),
                 Task::HighWatermarks => self.write_offset_checkpoints(OffsetsKind::HighWatermarks),
                 Task::LogStarts => self.write_offset_checkpoints(OffsetsKind::LogStarts),
+                Task::ExpireProducers => self.schedule.expired = Some(LogId(0)),
             }
         }
         if let Some(next) = self.schedule.retained.take() {
             self.schedule.retained = self.retain(next);
+        }
+        if let Some(next) = self.schedule.expired.take() {
+            self.schedule.expired = self.expire_producers(next);
         }
         self.unlink_due();
     }
@@ -87,6 +96,7 @@ impl Broker {
             Task::RecoveryPoints => tasks.recovery_point_interval_ms,
             Task::HighWatermarks => tasks.high_watermark_interval_ms,
             Task::LogStarts => tasks.log_start_interval_ms,
+            Task::ExpireProducers => tasks.producer_id_expiration_check_interval_ms,
         }
     }
 }

@@ -120,6 +120,8 @@ pub struct Limits {
     pub waits_per_turn_max: usize,
     /// Logs that a turn of periodic work looks at; others wait for the next.
     pub logs_per_turn_max: usize,
+    /// Producers that a turn of periodic work forgets: a millisecond or two.
+    pub expiries_per_turn_max: usize,
     /// Segments that a turn renames or unlinks: some five operations each.
     pub removals_per_turn_max: usize,
     /// A checkpoint or `meta.properties` larger than this is not read: a hundred thousand partitions fit.
@@ -200,6 +202,7 @@ impl Default for Limits {
             produce_wait_ms_min: 10_000,
             waits_per_turn_max: 4_096,
             logs_per_turn_max: 256,
+            expiries_per_turn_max: 4_096,
             removals_per_turn_max: 64,
             small_file_bytes_max: 16 << 20,
             synced_checkpoint_interval_ms: 5_000,

@@ -154,3 +154,58 @@ fn write_that_a_crash_took_is_no_duplicate() {
         [repeated(0), accepted(1), accepted(2), accepted(3)]
     );
 }
+
+/// A broker that forgets producers after a minute of silence, and looks every second.
+fn forgetful(partitions: i32) -> World {
+    let mut config = config(&["/data"]);
+    config.topic_defaults.retention_ms = -1;
+    config.tasks.producer_id_expiration_ms = 60_000;
+    config.tasks.producer_id_expiration_check_interval_ms = 1_000;
+    config.limits.logs_per_turn_max = 2;
+    config.limits.expiries_per_turn_max = 3;
+    World::ready_as(config, partitions)
+}
+
+impl World {
+    fn known_producers(&self) -> usize {
+        self.broker.logs.values().map(|live| live.log.producers().active().len()).sum()
+    }
+}
+
+#[test]
+fn silent_producers_are_forgotten_in_every_log_and_busy_ones_stay() {
+    let mut world = forgetful(5);
+    for partition in 0..5 {
+        for producer in 0..8 {
+            world.produce_all(vec![(partition, Some(counted(producer, 0, 0)))], Acks::None, 0);
+        }
+    }
+    world.settle();
+    world.pass(Millis(30_000));
+    world.settle();
+    world.produce_all(vec![(3, Some(counted(7, 0, 1)))], Acks::None, 0);
+    world.settle();
+    assert_eq!(world.known_producers(), 40);
+    world.pass(Millis(31_000));
+    assert_eq!(world.known_producers(), 1);
+    world.settle();
+    world.pass(Millis(30_000));
+    assert_eq!(world.known_producers(), 0);
+    let number = world.send(counted(1, 0, 9));
+    world.settle();
+    assert_eq!(world.answers.last(), Some(&(number, vec![accepted(8)])), "it begins anew");
+}
+
+#[test]
+fn steps_of_the_wall_clock_make_nobody_forgotten() {
+    let mut world = forgetful(1);
+    for step_ms in [0, 400 * 86_400_000, -800 * 86_400_000] {
+        world.now.wall_ms += step_ms;
+        world.send(counted(1, 0, 0));
+        world.settle();
+        world.pass(Millis(5_000));
+        world.settle();
+        assert_eq!(world.known_producers(), 1, "{step_ms}");
+    }
+    assert!(world.answers[1..].iter().all(|(_, outcomes)| outcomes[..] == [repeated(0)]));
+}
