@@ -52,11 +52,16 @@ impl NewTopic {
         Self { name: name.to_owned(), partitions, id: None, configs: Vec::new(), log_directory: 0 }
     }
 
-    /// Reads `name:partitions`.
+    /// Reads `name:partitions`, with settings of its own behind: `name:partitions,key=value,...`.
     pub fn parse(text: &str) -> Option<Self> {
-        let (name, partitions) = text.rsplit_once(':')?;
+        let mut parts = text.split(',');
+        let (name, partitions) = parts.next()?.rsplit_once(':')?;
         let partitions = partitions.parse().ok().filter(|count| *count > 0)?;
-        (!name.is_empty()).then(|| Self::new(name, partitions))
+        let setting = |part: &str| {
+            part.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))
+        };
+        let configs = parts.map(setting).collect::<Option<_>>()?;
+        (!name.is_empty()).then(|| Self { configs, ..Self::new(name, partitions) })
     }
 }
 
@@ -194,4 +199,22 @@ fn voters() -> VotersRecord {
 
 fn topic_id(at: usize, topic: &NewTopic) -> Uuid {
     topic.id.unwrap_or_else(|| id(0x70, at as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NewTopic;
+
+    #[test]
+    fn a_topic_is_read_with_its_settings() {
+        let configs = [("segment.bytes", "1048576"), ("retention.ms", "-1")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .to_vec();
+        let expected = NewTopic { configs, ..NewTopic::new("a", 3) };
+        assert_eq!(NewTopic::parse("a:3,segment.bytes=1048576,retention.ms=-1"), Some(expected));
+        assert_eq!(NewTopic::parse("a:3"), Some(NewTopic::new("a", 3)));
+        for wrong in ["a", "a:0", ":1", "a:1,", "a:1,key"] {
+            assert_eq!(NewTopic::parse(wrong), None, "{wrong}");
+        }
+    }
 }

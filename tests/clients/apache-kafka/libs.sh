@@ -7,3 +7,58 @@ if [ ! -e "$libs/complete" ]; then
     touch "$libs/complete"
 fi
 tool() { java -Xmx256M -cp "$libs/*" "org.apache.kafka.tools.$@"; }
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# What a Kafka of one node needs: FILE LOG_DIRECTORY PORT QUORUM_PORT [how the quorum is found].
+write_kafka_properties() {
+    cat >"$1" <<PROPERTIES
+process.roles=broker,controller
+node.id=1
+${5:-controller.quorum.bootstrap.servers=127.0.0.1:$4}
+listeners=PLAINTEXT://127.0.0.1:$3,CONTROLLER://127.0.0.1:$4
+advertised.listeners=PLAINTEXT://127.0.0.1:$3,CONTROLLER://127.0.0.1:$4
+inter.broker.listener.name=PLAINTEXT
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs=$2
+offsets.topic.replication.factor=1
+PROPERTIES
+}
+
+# Kafka's own reader finds nothing wrong in these segments, and their offsets have no gaps. (It takes each
+# segment for a log's first, so what it says of gaps itself is of no use.) Its words go to the file DUMP.
+segments_are_sound() {
+    local log dump=$1
+    shift
+    for log in "$@"; do
+        local decoder=
+        case $log in *__cluster_metadata-0*) decoder=--cluster-metadata-decoder ;; esac
+        tool DumpLogSegments --deep-iteration --print-data-log $decoder --files "$log" >"$dump" 2>&1
+        if grep -aEi '^[^|]*(isvalid: false|invalid|exception|could not|mismatch|found .* bytes)' "$dump" >&2; then
+            echo "$log is not as Kafka wants it" >&2
+            return 1
+        fi
+        awk -v next_offset=$((10#$(basename "$log" .log))) \
+            '/^\| offset: / { if ($3 != next_offset) exit 1; next_offset = $3 + 1 }' "$dump" || {
+            echo "$log: offsets have a gap" >&2
+            return 1
+        }
+    done
+}
+
+# Kafka trusts these index files, and each entry leads to the batch that it names.
+indexes_are_sound() {
+    local dump=$1 check files
+    shift
+    files=$(IFS=,; echo "$*")
+    for check in --index-sanity-check --verify-index-only; do
+        tool DumpLogSegments "$check" --files "$files" >"$dump" 2>&1
+        if grep -aEi 'mismatch|exception|error|not found|out of order|fail' "$dump" >&2; then
+            echo "$check: not as Kafka wants it" >&2
+            return 1
+        fi
+    done
+}

@@ -1,23 +1,30 @@
-"""Lists metadata and produces with every acks and codec; every delivery is reported once, in order."""
+"""Writes with every acks and codec, with and without idempotence, and reads everything back: from the
+beginning, from an offset, from a timestamp, in both isolation levels."""
 
 import sys
+import threading
+import time
 
-from confluent_kafka import KafkaError, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from records import CODECS, Record, Records, expect
 
 COUNT = 2000
+WAIT_S = 30
 
 
 def main(bootstrap):
-    common = {"bootstrap.servers": bootstrap, "enable.idempotence": False}
-    check_listing(AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=20))
+    client = Client(bootstrap)
+    check_listing(client.admin.list_topics(timeout=WAIT_S))
     for acks in ("0", "1", "all"):
-        produce({**common, "acks": acks}, "plain", 0)
-    for codec in ("gzip", "snappy", "lz4", "zstd"):
-        for partition in range(3):
-            produce({**common, "acks": "all", "compression.type": codec}, "spread", partition)
-    check_unknown_partition(common)
-    print("confluent-kafka: all deliveries reported")
+        client.check_reports(acks)
+    written = client.check_every_codec()
+    client.check_unknown_partition()
+    client.check_several_partitions(written)
+    client.check_waiting_reader()
+    client.check_deletion()
+    print("confluent-kafka: all records read back")
 
 
 def check_listing(metadata):
@@ -27,38 +34,181 @@ def check_listing(metadata):
     assert list(metadata.brokers) == [1], metadata.brokers
 
 
-def produce(settings, topic, partition):
-    delivered = []
-    producer = Producer({**settings, "linger.ms": 5})
+class Client:
+    def __init__(self, bootstrap):
+        self.settings = {"bootstrap.servers": bootstrap}
+        self.admin = AdminClient(self.settings)
+        self.records = Records()
 
-    def report(error, message):
-        assert error is None, error
-        delivered.append(message.offset())
+    def check_reports(self, acks):
+        """Every delivery is reported once, in order."""
+        settings = {"acks": acks, "enable.idempotence": False, "linger.ms": 5}
+        records = [self.records.make(None, b"value %d" % n, []) for n in range(COUNT)]
+        offsets = self.produce(settings, "plain", 0, records)
+        if acks != "0":
+            assert offsets == list(range(offsets[0], offsets[0] + COUNT)), f"gaps with acks={acks}"
 
-    for number in range(COUNT):
-        producer.produce(
-            topic,
-            key=f"key {number}",
-            value=f"value {number} " * 10,
-            headers=[("number", str(number))],
-            partition=partition,
-            on_delivery=report,
-        )
-        producer.poll(0)
-    left = producer.flush(60)
-    assert left == 0, f"{left} records have no report: {settings}"
-    assert len(delivered) == COUNT, f"{len(delivered)} reports: {settings}"
-    if settings["acks"] != "0":
-        expected = list(range(delivered[0], delivered[0] + COUNT))
-        assert delivered == expected, f"offsets have gaps: {settings}"
+    def check_every_codec(self):
+        """The end of each partition of `spread`."""
+        written = {0: [], 1: [], 2: []}
+        for number, codec in enumerate(CODECS):
+            for idempotence in (False, True):
+                settings = {
+                    "acks": "all",
+                    "compression.type": codec,
+                    "enable.idempotence": idempotence,
+                    "linger.ms": 20,
+                }
+                partition = number % 3
+                records = self.records.all_kinds()
+                offsets = self.produce(settings, "spread", partition, records)
+                here = written[partition]
+                assert offsets == list(range(len(here), len(here) + len(records))), codec
+                here.extend(zip(offsets, records))
+                self.check_reads(partition, here, f"{codec}, idempotence {idempotence}")
+        return written
+
+    def check_reads(self, partition, wanted, what):
+        end = len(wanted)
+        for isolation in ("read_uncommitted", "read_committed"):
+            found = self.consume(partition, 0, end, {"isolation.level": isolation})
+            expect(found, wanted, f"{what}, {isolation}")
+        # In the middle of a batch.
+        for offset in (end - 500, end - 1):
+            expect(self.consume(partition, offset, end - offset), wanted[offset:], what)
+        offset, record = wanted[end - 600]
+        assert self.offset_at(partition, record.timestamp_ms) == offset, what
+        assert self.offset_at(partition, record.timestamp_ms - 1) == offset, what
+        assert self.offset_at(partition, wanted[-1][1].timestamp_ms + 1) == -1, what
+        with_end = self.consumer().get_watermark_offsets
+        assert with_end(TopicPartition("spread", partition), timeout=WAIT_S) == (0, end), what
+        latest = self.list_offset(partition, OffsetSpec.max_timestamp())
+        assert (latest.offset, latest.timestamp) == (end - 1, wanted[-1][1].timestamp_ms), what
+
+    def check_several_partitions(self, written):
+        consumer = self.consumer()
+        consumer.assign([TopicPartition("spread", partition, 0) for partition in written])
+        found = {partition: [] for partition in written}
+        for message in self.messages(consumer, sum(map(len, written.values()))):
+            found[message.partition()].append(as_record(message))
+        for partition, wanted in written.items():
+            expect(found[partition], wanted, f"partition {partition} of several")
+        consumer.close()
+
+    def check_waiting_reader(self):
+        record = self.records.make(b"late", b"comer", [])
+        consumer = self.consumer({"fetch.wait.max.ms": 20_000, "fetch.min.bytes": 1})
+        start = self.offset_of_end("plain")
+        consumer.assign([TopicPartition("plain", 0, start)])
+        assert consumer.poll(2) is None
+        begun = time.monotonic()
+        writer = threading.Thread(target=self.produce, args=({}, "plain", 0, [record]))
+        writer.start()
+        expect([as_record(next(self.messages(consumer, 1)))], [(start, record)], "a waiting reader")
+        assert time.monotonic() - begun < 15, "the reader slept on"
+        writer.join()
+        consumer.close()
+
+    def check_deletion(self):
+        deletion = self.admin.delete_records([TopicPartition("plain", 0, 1500)])
+        (result,) = [future.result(WAIT_S) for future in deletion.values()]
+        assert result.low_watermark == 1500, result.low_watermark
+        low, end = self.consumer().get_watermark_offsets(TopicPartition("plain", 0), timeout=WAIT_S)
+        assert (low, end) == (1500, 3 * COUNT + 1), (low, end)
+        consumer = self.consumer({"auto.offset.reset": "earliest"})
+        consumer.assign([TopicPartition("plain", 0, 3)])
+        first = next(self.messages(consumer, 1))
+        assert first.offset() == 1500, first.offset()
+        consumer.close()
+        consumer = self.consumer({"auto.offset.reset": "error"})
+        consumer.assign([TopicPartition("plain", 0, 3)])
+        error = consumer.poll(WAIT_S).error()
+        assert error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET, error
+        consumer.close()
+        deletion = self.admin.delete_records([TopicPartition("plain", 0, end + 1)])
+        try:
+            [future.result(WAIT_S) for future in deletion.values()]
+            raise AssertionError("deleted beyond the end")
+        except KafkaException as refused:
+            assert refused.args[0].code() == KafkaError.OFFSET_OUT_OF_RANGE, refused
+
+    def check_unknown_partition(self):
+        errors = []
+        producer = Producer({**self.settings, "message.timeout.ms": 5000})
+        report = lambda error, _: errors.append(error)
+        producer.produce("spread", value=b"x", partition=7, on_delivery=report)
+        producer.flush(20)
+        assert [error.code() for error in errors] == [KafkaError._UNKNOWN_PARTITION], errors
+
+    def produce(self, settings, topic, partition, records):
+        """The reported offsets."""
+        delivered = []
+        producer = Producer({**self.settings, **settings})
+
+        def report(error, message):
+            assert error is None, error
+            delivered.append(message.offset())
+
+        for record in records:
+            producer.produce(
+                topic,
+                key=record.key,
+                value=record.value,
+                headers=record.headers,
+                timestamp=record.timestamp_ms,
+                partition=partition,
+                on_delivery=report,
+            )
+            producer.poll(0)
+        left = producer.flush(60)
+        assert left == 0, f"{left} records have no report: {settings}"
+        assert len(delivered) == len(records), f"{len(delivered)} reports: {settings}"
+        return delivered
+
+    def consumer(self, settings={}):
+        # A group id is asked for, and not used: partitions are assigned, nothing is committed.
+        fixed = {"group.id": "none", "enable.auto.commit": False}
+        return Consumer({**self.settings, **fixed, "check.crcs": True, **settings})
+
+    def consume(self, partition, offset, count, settings={}):
+        consumer = self.consumer(settings)
+        consumer.assign([TopicPartition("spread", partition, offset)])
+        found = [as_record(message) for message in self.messages(consumer, count)]
+        consumer.close()
+        return found
+
+    def messages(self, consumer, count):
+        deadline = time.monotonic() + 60
+        while count > 0:
+            assert time.monotonic() < deadline, f"{count} messages are missing"
+            message = consumer.poll(1)
+            if message is None:
+                continue
+            assert message.error() is None, message.error()
+            count -= 1
+            yield message
+
+    def offset_at(self, partition, timestamp_ms):
+        asked = [TopicPartition("spread", partition, timestamp_ms)]
+        (answer,) = self.consumer().offsets_for_times(asked, timeout=WAIT_S)
+        assert answer.error is None, answer.error
+        return answer.offset
+
+    def list_offset(self, partition, spec):
+        asked = {TopicPartition("spread", partition): spec}
+        (answer,) = self.admin.list_offsets(asked).values()
+        return answer.result(WAIT_S)
+
+    def offset_of_end(self, topic):
+        ends = self.consumer().get_watermark_offsets(TopicPartition(topic, 0), timeout=WAIT_S)
+        return ends[1]
 
 
-def check_unknown_partition(common):
-    errors = []
-    producer = Producer({**common, "message.timeout.ms": 5000})
-    producer.produce("spread", value=b"x", partition=7, on_delivery=lambda e, _: errors.append(e))
-    producer.flush(20)
-    assert [error.code() for error in errors] == [KafkaError._UNKNOWN_PARTITION], errors
+def as_record(message):
+    kind, timestamp_ms = message.timestamp()
+    assert kind == 1, f"timestamp of kind {kind}"
+    headers = message.headers() or []
+    return message.offset(), Record(message.key(), message.value(), headers, timestamp_ms)
 
 
 main(sys.argv[1])

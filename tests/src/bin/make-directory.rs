@@ -1,4 +1,4 @@
-//! `make-directory DIR --topic NAME:PARTITIONS ...`: a log directory with empty topics.
+//! `make-directory DIR --topic NAME:PARTITIONS[,KEY=VALUE]... ...`: a log directory with empty topics.
 
 #![forbid(unsafe_code)]
 
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result<(), String> {
-    const USAGE: &str = "usage: make-directory DIR --topic NAME:PARTITIONS ...";
+    const USAGE: &str = "usage: make-directory DIR --topic NAME:PARTITIONS[,KEY=VALUE]... ...";
     let [directory, options @ ..] = arguments else { return Err(USAGE.into()) };
     let mut topics = Vec::new();
     for option in options.chunks(2) {
@@ -27,7 +27,10 @@ fn run(arguments: &[String]) -> Result<(), String> {
         if flag != "--topic" {
             return Err(USAGE.into());
         }
-        topics.push(NewTopic::parse(topic).ok_or(format!("{topic} is not NAME:PARTITIONS"))?);
+        topics.push(
+            NewTopic::parse(topic)
+                .ok_or(format!("{topic} is not NAME:PARTITIONS[,KEY=VALUE]..."))?,
+        );
     }
     make(Path::new(directory), &topics).map_err(|error| format!("{directory}: {error}"))
 }

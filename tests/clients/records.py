@@ -1,0 +1,59 @@
+"""The records that the Python clients write and expect to read back, byte for byte."""
+
+import random
+import time
+from typing import NamedTuple, Optional
+
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+
+# Between the timestamps of two records.
+STEP_MS = 10
+
+
+class Record(NamedTuple):
+    key: Optional[bytes]
+    value: Optional[bytes]
+    headers: list
+    timestamp_ms: int
+
+
+class Records:
+    """Makes records whose timestamps rise from an hour ago."""
+
+    def __init__(self):
+        self.next_ms = int(time.time() * 1000) - 3_600_000
+        self.random = random.Random(5)
+
+    def all_kinds(self):
+        """Null and empty, 1 byte and 900 kB, with headers of every kind; then many small ones."""
+        noise = self.random.randbytes(900_000)
+        text = b"the same line again\n" * 45_000
+        kinds = [
+            (None, None, []),
+            (b"", b"", []),
+            (b"k", None, []),
+            (None, b"v", []),
+            (b"1", b"1", []),
+            (bytes(range(256)), bytes(range(255, -1, -1)), []),
+            (b"noise", noise, []),
+            (b"text", text, [("size", b"900000")]),
+            (None, b"null and empty headers", [("null", None), ("empty", b"")]),
+            (None, b"one name twice", [("same", b"1"), ("other", b"\x00\xff"), ("same", b"2")]),
+            ("ключ".encode(), "значение".encode(), [("имя", "заголовок".encode())]),
+            (None, b"many headers", [(f"header {n}", bytes([n])) for n in range(100)]),
+        ]
+        small = [(b"%d" % n, b"value %d " % n * 10, [("n", b"%d" % n)]) for n in range(1000)]
+        return [self.make(*kind) for kind in kinds + small]
+
+    def make(self, key, value, headers):
+        self.next_ms += STEP_MS
+        return Record(key, value, headers, self.next_ms)
+
+
+def expect(found, wanted, what):
+    """Both are lists of (offset, Record)."""
+    assert len(found) == len(wanted), f"{what}: {len(found)} records of {len(wanted)}"
+    for (offset, record), (wanted_offset, wanted_record) in zip(found, wanted):
+        assert offset == wanted_offset, f"{what}: offset {offset}, not {wanted_offset}"
+        for name, part, wanted_part in zip(Record._fields, record, wanted_record):
+            assert part == wanted_part, f"{what}: {name} of offset {offset} is not what was written"
