@@ -18,6 +18,8 @@ Usage: klamm-bench COMMAND ... [OPTIONS]
 Commands:
   ready         from exec to ready, and memory at rest
   produce       throughput, latency, processor time and memory under load
+  fetch         reading a large partition, from memory and from disk, by one reader and by 16
+  partitions    starts with 1,000 and 10,000 partitions, after a clean stop and a kill; memory, open files
   connections   what 1,000 idle connections cost
   core          the state machines alone, without sockets and disk
   codec         decoding and encoding, API by API
@@ -26,8 +28,9 @@ Commands:
 Options:
   --quick            a small run, under 30 s for `all`
   --rounds N         how often each figure is taken
-  --mib N            MiB sent for each figure of `produce`
+  --mib N            MiB sent for each figure of `produce`, and in the partition of `fetch`
   --only TEXT        only the rows of `produce` whose name holds this
+  --kafka DIR        `fetch` and `partitions` beside Apache Kafka, whose jars are in DIR
   --directory DIR    where log directories are made (default: the system's for temporary files)
   --json FILE        write the figures
   --markdown FILE    write the tables
@@ -43,6 +46,8 @@ pub(crate) enum Command {
     Serve(Broker),
     /// Be the bare loop, with files in a directory.
     Bare(Sync, PathBuf),
+    /// Be the bare loop that sends a partition's files.
+    Send(PathBuf),
 }
 
 /// A broker in a process of its own.
@@ -58,6 +63,8 @@ pub(crate) struct Plan {
     pub(crate) suites: Vec<Suite>,
     pub(crate) effort: Effort,
     pub(crate) only: Option<String>,
+    /// Where the jars of an Apache Kafka are.
+    pub(crate) kafka: Option<PathBuf>,
     pub(crate) directory: PathBuf,
     pub(crate) json: Option<PathBuf>,
     pub(crate) markdown: Option<PathBuf>,
@@ -71,6 +78,12 @@ pub(crate) struct Effort {
     pub(crate) mib: usize,
     /// A figure of `produce` ends after this time, however little was sent.
     pub(crate) produce_ms_max: u64,
+    /// In the partition that `fetch` reads.
+    pub(crate) fetch_mib: usize,
+    /// A figure of `fetch` ends after this time, however little was read.
+    pub(crate) fetch_ms_max: u64,
+    /// How many partitions `partitions` starts with.
+    pub(crate) partitions: &'static [i32],
     /// How long idle connections are watched.
     pub(crate) idle_ms: u64,
     /// How long one figure of `core` and `codec` is taken.
@@ -78,9 +91,26 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    const FULL: Self =
-        Self { rounds: 5, mib: 256, produce_ms_max: 3_000, idle_ms: 2_000, spin_ms: 200 };
-    const QUICK: Self = Self { rounds: 2, mib: 8, produce_ms_max: 150, idle_ms: 500, spin_ms: 20 };
+    const FULL: Self = Self {
+        rounds: 5,
+        mib: 256,
+        produce_ms_max: 3_000,
+        fetch_mib: 2048,
+        fetch_ms_max: 10_000,
+        partitions: &[1_000, 10_000],
+        idle_ms: 2_000,
+        spin_ms: 200,
+    };
+    const QUICK: Self = Self {
+        rounds: 2,
+        mib: 8,
+        produce_ms_max: 150,
+        fetch_mib: 16,
+        fetch_ms_max: 150,
+        partitions: &[100],
+        idle_ms: 500,
+        spin_ms: 20,
+    };
 }
 
 /// A table of figures.
@@ -88,6 +118,8 @@ impl Effort {
 pub(crate) enum Suite {
     Ready,
     Produce,
+    Fetch,
+    Partitions,
     Connections,
     Core,
     Codec,
@@ -96,6 +128,8 @@ pub(crate) enum Suite {
 const SUITES: &[(&str, Suite)] = &[
     ("ready", Suite::Ready),
     ("produce", Suite::Produce),
+    ("fetch", Suite::Fetch),
+    ("partitions", Suite::Partitions),
     ("connections", Suite::Connections),
     ("core", Suite::Core),
     ("codec", Suite::Codec),
@@ -123,6 +157,7 @@ pub(crate) fn read(arguments: Vec<OsString>) -> Result<Command, String> {
     match arguments.first().and_then(|first| first.to_str()) {
         Some("serve") => read_serve(&arguments[1..]),
         Some("bare") => read_bare(&arguments[1..]),
+        Some("send") => read_send(&arguments[1..]),
         _ => read_measure(arguments),
     }
 }
@@ -142,6 +177,11 @@ fn read_bare(arguments: &[OsString]) -> Result<Command, String> {
     Ok(Command::Bare(sync, directory.into()))
 }
 
+fn read_send(arguments: &[OsString]) -> Result<Command, String> {
+    let [directory] = arguments else { return Err("send DIR".into()) };
+    Ok(Command::Send(directory.into()))
+}
+
 fn read_measure(arguments: Vec<OsString>) -> Result<Command, String> {
     let mut arguments = pico_args::Arguments::from_vec(arguments);
     if arguments.contains(["-h", "--help"]) {
@@ -151,12 +191,14 @@ fn read_measure(arguments: Vec<OsString>) -> Result<Command, String> {
     let mut effort = if arguments.contains("--quick") { Effort::QUICK } else { Effort::FULL };
     let rounds = arguments.opt_value_from_str("--rounds").map_err(said)?;
     effort.rounds = rounds.unwrap_or(effort.rounds).max(1);
-    let mib = arguments.opt_value_from_str("--mib").map_err(said)?;
+    let mib: Option<usize> = arguments.opt_value_from_str("--mib").map_err(said)?;
     effort.mib = mib.unwrap_or(effort.mib).max(1);
+    effort.fetch_mib = mib.unwrap_or(effort.fetch_mib).max(1);
     let directory: Option<PathBuf> = arguments.opt_value_from_str("--directory").map_err(said)?;
     let plan = Plan {
         effort,
         only: arguments.opt_value_from_str("--only").map_err(said)?,
+        kafka: arguments.opt_value_from_str("--kafka").map_err(said)?,
         directory: directory.unwrap_or_else(env::temp_dir),
         json: arguments.opt_value_from_str("--json").map_err(said)?,
         markdown: arguments.opt_value_from_str("--markdown").map_err(said)?,

@@ -1,13 +1,17 @@
-//! The bare loop: bytes from a socket into a file, and a few bytes back for each frame. What any
-//! broker has to do at least.
+//! The bare loops: bytes from a socket into a file, and a few bytes back for each frame; or a frame from
+//! a socket, and a piece of a file back. What any broker has to do at least.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
+use rustix::fs::sendfile;
+
 use crate::process::say_ready;
+use crate::reading::PARTITION_BYTES;
+use crate::workload::segments;
 
 /// When the file is synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,16 +40,34 @@ impl Sync {
 const READ_BYTES: usize = 1 << 20;
 const SYNC_BYTES: usize = 4 << 20;
 
-/// Serves each connection with a file of its own in `directory`, until standard input ends.
+/// Writes what each connection brings to a file of its own in `directory`, until standard input ends.
 pub(crate) fn run(sync: Sync, directory: &Path) -> Result<(), String> {
+    let directory = directory.to_owned();
+    listen(move |number, stream| {
+        let file = File::create(directory.join(format!("{number}.log")))?;
+        serve(stream, file, sync)
+    })
+}
+
+/// Sends the segments in `directory` one after the other, a piece for each frame that comes, until
+/// standard input ends. Behind the last byte a piece is empty.
+pub(crate) fn send(directory: &Path) -> Result<(), String> {
+    let files = segments(directory)?;
+    listen(move |_, stream| send_files(stream, &files, PARTITION_BYTES as usize))
+}
+
+/// Serves each connection, with its number, by a thread of its own.
+fn listen<F>(serve: F) -> Result<(), String>
+where
+    F: Fn(usize, TcpStream) -> io::Result<()> + Clone + Send + 'static,
+{
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(said)?;
     let port = listener.local_addr().map_err(said)?.port();
-    let directory = directory.to_owned();
     thread::spawn(move || {
         for (number, stream) in listener.incoming().enumerate() {
-            let file = File::create(directory.join(format!("{number}.log")));
+            let serve = serve.clone();
             thread::spawn(move || {
-                if let Err(error) = file.and_then(|file| serve(stream?, file, sync)) {
+                if let Err(error) = stream.and_then(|stream| serve(number, stream)) {
                     eprintln!("bare loop: {error}");
                 }
             });
@@ -93,6 +115,56 @@ fn serve(mut stream: TcpStream, mut file: File, sync: Sync) -> io::Result<()> {
             unsynced = 0;
         }
     }
+}
+
+fn send_files(mut stream: TcpStream, files: &[PathBuf], piece_bytes: usize) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut request = vec![0; READ_BYTES];
+    let mut frames = Frames::default();
+    let mut files = files.iter().map(File::open);
+    let mut current = None;
+    let mut answered = 0;
+    loop {
+        let count = stream.read(&mut request)?;
+        if count == 0 {
+            return Ok(());
+        }
+        frames.pass(&request[..count]);
+        while answered < frames.ended {
+            answered += 1;
+            let (file, length) = match current.take() {
+                Some(open) => open,
+                None => match files.next() {
+                    Some(file) => measured(file?)?,
+                    None => {
+                        stream.write_all(&0_u32.to_be_bytes())?;
+                        continue;
+                    }
+                },
+            };
+            let piece = length.min(piece_bytes as u64);
+            stream.write_all(&(piece as u32).to_be_bytes())?;
+            send_piece(&stream, &file, piece as usize)?;
+            current = (length > piece).then_some((file, length - piece));
+        }
+    }
+}
+
+/// With its length.
+fn measured(file: File) -> io::Result<(File, u64)> {
+    let length = file.metadata()?.len();
+    Ok((file, length))
+}
+
+/// Sends so many bytes from where the file stands.
+fn send_piece(stream: &TcpStream, file: &File, mut length: usize) -> io::Result<()> {
+    while length > 0 {
+        match sendfile(stream, file, None, length)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            sent => length -= sent,
+        }
+    }
+    Ok(())
 }
 
 /// Counts the frames that have passed whole.

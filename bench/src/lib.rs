@@ -17,10 +17,14 @@ mod codec;
 mod connections;
 mod drivers;
 mod environment;
+mod fetch;
+mod kafka;
 mod load;
 mod machine;
+mod partitions;
 mod process;
 mod produce;
+mod reading;
 mod ready;
 mod report;
 mod samples;
@@ -46,6 +50,7 @@ pub fn run(arguments: Vec<OsString>, allocations: Allocations) -> Result<(), Str
         }
         Command::Serve(broker) => serve::run(&broker),
         Command::Bare(sync, directory) => bare::run(sync, &directory),
+        Command::Send(directory) => bare::send(&directory),
         Command::Measure(plan) => measure(&plan, allocations),
     }
 }
@@ -57,6 +62,8 @@ fn measure(plan: &Plan, allocations: Allocations) -> Result<(), String> {
         let table = match suite {
             Suite::Ready => ready::measure(plan, &scratch.0)?,
             Suite::Produce => produce::measure(plan, &scratch.0)?,
+            Suite::Fetch => fetch::measure(plan, &scratch.0)?,
+            Suite::Partitions => partitions::measure(plan, &scratch.0)?,
             Suite::Connections => connections::measure(plan, &scratch.0)?,
             Suite::Core => machine::measure(plan, &scratch.0, allocations)?,
             Suite::Codec => codec::measure(plan, allocations),

@@ -155,17 +155,52 @@ impl Lane {
     }
 }
 
-/// The batch is appended behind all that this connection has sent before.
-fn check(frame: &Bytes, expected: i32, records: i64) -> Result<(), String> {
+/// Writes `batch` once to each of so many partitions. One that is new may not have its leader yet: it is
+/// tried again.
+pub(crate) fn write_each(port: u16, batch: &Batch, partitions: i32) -> Result<(), String> {
+    /// In one request.
+    const PARTITIONS_MAX: usize = 500;
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(lost)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(lost)?;
+    let until = Instant::now() + PATIENCE;
+    let mut left: VecDeque<i32> = (0..partitions).collect();
+    while !left.is_empty() {
+        let asked = left.drain(..left.len().min(PARTITIONS_MAX));
+        stream.write_all(&batch.frame(asked)).map_err(lost)?;
+        let mut size = [0; 4];
+        stream.read_exact(&mut size).map_err(lost)?;
+        let mut frame = vec![0; u32::from_be_bytes(size) as usize];
+        stream.read_exact(&mut frame).map_err(lost)?;
+        let (_, answer) = read_answer(&frame.into());
+        let answer = answer.ok_or("a Produce is answered by what is none")?;
+        for partition in answer.responses.iter().flat_map(|topic| &topic.partition_responses) {
+            match partition.error_code {
+                ErrorCode::NONE => {}
+                ErrorCode::NOT_LEADER_OR_FOLLOWER if Instant::now() < until => {
+                    left.push_back(partition.index);
+                }
+                _ => return Err(format!("a Produce is answered by {partition:?}")),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_answer(frame: &Bytes) -> (Option<i32>, Option<ProduceResponse>) {
     let api = ApiKey::PRODUCE.api().expect("Produce is served");
     let mut reader = Reader::new(frame);
-    let correlation_id = read_response_header(&mut reader, api, PRODUCE_VERSION);
-    let answer = ProduceResponse::read(&mut reader, PRODUCE_VERSION);
-    let partition = answer.as_ref().ok().and_then(|answer| {
+    let correlation_id = read_response_header(&mut reader, api, PRODUCE_VERSION).ok();
+    (correlation_id, ProduceResponse::read(&mut reader, PRODUCE_VERSION).ok())
+}
+
+/// The batch is appended behind all that this connection has sent before.
+fn check(frame: &Bytes, expected: i32, records: i64) -> Result<(), String> {
+    let (correlation_id, answer) = read_answer(frame);
+    let partition = answer.as_ref().and_then(|answer| {
         let topic = answer.responses.first()?;
         topic.partition_responses.first()
     });
-    let is_right = correlation_id == Ok(expected)
+    let is_right = correlation_id == Some(expected)
         && partition.is_some_and(|partition| {
             partition.error_code == ErrorCode::NONE
                 && partition.base_offset == i64::from(expected) * records

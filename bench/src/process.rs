@@ -1,24 +1,40 @@
-//! A measured process: this binary again, started, watched through /proc, and stopped.
+//! A measured process: this binary again or another broker, started, watched through /proc, and stopped.
 
 use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// Far beyond what a start or an end takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// Between two attempts to connect to another broker.
+const ATTEMPTS_EVERY: Duration = Duration::from_millis(5);
 
 /// A process that listens on a port of the loopback interface; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Served {
     child: Child,
+    stops_by: StopsBy,
     pub(crate) port: u16,
     /// From before exec until it said that it is ready.
     pub(crate) ready: Duration,
+}
+
+/// What ends a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StopsBy {
+    /// The end of its standard input.
+    Input,
+    /// SIGTERM. Java tells of that by its exit code.
+    Signal,
 }
 
 /// What a process has used so far.
@@ -32,6 +48,10 @@ pub(crate) struct Usage {
     pub(crate) rss_bytes: u64,
     /// At most so far.
     pub(crate) rss_peak_bytes: u64,
+    /// That its reads have brought from a disk.
+    pub(crate) disk_bytes: u64,
+    /// Descriptors that are open now.
+    pub(crate) descriptors: usize,
 }
 
 impl Usage {
@@ -40,6 +60,7 @@ impl Usage {
         Self {
             cpu: self.cpu.saturating_sub(before.cpu),
             switches: self.switches.saturating_sub(before.switches),
+            disk_bytes: self.disk_bytes.saturating_sub(before.disk_bytes),
             ..self
         }
     }
@@ -66,7 +87,7 @@ impl Served {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("this program again: {error}"))?;
-        let mut served = Self { child, port: 0, ready: Duration::ZERO };
+        let mut served = Self { child, stops_by: StopsBy::Input, port: 0, ready: Duration::ZERO };
         let stdout = served.child.stdout.take().ok_or("no standard output")?;
         let (sender, heard) = channel();
         thread::spawn(move || {
@@ -85,19 +106,51 @@ impl Served {
         Ok(served)
     }
 
+    /// Starts another broker and waits until it can be connected to.
+    pub(crate) fn start_other(command: &mut Command, port: u16) -> Result<Self, String> {
+        let begun = Instant::now();
+        let child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
+        let mut served = Self { child, stops_by: StopsBy::Signal, port, ready: Duration::ZERO };
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if let Some(status) = served.ended()? {
+                return Err(format!("{command:?}: {status}"));
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("{command:?} is not ready in {PATIENCE:?}"));
+            }
+            thread::sleep(ATTEMPTS_EVERY);
+        }
+        served.ready = begun.elapsed();
+        Ok(served)
+    }
+
     /// Asks it to end; gives how long that took.
     pub(crate) fn stop(mut self) -> Result<Duration, String> {
         let begun = Instant::now();
         drop(self.child.stdin.take());
+        if self.stops_by == StopsBy::Signal {
+            kill_process(Pid::from_child(&self.child), Signal::TERM)
+                .map_err(|error| format!("a signal: {error}"))?;
+        }
         while begun.elapsed() < PATIENCE {
-            let ended = self.child.try_wait().map_err(|error| format!("a process: {error}"))?;
-            match ended {
-                Some(status) if status.success() => return Ok(begun.elapsed()),
+            match self.ended()? {
+                Some(status) if status.success() || self.stops_by == StopsBy::Signal => {
+                    return Ok(begun.elapsed());
+                }
                 Some(status) => return Err(format!("the measured process: {status}")),
                 None => thread::sleep(Duration::from_micros(500)),
             }
         }
         Err(format!("the measured process does not end in {PATIENCE:?}"))
+    }
+
+    /// Ends it without a word, as a crash does.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+
+    fn ended(&mut self) -> Result<Option<ExitStatus>, String> {
+        self.child.try_wait().map_err(|error| format!("a process: {error}"))
     }
 
     /// What it has used. Take it while the threads that matter live.
@@ -107,6 +160,8 @@ impl Served {
         let mut usage = Usage {
             rss_bytes: field(&status, "VmRSS:") << 10,
             rss_peak_bytes: field(&status, "VmHWM:") << 10,
+            disk_bytes: field(&read(&format!("{process}/io"))?, "read_bytes:"),
+            descriptors: count(&format!("{process}/fd"))?,
             ..Usage::default()
         };
         let tasks = format!("{process}/task");
@@ -131,6 +186,11 @@ impl Drop for Served {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+fn count(directory: &str) -> Result<usize, String> {
+    let entries = fs::read_dir(directory).map_err(|error| format!("{directory}: {error}"))?;
+    Ok(entries.count())
 }
 
 fn read(path: &str) -> Result<String, String> {

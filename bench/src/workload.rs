@@ -1,6 +1,7 @@
 //! What clients send: batches, and the frames around them.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
@@ -88,6 +89,20 @@ pub(crate) fn number(frame: &mut [u8], correlation_id: i32) {
 pub(crate) fn make_directory(path: &Path, partitions: i32) -> Result<(), String> {
     make(path, &[NewTopic::new(TOPIC, partitions)])
         .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The log files of a partition's directory, in the order of their offsets.
+pub(crate) fn segments(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let said = |error: std::io::Error| format!("{}: {error}", directory.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(said)? {
+        let path = entry.map_err(said)?.path();
+        if path.extension().is_some_and(|extension| extension == "log") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// The wall clock.

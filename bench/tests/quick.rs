@@ -48,3 +48,15 @@ fn every_subject_is_measured() {
     );
     assert!(produce.iter().all(|row| row["MB/s"]["median"].as_f64() > Some(0.0)));
 }
+
+#[test]
+fn reading_and_many_partitions_are_measured() {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-fetch");
+    fs::create_dir_all(&directory).expect("a directory");
+    let figures = run(&["fetch", "partitions"], &directory);
+    let rows = |at: usize| figures["tables"][at]["rows"].as_array().expect("rows").clone();
+    let (fetch, partitions) = (rows(0), rows(1));
+    assert_eq!((fetch.len(), partitions.len()), (12, 8));
+    assert!(fetch.iter().all(|row| row["MB/s"]["median"].as_f64() > Some(0.0)));
+    assert!(partitions.iter().all(|row| row["open files"]["median"].as_f64() > Some(0.0)));
+}

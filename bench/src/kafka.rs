@@ -1,0 +1,124 @@
+//! Apache Kafka beside us: a node of its own, from a folder of its jars.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::process::Served;
+use crate::workload::TOPIC;
+
+/// Heap and collector as Kafka's own start script sets them.
+const FLAGS: &[&str] = &[
+    "-Xms1G",
+    "-Xmx1G",
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+];
+
+/// A topic is created before its partitions have their leaders.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// A formatted directory, and how it is served.
+pub(crate) struct Kafka {
+    jars: PathBuf,
+    directory: PathBuf,
+    port: u16,
+}
+
+impl Kafka {
+    /// Formats `directory/logs`; `directory` must not be there.
+    pub(crate) fn format(jars: &Path, directory: &Path) -> Result<Self, String> {
+        fs::create_dir(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+        let (port, quorum_port) = (free_port()?, free_port()?);
+        let kafka = Self { jars: jars.to_owned(), directory: directory.to_owned(), port };
+        let properties = properties(port, quorum_port, &kafka.logs());
+        fs::write(kafka.properties(), properties).map_err(|error| error.to_string())?;
+        let format = ["format", "--standalone", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c"];
+        let mut arguments: Vec<OsString> = format.map(Into::into).to_vec();
+        arguments.push(kafka.properties().into());
+        kafka.tool("kafka.tools.StorageTool", &arguments)?;
+        Ok(kafka)
+    }
+
+    /// Starts it.
+    pub(crate) fn start(&self) -> Result<Served, String> {
+        let output = File::create(self.directory.join("output")).map_err(|e| e.to_string())?;
+        let errors = output.try_clone().map_err(|error| error.to_string())?;
+        let mut command = self.java();
+        command.args(FLAGS).arg("kafka.Kafka").arg(self.properties());
+        Served::start_other(command.stdin(Stdio::null()).stdout(output).stderr(errors), self.port)
+    }
+
+    /// Creates [`TOPIC`], while it serves.
+    pub(crate) fn create_topic(&self, partitions: i32) -> Result<(), String> {
+        let server = format!("127.0.0.1:{}", self.port);
+        let partitions = partitions.to_string();
+        let arguments = [
+            "--bootstrap-server",
+            &server,
+            "--create",
+            "--topic",
+            TOPIC,
+            "--partitions",
+            &partitions,
+        ];
+        self.tool("org.apache.kafka.tools.TopicCommand", &arguments.map(Into::into))?;
+        thread::sleep(SETTLE);
+        Ok(())
+    }
+
+    /// Where the partitions lie.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.directory.join("logs")
+    }
+
+    fn properties(&self) -> PathBuf {
+        self.directory.join("server.properties")
+    }
+
+    fn java(&self) -> Command {
+        let mut command = Command::new("java");
+        command.arg("-cp").arg(self.jars.join("*"));
+        command
+    }
+
+    fn tool(&self, class: &str, arguments: &[OsString]) -> Result<(), String> {
+        let mut command = self.java();
+        command.arg(class).args(arguments);
+        let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+}
+
+fn properties(port: u16, quorum_port: u16, logs: &Path) -> String {
+    format!(
+        "process.roles=broker,controller\n\
+         node.id=1\n\
+         controller.quorum.bootstrap.servers=127.0.0.1:{quorum_port}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{quorum_port}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{quorum_port}\n\
+         inter.broker.listener.name=PLAINTEXT\n\
+         controller.listener.names=CONTROLLER\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+         log.dirs={}\n\
+         offsets.topic.replication.factor=1\n",
+        logs.display()
+    )
+}
+
+/// One that nobody listens on now.
+fn free_port() -> Result<u16, String> {
+    let said = |error: std::io::Error| error.to_string();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(said)?;
+    Ok(listener.local_addr().map_err(said)?.port())
+}
