@@ -13,7 +13,7 @@ use crate::drivers::{DRIVERS, Driver};
 use crate::kafka::Kafka;
 use crate::load::{Answers, Bounds, Lanes, Load};
 use crate::process::{Served, Usage};
-use crate::reading::{Got, PARTITION_BYTES, Source, read};
+use crate::reading::{Got, PARTITION_BYTES, Readers, Source};
 use crate::report::{Cell, Table};
 use crate::workload::{Batch, TOPIC, make_directory, segments};
 
@@ -144,20 +144,20 @@ impl Bench {
             Subject::Klamm(driver) => serve(driver, Durability::Durable, &self.klamm)?,
             Subject::Kafka(kafka) => kafka.start()?,
         };
-        let read = |readers| {
-            read(served.port, subject.source(), readers, self.end_offset, self.time)
-                .map_err(|error| format!("{}: {error}", subject.name()))
-        };
+        let connect = |readers| Readers::connect(served.port, subject.source(), readers);
+        // Where code is compiled late and memory touched late, it is done behind this.
         warm(&partition)?;
-        // Code is compiled and memory is touched by now, where that is done late.
-        read(1)?;
+        connect(1)?.run(self.end_offset, self.time)?;
         for (case, (_, place, readers)) in CASES.iter().enumerate() {
             match place {
                 Place::Memory => warm(&partition)?,
                 Place::Disk => cool(&partition)?,
             }
+            // They stay connected: a thread that has ended tells no processor time.
+            let mut readers = connect(*readers)?;
             let before = served.usage()?;
-            let got = read(*readers)?;
+            let got = readers.run(self.end_offset, self.time);
+            let got = got.map_err(|error| format!("{}: {error}", subject.name()))?;
             found(case, figures(&got, served.usage()?.since(before)));
         }
         served.stop()?;

@@ -43,28 +43,31 @@ pub(crate) struct Got {
     pub(crate) elapsed: Duration,
 }
 
-/// Reads partition 0 from its begin with so many readers at once, each on a connection of its own and up
-/// to `end_offset` or until `time` is over.
-pub(crate) fn read(
-    port: u16,
-    source: Source,
-    readers: usize,
-    end_offset: i64,
-    time: Duration,
-) -> Result<Got, String> {
-    let lanes: Vec<Lane> =
-        (0..readers).map(|_| Lane::connect(port, source)).collect::<Result<_, _>>()?;
-    let begun = Instant::now();
-    let results: Vec<Result<u64, String>> = thread::scope(|scope| {
-        let threads: Vec<_> = lanes
-            .into_iter()
-            .map(|lane| scope.spawn(move || lane.run(end_offset, begun + time)))
-            .collect();
-        threads.into_iter().map(|thread| thread.join().expect("a reader does not panic")).collect()
-    });
-    let elapsed = begun.elapsed();
-    let bytes = results.into_iter().sum::<Result<u64, String>>()?;
-    Ok(Got { bytes, elapsed })
+/// Readers of partition 0, each on a connection of its own.
+pub(crate) struct Readers(Vec<Lane>);
+
+impl Readers {
+    /// Connects them.
+    pub(crate) fn connect(port: u16, source: Source, count: usize) -> Result<Self, String> {
+        (0..count).map(|_| Lane::connect(port, source)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Each reads from the begin up to `end_offset`, or until `time` is over. Of the bare loop, once.
+    pub(crate) fn run(&mut self, end_offset: i64, time: Duration) -> Result<Got, String> {
+        let begun = Instant::now();
+        let results: Vec<Result<u64, String>> = thread::scope(|scope| {
+            let lanes = self.0.iter_mut();
+            let threads: Vec<_> =
+                lanes.map(|lane| scope.spawn(move || lane.run(end_offset, begun + time))).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("a reader does not panic"))
+                .collect()
+        });
+        let elapsed = begun.elapsed();
+        let bytes = results.into_iter().sum::<Result<u64, String>>()?;
+        Ok(Got { bytes, elapsed })
+    }
 }
 
 struct Lane {
@@ -82,7 +85,7 @@ impl Lane {
         Ok(Self { stream, source, buffer: BytesMut::new() })
     }
 
-    fn run(mut self, end_offset: i64, until: Instant) -> Result<u64, String> {
+    fn run(&mut self, end_offset: i64, until: Instant) -> Result<u64, String> {
         let mut bytes = 0;
         let mut offset = 0;
         while offset < end_offset && Instant::now() < until {
