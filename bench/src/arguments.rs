@@ -30,6 +30,7 @@ Options:
   --rounds N         how often each figure is taken
   --mib N            MiB sent for each figure of `produce`, and in the partition of `fetch`
   --only TEXT        only the rows of `produce` whose name holds this
+  --partitions N     only this number of them in `partitions`
   --kafka DIR        `fetch` and `partitions` beside Apache Kafka, whose jars are in DIR
   --directory DIR    where log directories are made (default: the system's for temporary files)
   --json FILE        write the figures
@@ -63,6 +64,8 @@ pub(crate) struct Plan {
     pub(crate) suites: Vec<Suite>,
     pub(crate) effort: Effort,
     pub(crate) only: Option<String>,
+    /// How many partitions `partitions` starts with.
+    pub(crate) partitions: Vec<i32>,
     /// Where the jars of an Apache Kafka are.
     pub(crate) kafka: Option<PathBuf>,
     pub(crate) directory: PathBuf,
@@ -82,8 +85,6 @@ pub(crate) struct Effort {
     pub(crate) fetch_mib: usize,
     /// A figure of `fetch` ends after this time, however little was read.
     pub(crate) fetch_ms_max: u64,
-    /// How many partitions `partitions` starts with.
-    pub(crate) partitions: &'static [i32],
     /// How long idle connections are watched.
     pub(crate) idle_ms: u64,
     /// How long one figure of `core` and `codec` is taken.
@@ -97,7 +98,6 @@ impl Effort {
         produce_ms_max: 3_000,
         fetch_mib: 2048,
         fetch_ms_max: 10_000,
-        partitions: &[1_000, 10_000],
         idle_ms: 2_000,
         spin_ms: 200,
     };
@@ -107,7 +107,6 @@ impl Effort {
         produce_ms_max: 150,
         fetch_mib: 16,
         fetch_ms_max: 150,
-        partitions: &[100],
         idle_ms: 500,
         spin_ms: 20,
     };
@@ -188,7 +187,14 @@ fn read_measure(arguments: Vec<OsString>) -> Result<Command, String> {
         return Ok(Command::Help);
     }
     let said = |error: pico_args::Error| error.to_string();
-    let mut effort = if arguments.contains("--quick") { Effort::QUICK } else { Effort::FULL };
+    let (mut effort, mut partitions) = if arguments.contains("--quick") {
+        (Effort::QUICK, vec![100])
+    } else {
+        (Effort::FULL, vec![1_000, 10_000])
+    };
+    if let Some(only) = arguments.opt_value_from_str("--partitions").map_err(said)? {
+        partitions = vec![only];
+    }
     let rounds = arguments.opt_value_from_str("--rounds").map_err(said)?;
     effort.rounds = rounds.unwrap_or(effort.rounds).max(1);
     let mib: Option<usize> = arguments.opt_value_from_str("--mib").map_err(said)?;
@@ -197,6 +203,7 @@ fn read_measure(arguments: Vec<OsString>) -> Result<Command, String> {
     let directory: Option<PathBuf> = arguments.opt_value_from_str("--directory").map_err(said)?;
     let plan = Plan {
         effort,
+        partitions,
         only: arguments.opt_value_from_str("--only").map_err(said)?,
         kafka: arguments.opt_value_from_str("--kafka").map_err(said)?,
         directory: directory.unwrap_or_else(env::temp_dir),

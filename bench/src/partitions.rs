@@ -82,7 +82,7 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
     for subject in subjects {
         // The empty one first: the others are compared with it.
         let mut empty_kib = 0.0;
-        for partitions in [0].iter().chain(plan.effort.partitions).copied() {
+        for partitions in [0].iter().chain(&plan.partitions).copied() {
             let directory = scratch.join(format!("partitions-{}-{partitions}", subject.name()));
             let starts = take(&subject.prepare(&directory, partitions)?, plan.effort.rounds)?;
             if partitions == 0 {
@@ -165,7 +165,7 @@ impl Subject<'_> {
             }
             Self::Kafka(jars) => Node::Kafka(Kafka::format(jars, directory)?),
         };
-        let served = node.start()?;
+        let served = node.start_with(Durability::PageCache)?;
         if partitions > 0 {
             if let Node::Kafka(kafka) = &node {
                 kafka.create_topic(partitions)?;
@@ -181,9 +181,13 @@ impl Subject<'_> {
 
 impl Node {
     fn start(&self) -> Result<Served, String> {
+        self.start_with(Durability::Durable)
+    }
+
+    fn start_with(&self, durability: Durability) -> Result<Served, String> {
         match self {
             Self::Klamm(driver, directory) => {
-                let (durability, directory) = (Durability::Durable, directory.clone());
+                let directory = directory.clone();
                 Served::start(&Broker { driver, durability, directory }.arguments())
             }
             Self::Kafka(kafka) => kafka.start(),
