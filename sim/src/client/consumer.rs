@@ -94,7 +94,7 @@ const TOPIC_IDS_VERSION: i16 = 13;
 const FETCH_VERSION: u64 = 18;
 
 /// How long a fetch waits when faults have ended and records are still to come.
-const LONG_POLL_MS: i32 = 20_000;
+const LONG_POLL_MS: i32 = 60_000;
 
 /// OFFSET_OUT_OF_RANGE.
 const OUT_OF_RANGE: i16 = 1;

@@ -216,6 +216,12 @@ impl World {
         self
     }
 
+    /// Gives the broker other settings than the run's options say.
+    pub fn with_config(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
     /// Prints each event and what the broker has to say.
     pub fn with_trace(mut self) -> Self {
         self.trace = true;

@@ -1,6 +1,11 @@
 //! Brokers that break a promise on purpose: the negative controls, which the checkers must catch.
 //!
-//! Each is an honest broker behind a layer that lies to it, or about it.
+//! Each is an honest broker behind a layer that lies to it, or about it. A retention that deletes
+//! beyond its bound is one that was given another bound:
+//! [`World::with_config`](crate::world::World::with_config).
+
+mod answers;
+mod files;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +16,25 @@ use klamm_core::request::{Response, ResponseBody};
 
 use crate::layer::{Carry, Layer};
 use crate::reader::crc32c;
+pub use answers::{
+    AnswersDuplicatesEarly, ForgetsInSession, LeaksSessions, LowersHighWatermark, ReusesOffsets,
+    WakesNobody,
+};
+pub use files::{
+    ForgetsLogStarts, ForgetsSequences, ServesUnsynced, TrustsTornIndex, UnlinksAtOnce,
+};
+
+/// What an effect writes to logs, batch by batch.
+fn writes_of_logs(effect: &Effect) -> Vec<Vec<u8>> {
+    let Effect::Operations(operations) = effect else { return Vec::new() };
+    let written = operations.iter().filter_map(|operation| match operation {
+        Operation::Write { file, data, .. } => {
+            file.path.name().strip_suffix(".log").map(|_| data.concat())
+        }
+        _ => None,
+    });
+    written.collect()
+}
 
 /// Answers before the sync: every sync of logs is told as done, and none is. The metadata log is
 /// spared: a start that misses its own records would end the run before an answer is missed.

@@ -1,0 +1,188 @@
+//! Brokers that deal wrongly with the files of segments, and with the small files beside them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use klamm_core::api::fetch::Records;
+use klamm_core::effect::{Completion, Effect, Operation, OperationResult, Path};
+use klamm_core::ids::{ConnectionId, EffectId, JobId};
+use klamm_core::request::{Response, ResponseBody};
+
+use crate::layer::{Carry, Layer};
+use crate::reader::crc32c;
+
+/// What was written to logs: by path, the length of each batch by its position.
+#[derive(Debug, Default)]
+struct Written(BTreeMap<Path, BTreeMap<u64, u64>>);
+
+impl Written {
+    fn note(&mut self, effect: &Effect) {
+        let Effect::Operations(operations) = effect else { return };
+        for operation in operations {
+            if let Operation::Write { file, position, data } = operation
+                && file.path.name().strip_suffix(".log").is_some()
+            {
+                let length = data.iter().map(|piece| piece.len() as u64).sum();
+                self.0.entry(file.path.clone()).or_default().insert(*position, length);
+            }
+        }
+    }
+
+    fn end(&self, path: &Path) -> u64 {
+        let last = self.0.get(path).and_then(|batches| batches.last_key_value());
+        last.map_or(0, |(position, length)| position + length)
+    }
+}
+
+fn ranges(response: &mut Response) -> impl Iterator<Item = &mut klamm_core::effect::FileRange> {
+    let fetched = match &mut response.body {
+        ResponseBody::Fetch(fetched) => Some(fetched),
+        _ => None,
+    };
+    let topics = fetched.into_iter().flat_map(|fetched| &mut fetched.responses);
+    let partitions = topics.flat_map(|topic| &mut topic.partitions);
+    partitions.filter_map(|data| match &mut data.records {
+        Records::File(range) if range.length > 0 => Some(range),
+        _ => None,
+    })
+}
+
+/// Believes an index that is torn: now and then what it serves begins at the place of the next
+/// batch.
+#[derive(Debug, Default)]
+pub struct TrustsTornIndex {
+    written: Written,
+    ranges: u64,
+}
+
+impl Layer for TrustsTornIndex {
+    fn effect(&mut self, _: EffectId, effect: &mut Effect) -> Carry {
+        self.written.note(effect);
+        Carry::Honestly
+    }
+
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        for range in ranges(&mut response) {
+            let batches = self.written.0.get(&range.file.path);
+            let first = batches.and_then(|batches| batches.get(&range.position)).copied();
+            let Some(first) = first.filter(|first| *first < range.length) else { continue };
+            self.ranges += 1;
+            if self.ranges.is_multiple_of(3) {
+                range.position += first;
+                range.length -= first;
+            }
+        }
+        vec![(to, response)]
+    }
+}
+
+/// Serves what is written and not yet synced.
+#[derive(Debug, Default)]
+pub struct ServesUnsynced {
+    written: Written,
+}
+
+impl Layer for ServesUnsynced {
+    fn completion(&mut self, _: EffectId, effect: &Effect, completion: &mut Completion) {
+        if matches!(completion, Completion::Done(_)) {
+            self.written.note(effect);
+        }
+    }
+
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        for range in ranges(&mut response) {
+            let end = self.written.end(&range.file.path);
+            range.length = range.length.max(end.saturating_sub(range.position));
+        }
+        vec![(to, response)]
+    }
+}
+
+/// Unlinks a segment as soon as it is renamed, whoever still reads it.
+#[derive(Debug, Default)]
+pub struct UnlinksAtOnce;
+
+impl Layer for UnlinksAtOnce {
+    fn effect(&mut self, id: EffectId, effect: &mut Effect) -> Carry {
+        let Effect::Operations(operations) = effect else { return Carry::Honestly };
+        let is_deleted = |path: &Path| path.name().strip_suffix(".log.deleted").is_some();
+        let unlinks = |operation: &Operation| match operation {
+            Operation::Unlink(path) => is_deleted(path),
+            _ => false,
+        };
+        if id.owner != JobId::BROKER {
+            return Carry::Honestly;
+        }
+        operations.retain(|operation| !unlinks(operation));
+        let renamed = operations.iter().filter_map(|operation| match operation {
+            Operation::Rename { to, .. } if is_deleted(to) => Some(Operation::Unlink(to.clone())),
+            _ => None,
+        });
+        let unlinked: Vec<Operation> = renamed.collect();
+        operations.extend(unlinked);
+        Carry::Honestly
+    }
+
+    fn completion(&mut self, _: EffectId, _: &Effect, _: &mut Completion) {}
+}
+
+/// Forgets where logs start: the checkpoint of it is told as written, and never is.
+#[derive(Debug, Default)]
+pub struct ForgetsLogStarts;
+
+impl Layer for ForgetsLogStarts {
+    fn effect(&mut self, id: EffectId, effect: &mut Effect) -> Carry {
+        let Effect::Operations(operations) = effect else { return Carry::Honestly };
+        let is_of_start = |operation: &Operation| match operation {
+            Operation::Rename { to, .. } => to.name() == "log-start-offset-checkpoint",
+            _ => false,
+        };
+        match id.owner == JobId::BROKER && operations.iter().any(is_of_start) {
+            true => Carry::Never,
+            false => Carry::Honestly,
+        }
+    }
+}
+
+/// Forgets the sequences of producers in a start: the snapshots that it reads are empty.
+#[derive(Debug, Default)]
+pub struct ForgetsSequences;
+
+impl Layer for ForgetsSequences {
+    fn completion(&mut self, _: EffectId, effect: &Effect, completion: &mut Completion) {
+        let (Effect::Operations(operations), Completion::Done(results)) = (effect, completion)
+        else {
+            return;
+        };
+        for (operation, result) in operations.iter().zip(results) {
+            match (operation, result) {
+                (Operation::Open(file), OperationResult::Opened(length))
+                    if file.path.name().ends_with(".snapshot") =>
+                {
+                    *length = empty_snapshot().len() as u64;
+                }
+                (Operation::Read { file, .. }, OperationResult::Read(bytes))
+                    if file.path.name().ends_with(".snapshot") =>
+                {
+                    *bytes = empty_snapshot();
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Kafka's snapshot of no producers: version 1, CRC of what follows, no entries.
+fn empty_snapshot() -> Bytes {
+    let entries = 0_i32.to_be_bytes();
+    let crc = crc32c(&entries).to_be_bytes();
+    [&1_i16.to_be_bytes()[..], &crc, &entries].concat().into()
+}
