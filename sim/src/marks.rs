@@ -27,6 +27,8 @@ pub enum Group {
     Answer,
     /// What else clients were told, by question.
     Told,
+    /// Where a bit has flipped at rest.
+    Rot,
     /// Records in the logs at the end of a run.
     Stored,
     /// Everything else.
@@ -45,6 +47,7 @@ impl Group {
             Self::Event => "events",
             Self::Answer => "answers",
             Self::Told => "told",
+            Self::Rot => "rot",
             Self::Stored => "stored",
             Self::Other => "other",
         }

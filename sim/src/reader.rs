@@ -242,6 +242,14 @@ pub fn batches_of(content: &[u8]) -> Vec<std::ops::Range<usize>> {
     batches
 }
 
+/// The offset of a batch's last record, as its header has it.
+pub fn last_offset(batch: &[u8]) -> i64 {
+    if batch.len() < HEADER_BYTES {
+        return -1;
+    }
+    i64::from_be_bytes(array(batch, 0)) + i64::from(i32::from_be_bytes(array(batch, 23)))
+}
+
 /// The latest timestamp of a batch, as its header has it, in milliseconds since the epoch.
 pub fn latest_timestamp(batch: &[u8]) -> i64 {
     if batch.len() < HEADER_BYTES { -1 } else { i64::from_be_bytes(array(batch, 35)) }

@@ -146,7 +146,7 @@ fn produce(
             history: &mut history,
             now_micros: 0,
             wall_ms: 1_700_000_000_000,
-            excused: None,
+            excused: &[],
             is_quiet: false,
         };
         if let Some((frame, _)) = client.send(&mut around) {

@@ -16,6 +16,7 @@ use super::{Answer, Caller, Outgoing, Pending, Surroundings, per_mille};
 use crate::decisions::Purpose;
 use crate::history::{Entry, Fetched, Question, QuestionId, SeenRecord, Told, TopicPartition};
 use crate::reader::read_fetched;
+use crate::world::Excuse;
 
 /// A client that reads.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ enum Position {
     /// To be looked up by timestamp.
     Unknown(i64),
     At(i64),
-    /// The medium has damaged it there.
+    /// The medium has damaged it there, and perhaps beyond.
     Damaged,
 }
 
@@ -352,7 +353,7 @@ impl Consumer {
         let at_end = |(target, position): (&TopicPartition, &Position)| match position {
             Position::At(offset) => self.ends.get(target).is_some_and(|end| offset >= end),
             Position::Damaged => true,
-            Position::Unknown(_) => around.excused == Some(target),
+            Position::Unknown(_) => around.excuse(target).is_some(),
         };
         self.is_caught_up = pending.was_quiet && self.positions.iter().all(at_end);
         Ok(())
@@ -383,24 +384,24 @@ impl Consumer {
         data: &PartitionData,
         around: &Surroundings<'_>,
     ) -> Result<Option<Told>, String> {
-        let is_excused = around.excused == Some(target);
+        let excuse = around.excuse(target);
         let error = data.error_code.0;
         if error != 0 {
             if error == OUT_OF_RANGE {
                 self.positions.insert(target.clone(), Position::Unknown(EARLIEST));
-            } else if is_excused {
-                self.positions.insert(target.clone(), Position::Damaged);
+            } else if let Some(excuse) = excuse {
+                self.step_over(excuse);
             }
             return Ok(Some(Told::Error(error)));
         }
         let records = match records_of(data).map(read_fetched) {
             None => Vec::new(),
             Some(Ok(log)) => log.records.iter().map(SeenRecord::from).collect(),
-            Some(Err(_)) if is_excused => {
-                self.positions.insert(target.clone(), Position::Damaged);
+            Some(Err(what)) => {
+                let excuse = excuse.ok_or(format!("{target}: {what}"))?;
+                self.step_over(excuse);
                 return Ok(None);
             }
-            Some(Err(what)) => return Err(format!("{target}: {what}")),
         };
         check_aborted(self.habits, data).map_err(|what| format!("{target}: {what}"))?;
         Ok(Some(Told::Fetched(Fetched {
@@ -410,6 +411,17 @@ impl Consumer {
             records,
             ..Fetched::default()
         })))
+    }
+
+    /// What lies behind the damage is read, if it can be.
+    fn step_over(&mut self, excuse: &Excuse) {
+        let Excuse { target, last_offset } = excuse;
+        let is_before = match self.positions.get(target) {
+            Some(Position::At(offset)) => offset <= last_offset,
+            _ => false,
+        };
+        let position = if is_before { Position::At(last_offset + 1) } else { Position::Damaged };
+        self.positions.insert(target.clone(), position);
     }
 
     fn advance(&mut self, target: &TopicPartition, from: i64, fetched: &Fetched) {

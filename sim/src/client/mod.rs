@@ -23,6 +23,7 @@ use crate::checker::TopicFormat;
 use crate::decisions::{Decisions, Purpose};
 use crate::history::{Entry, History, Question, QuestionId, TopicPartition};
 use crate::options::Options;
+use crate::world::Excuse;
 pub use consumer::Consumer;
 pub use inquirer::Inquirer;
 pub use producer::Producer;
@@ -152,8 +153,8 @@ pub struct Surroundings<'a> {
     pub now_micros: u64,
     /// Milliseconds since the epoch.
     pub wall_ms: i64,
-    /// A partition that need not be served.
-    pub excused: Option<&'a TopicPartition>,
+    /// Partitions that need not be served whole.
+    pub excused: &'a [Excuse],
     /// Nobody will append any more.
     pub is_quiet: bool,
 }
@@ -164,6 +165,11 @@ impl Surroundings<'_> {
         let target = target.clone();
         self.history.push(self.now_micros, Entry::Asked { question, target, what });
         question
+    }
+
+    /// Why a partition need not be served whole.
+    fn excuse(&self, target: &TopicPartition) -> Option<&Excuse> {
+        self.excused.iter().find(|excuse| excuse.target == *target)
     }
 
     fn give_up(&mut self, question: QuestionId) {

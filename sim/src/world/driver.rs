@@ -274,7 +274,7 @@ impl World {
         self.marks.event(event);
         match event {
             CoreEvent::PartitionOffline { partition, reason } => {
-                self.offline.push(partition.clone());
+                self.offline.insert(partition.clone(), reason.clone());
                 let disk_failed = self.process.as_ref().is_some_and(|process| process.disk_failed);
                 if !disk_failed && !self.is_rotten(partition) {
                     self.fail(format!(

@@ -20,6 +20,7 @@ mod retention;
 mod rot;
 mod seat;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -47,6 +48,7 @@ use crate::setup::Installation;
 use event::Event;
 use phases::RunPhase;
 use process::{Phase, Process};
+pub use rot::Excuse;
 use rot::Rotten;
 
 /// Everything in one run.
@@ -69,8 +71,8 @@ pub struct World {
     topics: Vec<KnownTopic>,
     compression: Arc<dyn Compression>,
     process: Option<Process>,
-    /// Partitions that this life of the broker does not serve.
-    offline: Vec<String>,
+    /// Partitions that this life of the broker does not serve, and why.
+    offline: BTreeMap<String, String>,
     /// A bit is to flip at the next stop in good order.
     rot_wanted: bool,
     rotten: Option<Rotten>,
@@ -192,7 +194,7 @@ impl World {
             observed: 0,
             layer: Box::new(Honest),
             process: None,
-            offline: Vec::new(),
+            offline: BTreeMap::new(),
             rot_wanted: false,
             rotten: None,
             strikes_done: 0,
@@ -380,7 +382,7 @@ impl World {
             history: &mut self.history,
             now_micros: self.queue.now_micros(),
             wall_ms,
-            excused: self.rotten.as_ref().map(|rotten| &rotten.target),
+            excused: self.rotten.as_ref().map_or(&[], |rotten| &rotten.excused),
             is_quiet,
         };
         act(&mut self.clients[number], &mut around)
@@ -395,8 +397,9 @@ impl World {
                 if self.process.is_none() && matches!(self.phase, RunPhase::Closing { .. }) {
                     self.marks.stored(&logs);
                 }
-                let offline = &self.offline;
-                self.checker.check(&logs, |target| !offline.contains(&target.to_string()));
+                let mut out: BTreeSet<String> = self.offline.keys().cloned().collect();
+                out.extend(self.excused().iter().map(|excuse| excuse.target.to_string()));
+                self.checker.check(&logs, |target| !out.contains(&target.to_string()));
             }
             Err(twice) => self.fail(twice),
         }
