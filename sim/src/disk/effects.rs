@@ -5,7 +5,7 @@ use klamm_core::effect::{
     Completion, Effect, Entry, EntryKind, FileRef, IoError, IoErrorKind, Operation,
     OperationResult, Path,
 };
-use klamm_core::ids::EffectId;
+use klamm_core::ids::{EffectId, FileId};
 
 use super::file::Snapshot;
 use super::tree::{Node, NodeId, TreeError};
@@ -102,17 +102,31 @@ impl OpenEffect {
         self.left().iter().filter_map(of_sync).collect()
     }
 
-    /// A path that this effect renames, unlinks or closes, and `other` uses.
+    /// A path that this effect renames or unlinks and `other` uses, or a file that it closes and
+    /// `other` uses by the same id.
     pub(super) fn meets(&self, other: &Self, disk: &Disk) -> Option<Path> {
         let used: Vec<Path> =
             other.left().iter().filter_map(|left| used_file(left, disk)).collect();
-        let moved = self.left().iter().filter_map(|operation| match operation {
-            Operation::Rename { from, .. } => Some(from.clone()),
-            Operation::Unlink(path) => Some(path.clone()),
-            Operation::Close(file) => Some(disk.path_of(file)),
+        let ids: Vec<FileId> = other.left().iter().filter_map(used_id).collect();
+        self.left().iter().find_map(|operation| match operation {
+            Operation::Rename { from: path, .. } | Operation::Unlink(path) => {
+                used.iter().any(|used| used.is_within(path)).then(|| path.clone())
+            }
+            Operation::Close(file) => ids.contains(&file.id).then(|| disk.path_of(file)),
             _ => None,
-        });
-        moved.into_iter().find(|moved| used.iter().any(|used| used.is_within(moved)))
+        })
+    }
+}
+
+fn used_id(operation: &Operation) -> Option<FileId> {
+    match operation {
+        Operation::Open(file)
+        | Operation::Create(file)
+        | Operation::Write { file, .. }
+        | Operation::Read { file, .. }
+        | Operation::SetLength { file, .. }
+        | Operation::Sync(file) => Some(file.id),
+        _ => None,
     }
 }
 
