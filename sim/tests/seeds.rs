@@ -104,3 +104,19 @@ fn a_calm_run_acknowledges_everything() {
     let report = World::new(options, Decisions::from_seed(5)).run().expect("nothing fails");
     assert_eq!(report.acknowledged, 46, "and three more of each client at the end");
 }
+
+#[test]
+fn sessions_that_wait_are_woken_for_whatever_comes() {
+    let options = Options {
+        requests: 20,
+        topics: 2,
+        partitions: 2,
+        consumers: 2,
+        consumer_requests: 10,
+        session_per_mille: 1000,
+        ..Options::calm()
+    };
+    for seed in 0..10 {
+        World::new(options.clone(), Decisions::from_seed(seed)).run().expect("all are woken");
+    }
+}

@@ -1,6 +1,6 @@
 //! Brokers whose answers lie, or that hear something else than was asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use klamm_core::api::fetch::{FetchResponse, PartitionData, Records};
 use klamm_core::error_code::ErrorCode;
@@ -105,7 +105,7 @@ impl Layer for LeaksSessions {
 /// Says nothing, in a session, of a partition that has changed.
 #[derive(Debug, Default)]
 pub struct ForgetsInSession {
-    incremental: BTreeMap<(ConnectionId, u64), ()>,
+    incremental: BTreeSet<(ConnectionId, u64)>,
     answers: u64,
 }
 
@@ -114,7 +114,7 @@ impl Layer for ForgetsInSession {
         if let RequestBody::Fetch { request: fetch, .. } = &request.body
             && fetch.session_epoch > 0
         {
-            self.incremental.insert((from, request.number.0), ());
+            self.incremental.insert((from, request.number.0));
         }
         None
     }
@@ -124,7 +124,7 @@ impl Layer for ForgetsInSession {
         to: ConnectionId,
         mut response: Response,
     ) -> Vec<(ConnectionId, Response)> {
-        if self.incremental.remove(&(to, response.number.0)).is_some()
+        if self.incremental.remove(&(to, response.number.0))
             && let ResponseBody::Fetch(fetched) = &mut response.body
         {
             self.answers += 1;
@@ -141,7 +141,7 @@ impl Layer for ForgetsInSession {
 pub struct AnswersDuplicatesEarly {
     /// Base offsets by producer and first sequence number, as they were written.
     written: BTreeMap<(i64, i32), i64>,
-    seen: BTreeMap<(i64, i32), ()>,
+    seen: BTreeSet<(i64, i32)>,
     answered: Vec<(ConnectionId, RequestNumber)>,
 }
 
@@ -173,7 +173,7 @@ impl Layer for AnswersDuplicatesEarly {
         let [append] = &command.partitions[..] else { return None };
         let info = append.batch.as_ref()?.info();
         let key = (info.producer_id, info.base_sequence);
-        if info.producer_id < 0 || self.seen.insert(key, ()).is_none() {
+        if info.producer_id < 0 || self.seen.insert(key) {
             return None;
         }
         let base_offset = *self.written.get(&key)?;

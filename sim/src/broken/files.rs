@@ -8,6 +8,7 @@ use klamm_core::effect::{Completion, Effect, Operation, OperationResult, Path};
 use klamm_core::ids::{ConnectionId, EffectId, JobId};
 use klamm_core::request::{Response, ResponseBody};
 
+use crate::disk::extension;
 use crate::layer::{Carry, Layer};
 use crate::reader::crc32c;
 
@@ -130,8 +131,6 @@ impl Layer for UnlinksAtOnce {
         operations.extend(unlinked);
         Carry::Honestly
     }
-
-    fn completion(&mut self, _: EffectId, _: &Effect, _: &mut Completion) {}
 }
 
 /// Forgets where logs start: the checkpoint of it is told as written, and never is.
@@ -145,10 +144,8 @@ impl Layer for ForgetsLogStarts {
             Operation::Rename { to, .. } => to.name() == "log-start-offset-checkpoint",
             _ => false,
         };
-        match id.owner == JobId::BROKER && operations.iter().any(is_of_start) {
-            true => Carry::Never,
-            false => Carry::Honestly,
-        }
+        let is_told_only = id.owner == JobId::BROKER && operations.iter().any(is_of_start);
+        if is_told_only { Carry::Never } else { Carry::Honestly }
     }
 }
 
@@ -165,12 +162,12 @@ impl Layer for ForgetsSequences {
         for (operation, result) in operations.iter().zip(results) {
             match (operation, result) {
                 (Operation::Open(file), OperationResult::Opened(length))
-                    if file.path.name().ends_with(".snapshot") =>
+                    if extension(&file.path) == "snapshot" =>
                 {
                     *length = empty_snapshot().len() as u64;
                 }
                 (Operation::Read { file, .. }, OperationResult::Read(bytes))
-                    if file.path.name().ends_with(".snapshot") =>
+                    if extension(&file.path) == "snapshot" =>
                 {
                     *bytes = empty_snapshot();
                 }

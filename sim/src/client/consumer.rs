@@ -144,12 +144,18 @@ impl Consumer {
     }
 
     /// A look-up has found its offset.
-    pub(super) fn found(&mut self, target: &TopicPartition, found: Found) {
+    pub(super) fn found(
+        &mut self,
+        target: &TopicPartition,
+        found: Found,
+        around: &Surroundings<'_>,
+    ) {
         let Some(position) = self.positions.get_mut(target) else { return };
         *position = match (found, *position) {
             (Found::At(offset), _) => Position::At(offset),
             (Found::Nowhere, _) => Position::Unknown(LATEST),
-            (Found::Failed(_), unchanged) => unchanged,
+            (Found::Failed, _) if around.excuse(target).is_some() => Position::Damaged,
+            (Found::Failed, unchanged) => unchanged,
         };
     }
 
@@ -314,10 +320,12 @@ impl Consumer {
             (Mode::Incremental, id) if self.session.as_ref().is_some_and(|own| own.id == id) => {
                 self.session.as_mut().into_iter().for_each(FetchSession::advance);
             }
+            // A session without partitions is over.
+            (Mode::Incremental, 0) if pending.asked.is_empty() => self.session = None,
             (mode, id) => return Err(format!("session {id} for a fetch that is {mode:?}")),
         }
         let parts = parts_of(&response, around, answer.version)?;
-        check_sizes(&parts, &pending.limits)?;
+        pending.check_sizes(&parts)?;
         let with_data = parts.iter().filter(|(_, data)| records_of(data).is_some()).count();
         for (target, data) in &parts {
             if !pending.asked.contains_key(target) {
@@ -441,6 +449,26 @@ impl PendingFetch {
         }
     }
 
+    /// The first batch comes whole, whatever the limits; beyond it they hold.
+    fn check_sizes(&self, parts: &[(TopicPartition, &PartitionData)]) -> Result<(), String> {
+        let limits = &self.limits;
+        let mut total = 0;
+        for (target, data) in parts {
+            let Some(records) = records_of(data) else { continue };
+            let head = records.first_chunk::<12>().ok_or(format!("{target}: less than a batch"))?;
+            let first = i32::from_be_bytes([head[8], head[9], head[10], head[11]]) as i64 + 12;
+            let least = if total == 0 { first } else { 0 };
+            let (length, most) = (records.len() as i64, i64::from(limits.partition_bytes_max));
+            total += length;
+            // A session's partition keeps the limit that it was named with.
+            let is_too_long = self.mode != Mode::Incremental && length > most.max(least);
+            if is_too_long || total > i64::from(limits.bytes_max).max(least) {
+                return Err(format!("{target}: {length} bytes, {total} in all, for {limits:?}"));
+            }
+        }
+        Ok(())
+    }
+
     /// Adds what the checker has to know of the request.
     fn complete(&self, fetched: &mut Fetched, others_with_data: usize, now_micros: u64) {
         let wait_micros = self.limits.wait_ms as u64 * 1000;
@@ -547,28 +575,6 @@ fn records_of(data: &PartitionData) -> Option<&[u8]> {
         Records::Bytes(bytes) if !bytes.is_empty() => Some(bytes),
         _ => None,
     }
-}
-
-/// The first batch comes whole, whatever the limits; beyond it they hold.
-fn check_sizes(
-    parts: &[(TopicPartition, &PartitionData)],
-    limits: &FetchLimits,
-) -> Result<(), String> {
-    let mut total = 0;
-    for (target, data) in parts {
-        let Some(records) = records_of(data) else { continue };
-        let head = records.first_chunk::<12>().ok_or(format!("{target}: less than a batch"))?;
-        let first = i32::from_be_bytes([head[8], head[9], head[10], head[11]]) as i64 + 12;
-        let least = if total == 0 { first } else { 0 };
-        let (length, most) = (records.len() as i64, i64::from(limits.partition_bytes_max));
-        total += length;
-        let all = i64::from(limits.bytes_max);
-        // A session's partition keeps the limit that it was named with.
-        if length > most.max(least) && most >= 1 << 16 || total > all.max(least) {
-            return Err(format!("{target}: {length} bytes, {total} in all, for {limits:?}"));
-        }
-    }
-    Ok(())
 }
 
 /// Without transactions, who reads what is committed is told that nothing was aborted, who does not

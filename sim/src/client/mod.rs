@@ -370,7 +370,7 @@ impl Client {
             }
             (Part::Consumer(consumer), Pending::Offsets(pending)) => {
                 for (target, found) in pending.answered(&mut answer, around)? {
-                    consumer.found(&target, found);
+                    consumer.found(&target, found, around);
                 }
             }
             (_, Pending::Offsets(pending)) => drop(pending.answered(&mut answer, around)?),

@@ -28,8 +28,7 @@ pub(super) enum Found {
     At(i64),
     /// No record is that late.
     Nowhere,
-    /// Kafka's number of an error.
-    Failed(i16),
+    Failed,
 }
 
 /// Asks for the offset of a timestamp in each partition.
@@ -93,7 +92,7 @@ impl PendingOffsets {
             let (told, what) = match (error, offset) {
                 (0, -1) => (Told::Offset { offset, timestamp_ms }, Found::Nowhere),
                 (0, _) => (Told::Offset { offset, timestamp_ms }, Found::At(offset)),
-                (error, _) => (Told::Error(error), Found::Failed(error)),
+                (error, _) => (Told::Error(error), Found::Failed),
             };
             around.history.push(around.now_micros, Entry::Told { question, told });
             found.push((target, what));

@@ -75,6 +75,11 @@ pub struct Disk {
     faults: Faults,
 }
 
+/// What stands behind the last dot of a file's name.
+pub fn extension(path: &Path) -> &str {
+    path.as_str().rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
 /// What an id stands for in this process.
 #[derive(Clone, Debug)]
 struct Bound {

@@ -10,6 +10,7 @@ use klamm_core::effect::Path;
 
 use super::World;
 use crate::decisions::Purpose;
+use crate::disk::extension;
 use crate::history::TopicPartition;
 use crate::marks::Group;
 use crate::reader::{batches_of, last_offset};
@@ -72,7 +73,7 @@ impl World {
         }
         let Victim { path, bytes } = self.decisions.pick(Purpose::Crash, &victims).clone();
         let mut at = self.decisions.below(Purpose::Crash, bytes.len() as u64) as usize;
-        let is_log = path.name().ends_with(".log");
+        let is_log = extension(&path) == "log";
         if is_log && UNCHECKED.iter().any(|field| field.contains(&at)) {
             at = CRC;
         }
@@ -93,11 +94,11 @@ impl World {
         let mut victims = Vec::new();
         for (path, content) in self.disk.files() {
             let is_partition = TopicPartition::of_directory(path.parent().name()).is_some();
-            let extension = path.name().rsplit_once('.').map_or("", |(_, extension)| extension);
+            let kind = extension(&path);
             let is_small = !content.is_empty()
-                && (is_partition && self.current.rot_reach > 0 && REBUILT.contains(&extension)
+                && (is_partition && self.current.rot_reach > 0 && REBUILT.contains(&kind)
                     || self.current.rot_reach > 1 && OF_DIRECTORY.contains(&path.name()));
-            if is_partition && extension == "log" {
+            if is_partition && kind == "log" {
                 let batches = batches_of(content).into_iter();
                 victims.extend(batches.map(|bytes| Victim { path: path.clone(), bytes }));
             } else if is_small {
@@ -110,7 +111,7 @@ impl World {
     /// Whom a flip in these bytes of a file excuses.
     fn excused_by(&self, path: &Path, bytes: Range<usize>) -> Vec<Excuse> {
         let target = TopicPartition::of_directory(path.parent().name());
-        if let Some(target) = target.filter(|_| path.name().ends_with(".log")) {
+        if let Some(target) = target.filter(|_| extension(path) == "log") {
             let content = self.disk.content(path).unwrap_or_default();
             let last_offset = content.get(bytes).map_or(-1, last_offset);
             return vec![Excuse { target, last_offset }];
@@ -142,7 +143,7 @@ impl World {
     /// person to judge. What it does not serve for it, it names.
     pub(super) fn check_rot(&mut self) {
         let Some(Rotten { path, content, .. }) = &self.rotten else { return };
-        if !path.name().ends_with(".log") {
+        if extension(path) != "log" {
             return;
         }
         let partition = path.parent().name().to_owned();
@@ -173,7 +174,7 @@ impl World {
 }
 
 fn kind_of(path: &Path) -> &'static str {
-    let extension = path.name().rsplit_once('.').map_or("", |(_, extension)| extension);
+    let kind = extension(path);
     let mut names = ["log"].iter().chain(&REBUILT).chain(&OF_DIRECTORY);
-    names.find(|name| **name == extension || **name == path.name()).unwrap_or(&"another file")
+    names.find(|name| **name == kind || **name == path.name()).unwrap_or(&"another file")
 }
