@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers may fail like the test itself")]
 
 mod disk;
+mod fetch;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
