@@ -88,3 +88,21 @@ fn reader_is_told_of_no_transaction_that_begins_behind_the_segment_it_gets() {
     assert_eq!(aborted(&fetch(&mut world, 0, 1)), Some(vec![(1, 7)]));
     assert_eq!(aborted(&fetch(&mut world, 9, 1)), Some(vec![(1, 7), (2, 9)]));
 }
+
+#[test]
+fn producer_in_its_open_transaction_may_not_write_outside_of_it() {
+    let mut world = on_kafkas_log(0);
+    let plain = |producer, sequence| {
+        let mut batch = BatchBuilder::new().producer(producer, 0, sequence);
+        batch.append(WALL_MS, None, Some(b"value"));
+        vec![(0, Some(batch.build()))]
+    };
+    let number = world.produce_all(plain(3, 2), Acks::All, 1_000);
+    let mut refused = AppendOutcome::refused(ErrorCode::INVALID_TXN_STATE);
+    refused.log_start_offset = 0;
+    assert_eq!(world.answers, [(number, vec![refused])]);
+    let number = world.produce_all(plain(0, 9), Acks::All, 1_000);
+    world.settle();
+    assert_eq!(world.answers.last(), Some(&(number, vec![accepted(20)])));
+    assert_eq!(fetch(&mut world, 0, 1).last_stable_offset, 18, "it stays open");
+}
