@@ -162,6 +162,19 @@ fn offsets_that_are_not_found() {
 }
 
 #[test]
+fn records_that_are_not_deleted() {
+    snapshot_each(&[
+        ("delete-records.v0.offset-2", "beyond_the_end"),
+        ("delete-records.v1.offset-2", "beyond_the_end"),
+        ("delete-records.v2.beyond-high-watermark", "beyond_the_end"),
+        ("delete-records.v2.minus-2", "minus_2"),
+        ("delete-records.v2.unknown-partition", "unknown_partition"),
+        ("delete-records.v2.unknown-topic", "unknown_topic"),
+        ("delete-records.v2.compacted-topic", "compacted_topic"),
+    ]);
+}
+
+#[test]
 fn producers_that_are_refused() {
     snapshot_each(&[
         ("init-producer-id.v4.epoch-without-id", "epoch_without_id"),

@@ -6,7 +6,9 @@ use std::cell::Cell;
 
 use bytes::{Bytes, BytesMut};
 use klamm_core::api::ApiKey;
-use klamm_core::api::delete_records::DeleteRecordsRequest;
+use klamm_core::api::delete_records::{
+    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
+};
 use klamm_core::api::describe_producers::{self, DescribeProducersRequest};
 use klamm_core::api::describe_topic_partitions::{DescribeTopicPartitionsRequest, TopicRequest};
 use klamm_core::api::fetch::{FetchPartition, FetchRequest, FetchTopic};
@@ -329,6 +331,17 @@ fn reads(
             .collect(),
         ..OffsetForLeaderEpochRequest::default()
     };
+    let delete = DeleteRecordsRequest {
+        topics: names()
+            .map(|name| DeleteRecordsTopic {
+                name,
+                partitions: indexes()
+                    .map(|partition_index| DeleteRecordsPartition { partition_index, offset: 0 })
+                    .collect(),
+            })
+            .collect(),
+        ..DeleteRecordsRequest::default()
+    };
     let describe = DescribeProducersRequest {
         topics: names()
             .map(|name| describe_producers::TopicRequest {
@@ -342,6 +355,7 @@ fn reads(
         (QUERY_BYTES_MAX, frame(ApiKey::LIST_OFFSETS, 1, &list_offsets)),
         (QUERY_BYTES_MAX, frame(ApiKey::LIST_OFFSETS, 11, &list_offsets)),
         (QUERY_BYTES_MAX, frame(ApiKey::OFFSET_FOR_LEADER_EPOCH, 2, &epochs)),
+        (QUERY_BYTES_MAX, frame(ApiKey::DELETE_RECORDS, 0, &delete)),
         (QUERY_BYTES_MAX, frame(ApiKey::DESCRIBE_PRODUCERS, 0, &describe)),
     ]
 }

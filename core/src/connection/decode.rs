@@ -6,8 +6,8 @@ use super::ConnectionError;
 use super::encode::Plan;
 use super::outbox::Turn;
 use super::produce;
+use crate::api::ApiKey;
 use crate::api::api_versions::ApiVersionsRequest;
-use crate::api::{Api, ApiKey};
 use crate::batch::Compression;
 use crate::broker::image::Image;
 use crate::codec::{Message, Reader};
@@ -49,9 +49,6 @@ pub(super) fn turn(frame: &[u8]) -> Turn {
 pub(super) fn request(frame: &Bytes, context: &Context<'_>) -> Result<Decoded, ConnectionError> {
     let mut reader = Reader::new(frame);
     let header = RequestHeader::read(&mut reader)?;
-    if !cfg!(test) && !header.api().is_some_and(Api::is_served) {
-        return Err(HeaderError::UnknownKey(header.api_key).into());
-    }
     reader.limit_elements(elements_max(header.api_key, frame.len()));
     if header.api_key == ApiKey::PRODUCE {
         let request = body(&mut reader, &header)?;

@@ -61,7 +61,7 @@ const FINALIZED: [&str; 7] = [
 /// Version 3 cannot say a lowest level of 0 (KAFKA-17011); features with one are left out there.
 fn everything(version: i16, image: &Image) -> ApiVersionsResponse {
     const ZERO_LEVEL_SINCE: i16 = 4;
-    let mut apis: Vec<&Api> = APIS.iter().filter(|api| api.is_served()).collect();
+    let mut apis: Vec<&Api> = APIS.iter().collect();
     apis.sort_by_key(|api| api.key);
     let supported = FEATURES.iter().filter(|f| f.min > 0 || version >= ZERO_LEVEL_SINCE);
     ApiVersionsResponse {
