@@ -12,6 +12,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use klamm_core::Exit;
 use klamm_core::api::ApiKey;
+use klamm_core::api::delete_records::{
+    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopic,
+};
 use klamm_core::api::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, Records};
 use klamm_core::api::produce::{
     PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
@@ -37,6 +40,7 @@ on_each_driver! {
     readers_that_leave_in_the_middle_harm_nobody,
     a_reader_waits_for_the_next_record,
     a_file_that_is_cut_short_ends_the_connection_and_the_directory,
+    a_deleted_file_stays_until_its_reader_has_it,
 }
 
 fn sixteen_readers_get_every_byte(driver: Driver) {
@@ -257,4 +261,50 @@ fn read_all(stream: &mut TcpStream, bytes_max: i32) -> Vec<u8> {
         log.extend_from_slice(&records[..bytes]);
         next = end;
     }
+}
+
+fn a_deleted_file_stays_until_its_reader_has_it(driver: Driver) {
+    let dir = with_topic();
+    let mut config = dir.config();
+    config.topic_defaults.file_delete_delay_ms = 0;
+    config.topic_defaults.segment_bytes = 5 * RECORD_BYTES as u32;
+    let handle = driver.serve(config);
+    fill(&handle);
+    let log = fs::read(segment(&dir)).unwrap();
+    let mut reader = connect(&handle);
+    reader.write_all(&fetch(0, i32::MAX, 0)).unwrap();
+    let mut size = [0; 4];
+    reader.read_exact(&mut size).unwrap();
+    delete_all(&mut connect(&handle));
+    thread::sleep(Duration::from_millis(300));
+    let files = || fs::read_dir(dir.logs().join("t-0")).unwrap().map(|entry| entry.unwrap().path());
+    let is_there =
+        || files().any(|path| path.to_string_lossy().contains("/00000000000000000000.log"));
+    assert!(is_there(), "somebody reads it");
+    let mut frame = vec![0; u32::from_be_bytes(size) as usize];
+    reader.read_exact(&mut frame).unwrap();
+    assert!(records(frame) == log);
+    // Its next request says that it has all.
+    reader.write_all(&fetch(BATCHES as i64, i32::MAX, 0)).unwrap();
+    assert!(records(read_frame(&mut reader).unwrap()).is_empty());
+    assert!(
+        (0..100).any(|_| {
+            thread::sleep(Duration::from_millis(50));
+            !is_there()
+        }),
+        "{:?}",
+        files().collect::<Vec<_>>()
+    );
+    stop(handle);
+}
+
+fn delete_all(stream: &mut TcpStream) {
+    let partition = DeleteRecordsPartition { partition_index: 0, offset: -1 };
+    let topic = DeleteRecordsTopic { name: TOPIC.to_owned(), partitions: vec![partition] };
+    let body = DeleteRecordsRequest { topics: vec![topic], timeout_ms: 10_000 };
+    stream.write_all(&frame(ApiKey::DELETE_RECORDS, 2, &body)).unwrap();
+    let taken: DeleteRecordsResponse =
+        answer(read_frame(stream).unwrap(), ApiKey::DELETE_RECORDS, 2);
+    let partition = &taken.topics[0].partitions[0];
+    assert_eq!((partition.error_code.0, partition.low_watermark), (0, BATCHES as i64));
 }
