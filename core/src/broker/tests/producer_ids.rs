@@ -140,6 +140,18 @@ fn caller_that_left_gets_no_id() {
 }
 
 #[test]
+fn caller_that_waits_when_the_stop_begins_is_answered() {
+    let mut world = World::ready(0);
+    let number = world.ask_id(plain());
+    world.broker.handle_shutdown(world.now);
+    world.drain();
+    world.settle();
+    assert_eq!(world.ids(), [(number, 0, 0, 0)]);
+    assert_eq!(world.stopped, Some(Exit::Clean));
+    assert_eq!(world.again().next_id(), 1_000);
+}
+
+#[test]
 fn requests_that_make_no_sense_here_are_told_so() {
     let mut world = World::ready(0);
     let transactional = |id: &str, transaction_timeout_ms| InitProducerIdRequest {
