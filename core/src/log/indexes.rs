@@ -317,8 +317,8 @@ impl Indexes {
         let Some(open) = &self.open else { return false };
         let limit = u64::from(config.segment_index_bytes);
         let (offset_bytes, time_bytes) = (OFFSET_ENTRY_BYTES as u64, TIME_ENTRY_BYTES as u64);
-        open.files.offsets.length() / offset_bytes >= limit / offset_bytes
-            || open.files.times.length() / time_bytes >= (limit / time_bytes).saturating_sub(1)
+        open.files.offsets.length() + offset_bytes > limit
+            || open.files.times.length() + 2 * time_bytes > limit
     }
 }
 

@@ -336,6 +336,10 @@ impl Log {
         let base_offset = self.accepted;
         let path = self.path.join(&file_name(base_offset, FileSuffix::Log));
         let file = FileRef { id: numbering.file(), path };
+        if self.segments.is_empty() {
+            // Most logs have one.
+            self.segments.reserve_exact(1);
+        }
         self.segments.push(Segment::created(base_offset, file, now.wall_ms));
         self.tail.clear();
         if let Some(at) = finished {

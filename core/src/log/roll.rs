@@ -39,8 +39,10 @@ fn age_ms(segment: &Segment, batch: &BatchInfo, wall_ms: i64) -> u64 {
 
 fn age_max_ms(segment: &Segment, config: &LogConfig) -> u64 {
     let jitter_max_ms = config.segment_jitter_ms.min(config.segment_ms);
-    let jitter_ms = spread(segment).checked_rem(jitter_max_ms).unwrap_or(0);
-    config.segment_ms - jitter_ms
+    if jitter_max_ms == 0 {
+        return config.segment_ms;
+    }
+    config.segment_ms - spread(segment) % jitter_max_ms
 }
 
 /// A number that differs from segment to segment and stays the same for each (FNV-1a): Kafka draws
