@@ -5,11 +5,15 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use super::legacy_crc::LegacyCrc;
-use crate::batch::{BatchFault, BatchHeader, CrcCheck, HEADER_BYTES, Step, next_batch};
+use crate::batch::{
+    BatchFault, BatchHeader, CrcCheck, HEADER_BYTES, Step, legacy_timestamp, next_batch,
+};
 use crate::log::producers::EndMarker;
 
 /// Where the magic byte stands, in every format.
 const MAGIC_AT: usize = 16;
+/// Bytes of an old entry up to its key; magic 0 has no timestamp and fewer.
+const LEGACY_HEADER_BYTES: usize = 26;
 
 /// The largest control batch of a producer that is looked into: the end of a transaction is one
 /// record of less than a hundred bytes.
@@ -159,7 +163,7 @@ impl SegmentScan {
             Step::Legacy(entry) => {
                 let crc = rest.get(..entry.size).and_then(LegacyCrc::new);
                 Crc::Legacy(crc.expect("a whole entry has a CRC")).finish()?;
-                Ok(Some((of_legacy(position, entry.size, entry.last_offset), entry.size)))
+                Ok(Some((of_legacy(position, entry.size, rest), entry.size)))
             }
             Step::Invalid(BatchFault::TooLarge { size, .. }) => {
                 Err(format!("the batch has {size} bytes, the file has {left} of them"))
@@ -192,8 +196,8 @@ impl SegmentScan {
 fn begin_body(position: u64, rest: &[u8], size: usize, missing: u64) -> Option<Body> {
     let (found, crc) = match rest.get(MAGIC_AT) {
         Some(0 | 1) => {
-            let offset = i64::from_be_bytes(*rest.first_chunk()?);
-            (of_legacy(position, size, offset), Crc::Legacy(LegacyCrc::new(rest)?))
+            rest.get(LEGACY_HEADER_BYTES..)?;
+            (of_legacy(position, size, rest), Crc::Legacy(LegacyCrc::new(rest)?))
         }
         _ => {
             let header = BatchHeader::parse(rest)?;
@@ -235,14 +239,16 @@ fn of_header(position: u64, header: &BatchHeader) -> Found {
     }
 }
 
-fn of_legacy(position: u64, size: usize, offset: i64) -> Found {
+/// `front` holds the offset, and in magic 1 the timestamp.
+fn of_legacy(position: u64, size: usize, front: &[u8]) -> Found {
+    let offset = front.first_chunk().map_or(-1, |bytes| i64::from_be_bytes(*bytes));
     Found {
         position,
         size: size as u32,
         base_offset: offset,
         last_offset: Some(offset),
         leader_epoch: -1,
-        max_timestamp_ms: -1,
+        max_timestamp_ms: legacy_timestamp(front).unwrap_or(-1),
         header: None,
         marker: None,
     }

@@ -523,6 +523,9 @@ fn old_formats_are_stepped_over() {
     for (offset, magic, length) in [(0_u8, 0_u8, 14_u8), (3, 1, 200)] {
         let mut entry = vec![0; 12 + usize::from(length)];
         (entry[7], entry[11], entry[16]) = (offset, length, magic);
+        if magic == 1 {
+            entry[18..26].copy_from_slice(&9_000_i64.to_be_bytes());
+        }
         let crc = LegacyCrc::compute(&entry[16..]);
         entry[12..16].copy_from_slice(&crc.to_be_bytes());
         file.extend(entry);
@@ -533,6 +536,7 @@ fn old_formats_are_stepped_over() {
     assert!(events.is_empty());
     assert_eq!(segments(&log)[0], (0, file.len() as u64));
     assert_eq!(ends(&log), (0, 10));
+    assert_eq!(log.segments()[0].max_timestamp().timestamp_ms, 9_000);
 }
 
 #[test]
