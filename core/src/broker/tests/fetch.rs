@@ -623,3 +623,56 @@ fn records_of_open_transactions_are_for_those_who_read_uncommitted() {
     assert_eq!(read(3, 1, 0), Some((5, 2, 0)));
     assert_eq!(read(2, 1, 500), None, "it waits for the decision");
 }
+
+/// Leader epoch 5, two records.
+fn world_in_epoch_five() -> World {
+    let led = PartitionRecord { leader_epoch: 5, ..partition(0) };
+    let topic = TopicRecord { name: "t".to_string(), topic_id: TOPIC };
+    let mut world = World::on(disk(&[topic.into(), led.into()]), config(&["/data"]));
+    world.settle();
+    world.connect(CLIENT);
+    world.produce(0, Acks::All, 0);
+    world.settle();
+    world
+}
+
+#[test]
+fn readers_with_another_leader_epoch_are_sent_to_the_leader() {
+    let mut world = world_in_epoch_five();
+    let mut read = |replica_id, current_leader_epoch, version| {
+        let mut request = Ask::now(&[(0, 0, ONE_MEG)]).request();
+        request.replica_state.replica_id = replica_id;
+        request.topics[0].partitions[0].current_leader_epoch = current_leader_epoch;
+        world.ask(RequestBody::Fetch { version, request });
+        let response = world.fetched();
+        let answer = partitions(&response).next().expect("one partition").clone();
+        let leader = (answer.current_leader.leader_id, answer.current_leader.leader_epoch);
+        (answer.error_code.0, leader, response.node_endpoints.len())
+    };
+    assert_eq!(read(-1, 5, 17), (0, (-1, -1), 0));
+    assert_eq!(read(-1, 4, 17), (74, (1, 5), 1));
+    assert_eq!(read(-1, 4, 15), (74, (-1, -1), 0), "told since version 16");
+    assert_eq!(read(-1, 6, 17), (75, (-1, -1), 0));
+    assert_eq!(read(3, -1, 17), (6, (1, 5), 0), "followers know the nodes");
+    assert_eq!(read(3, 5, 17), (75, (-1, -1), 0));
+}
+
+#[test]
+fn readers_whose_history_is_another_are_told_where_it_leaves_this_one() {
+    let mut world = world_in_epoch_five();
+    let mut read = |fetch_offset, last_fetched_epoch| {
+        let mut request = Ask::later(&[(0, fetch_offset, ONE_MEG)]).request();
+        request.topics[0].partitions[0].last_fetched_epoch = last_fetched_epoch;
+        world.ask(RequestBody::Fetch { version: 17, request });
+        let response = world.try_fetched()?;
+        let answer = partitions(&response).next().expect("one partition").clone();
+        let diverging = (answer.diverging_epoch.epoch, answer.diverging_epoch.end_offset);
+        Some((answer.error_code.0, diverging, answer.high_watermark, !answer.records.is_empty()))
+    };
+    assert_eq!(read(1, 5), Some((0, (-1, -1), 2, true)));
+    assert_eq!(read(3, 5), Some((0, (5, 2), 2, false)));
+    assert_eq!(read(1, 4), Some((0, (4, 0), 2, false)));
+    assert_eq!(read(1, 6), Some((1, (-1, -1), -1, false)));
+    assert_eq!(read(-1, 4), Some((1, (-1, -1), -1, false)));
+    assert_eq!(read(2, 5), None, "it stands at the end");
+}
