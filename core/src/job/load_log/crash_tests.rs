@@ -288,7 +288,7 @@ impl Lives {
                     self.complete(&mut log, at, &mut effects);
                 }
                 4 if syncing.is_none() && log.is_dirty() => {
-                    syncing = Some(self.begin_sync(&mut log))
+                    syncing = Some(self.begin_sync(&mut log));
                 }
                 4 => {
                     if let Some(begun) = syncing.take() {
