@@ -229,7 +229,9 @@ impl LoadLog {
         }
         self.orphans = segments::pair(&mut self.segments, &indexes, &snapshots);
         self.snapshots = snapshots.iter().map(|file| (file.offset, file.length)).collect();
-        let has_epochs = self.epochs_on_disk.as_ref().is_some_and(|it| !it.entries().is_empty());
+        let first = self.segments.first().map_or(0, |first| first.base_offset);
+        let known = self.epochs_on_disk.as_ref().and_then(|epochs| epochs.entries().first());
+        let has_epochs = known.is_some_and(|it| it.start_offset <= first.max(self.log_start));
         segments::trust(&mut self.segments, &self.context, has_epochs);
         self.offsets = Offsets::new(&self.context);
         self.load_indexes_from(0);

@@ -30,6 +30,8 @@ pub(super) struct Offsets {
     pub(super) epochs: LeaderEpochs,
     trusted_end: i64,
     synced_end: Option<i64>,
+    /// Where the log ended at the clean stop behind which it is loaded, if that is known.
+    closed_at: Option<i64>,
     /// As it is checkpointed; nothing below it counts.
     log_start: i64,
     index_interval_bytes: u32,
@@ -45,6 +47,7 @@ impl Offsets {
             epochs: LeaderEpochs::default(),
             trusted_end: context.trusted_end(),
             synced_end: context.synced_end,
+            closed_at: context.synced_end.filter(|_| context.is_clean),
             index_interval_bytes: context.config.index_interval_bytes,
             has_begun: false,
         }
@@ -57,14 +60,20 @@ impl Offsets {
     /// it, gaps are what compaction and retention leave; both must therefore have the synced
     /// checkpoint, or the checkpointed log start, above what they take away.
     pub(super) fn enter(&mut self, base_offset: i64) -> Result<(), String> {
+        self.check_gap(base_offset)?;
+        let end = self.end;
+        // The first segment may begin below the log's start.
+        self.end = if self.has_begun { end.max(base_offset) } else { base_offset };
+        self.has_begun = true;
+        Ok(())
+    }
+
+    fn check_gap(&self, base_offset: i64) -> Result<(), String> {
         let end = self.end;
         let gaps_end = self.synced_end.map(|synced| synced.max(self.log_start));
         if gaps_end.is_some_and(|gaps_end| base_offset > end.max(gaps_end)) {
             return Err(format!("offsets {end} to {} before it are missing", base_offset - 1));
         }
-        // The first segment may begin below the log's start.
-        self.end = if self.has_begun { end.max(base_offset) } else { base_offset };
-        self.has_begun = true;
         Ok(())
     }
 
@@ -77,6 +86,14 @@ impl Offsets {
         if base_offset < self.end {
             return Err(format!("its first offset is {base_offset}, after {}", self.end - 1));
         }
+        // The CRC does not cover the base offset.
+        let closed_at = self.closed_at.filter(|closed_at| last_offset >= *closed_at);
+        if let Some(closed_at) = closed_at {
+            return Err(format!(
+                "its offsets go to {last_offset}, the log was closed at {closed_at}"
+            ));
+        }
+        self.check_gap(base_offset)?;
         self.end = last_offset + 1;
         self.epochs.assign(leader_epoch, base_offset);
         if position == 0 {
@@ -89,6 +106,23 @@ impl Offsets {
         }
         Ok(())
     }
+}
+
+/// Whether the batches, as far as they were seen, are of other epochs than the checkpoint says. One
+/// that only ends too early is none: it is completed.
+pub(super) fn contradicts(on_disk: &LeaderEpochs, seen: &LeaderEpochs, log_start: i64) -> bool {
+    let known = on_disk.entries();
+    let relevant = seen.entries().iter().filter(|entry| entry.start_offset >= log_start);
+    let mut relevant = relevant.filter(|_| !known.is_empty());
+    relevant.any(|entry| {
+        let before = known.partition_point(|it| it.start_offset <= entry.start_offset);
+        match before.checked_sub(1).and_then(|at| known.get(at)) {
+            Some(said) => {
+                said.epoch > entry.epoch || said.epoch < entry.epoch && before < known.len()
+            }
+            None => true,
+        }
+    })
 }
 
 /// The epochs of a loaded log, and whether the checkpoint on disk lacks some of them.

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::recovery::{Fault, merge_epochs};
+use super::recovery::{Fault, contradicts, merge_epochs};
 use super::segments::{FoundSegment, Trust};
 use super::{LoadLog, OPERATIONS_MAX, Stage, read_result};
 use crate::checkpoint::{LeaderEpochs, replace_file};
@@ -25,13 +25,23 @@ struct Cut {
 
 impl LoadLog {
     /// Every batch that has to be is looked at. A snapshot above the end was taken for a log that has
-    /// lost something since: everything is read again, without it.
+    /// lost something since, and epochs that are not those of the batches are no epochs: everything is
+    /// read again, without them.
     pub(super) fn end_walk(&mut self) {
         let end = self.offsets.end;
-        if self.replay.snapshot.is_none_or(|offset| offset <= end) {
+        let is_above = self.replay.snapshot.is_some_and(|offset| offset > end);
+        let seen = &self.offsets.epochs;
+        let contradicted = |found: &mut LeaderEpochs| contradicts(found, seen, self.log_start);
+        if is_above {
+            self.snapshot_max = end;
+        } else if self.epochs_on_disk.take_if(contradicted).is_some() {
+            let (path, name) = (&self.context.path, LeaderEpochs::FILE);
+            self.warn(format!(
+                "{path}/{name} is made anew: its epochs are not those of the batches"
+            ));
+        } else {
             return self.plan(None);
         }
-        self.snapshot_max = end;
         let open = self.segments.iter().filter(|segment| segment.is_open);
         let mut operations: Vec<_> =
             open.map(|segment| Operation::Close(segment.file.clone())).collect();

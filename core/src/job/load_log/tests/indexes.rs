@@ -211,7 +211,7 @@ fn empty_segment_without_an_index_makes_nobody_scan() {
 /// KAFKA-16541: a leader-epoch checkpoint that a crash has left empty or torn.
 #[test]
 fn without_the_epochs_all_batches_are_walked() {
-    for content in ["", "0\n2\n1 0\n"] {
+    for content in ["", "0\n2\n1 0\n", "0\n1\n1 8\n"] {
         let mut disk = closed();
         disk.put(&path(LeaderEpochs::FILE), content);
         let (_, log) = load(&mut disk, clean());
@@ -257,4 +257,45 @@ fn loading_a_closed_log_that_is_cut_anywhere_is_completed_by_the_next() {
         let (_, again) = load(&mut cut, unclean(10));
         assert_eq!((ends(&again), segments(&again)), (ends(&log), segments(&log)));
     }
+}
+
+#[test]
+fn epochs_that_contradict_the_batches_are_made_anew() {
+    for content in ["0\n1\n2 0\n", "0\n2\n0 0\n3 2\n"] {
+        let mut disk = closed();
+        disk.put(&path(LeaderEpochs::FILE), content);
+        let (events, log) = load(&mut disk, clean());
+        assert_eq!(log.epochs().format(), "0\n1\n1 0\n", "{content:?}");
+        assert_eq!(warnings(&events).len(), 1, "{content:?}");
+        assert_eq!(disk.get(&path(LeaderEpochs::FILE)), Some(&b"0\n1\n1 0\n"[..]));
+    }
+}
+
+#[test]
+fn flipped_bit_in_any_file_of_a_closed_log_is_survived_or_named() {
+    let synced = LoadLogContext { synced_end: Some(10), ..clean() };
+    let (_, whole) = load(&mut closed(), synced.clone());
+    let mut refused = Vec::new();
+    for (path, content) in closed().files().clone() {
+        for at in 0..content.len() {
+            let mut disk = closed();
+            let mut flipped = content.clone();
+            flipped[at] ^= 1 << (at % 8);
+            disk.put(&path, flipped);
+            match run(&mut disk, synced.clone()).1 {
+                Ok(log) => {
+                    assert_eq!(ends(&log), ends(&whole), "{path} {at}");
+                    assert_eq!(segments(&log), segments(&whole), "{path} {at}");
+                    assert_eq!(log.producers(), whole.producers(), "{path} {at}");
+                    assert!(disk.get(&log_path(0)).is_some(), "nothing is lost");
+                }
+                Err(failure) => {
+                    assert!(failure.reason.contains(&path), "{path} {at}: {}", failure.reason);
+                    refused.push(Path::new(&path).name().to_string());
+                }
+            }
+        }
+    }
+    refused.dedup();
+    assert_eq!(refused, ["00000000000000000006.log", "partition.metadata"]);
 }
