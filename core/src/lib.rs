@@ -121,6 +121,6 @@ pub mod rng;
 pub mod time;
 
 pub use batch::Compression;
-pub use broker::{Broker, Exit, Output, Peer};
+pub use broker::{Broker, Exit, Kept, Output, Peer};
 pub use connection::{Chunk, Connection, ConnectionError};
 pub use job::{Job, JobOutcome, JobResult};

@@ -20,8 +20,12 @@ const MARKS: &[(Group, &[&str])] = &[
     (Group::Phase, &["ended as asked", "failed in start-up", "failed in service"]),
     (Group::Event, &["directory offline", "partition offline", "torn tail cut"]),
     (Group::Answer, &["NONE", "KAFKA_STORAGE_ERROR", "UNKNOWN_TOPIC_OR_PARTITION", "no answer"]),
+    (Group::Answer, &["sent again"]),
+    (Group::Told, &["records", "no records", "offset", "no offset", "records deleted"]),
+    (Group::Told, &["producer id", "producers", "epoch end", "OFFSET_OUT_OF_RANGE"]),
     (Group::Stored, &["uncompressed", "gzip", "snappy", "lz4", "zstd", "stamped", "keyed"]),
     (Group::Other, &["bit flipped at rest", "connection reset", "damage found", "half-closed"]),
+    (Group::Other, &["range sent", "wall clock stepped back", "wall clock stepped on"]),
     (Group::Other, &["request budget spent", "segment rolled", "stopped in good order"]),
     (Group::Other, &["stopped by a failed disk", "directory formatted"]),
 ];

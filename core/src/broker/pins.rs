@@ -68,6 +68,11 @@ impl Pins {
         None
     }
 
+    /// Files that somebody reads.
+    pub(super) fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
     fn unpin(&mut self, files: Vec<FileId>) -> Vec<Freed> {
         let mut freed = Vec::new();
         for file in files {

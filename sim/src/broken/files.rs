@@ -107,32 +107,6 @@ impl Layer for ServesUnsynced {
     }
 }
 
-/// Unlinks a segment as soon as it is renamed, whoever still reads it.
-#[derive(Debug, Default)]
-pub struct UnlinksAtOnce;
-
-impl Layer for UnlinksAtOnce {
-    fn effect(&mut self, id: EffectId, effect: &mut Effect) -> Carry {
-        let Effect::Operations(operations) = effect else { return Carry::Honestly };
-        let is_deleted = |path: &Path| path.name().strip_suffix(".log.deleted").is_some();
-        let unlinks = |operation: &Operation| match operation {
-            Operation::Unlink(path) => is_deleted(path),
-            _ => false,
-        };
-        if id.owner != JobId::BROKER {
-            return Carry::Honestly;
-        }
-        operations.retain(|operation| !unlinks(operation));
-        let renamed = operations.iter().filter_map(|operation| match operation {
-            Operation::Rename { to, .. } if is_deleted(to) => Some(Operation::Unlink(to.clone())),
-            _ => None,
-        });
-        let unlinked: Vec<Operation> = renamed.collect();
-        operations.extend(unlinked);
-        Carry::Honestly
-    }
-}
-
 /// Forgets where logs start: the checkpoint of it is told as written, and never is.
 #[derive(Debug, Default)]
 pub struct ForgetsLogStarts;

@@ -20,9 +20,7 @@ pub use answers::{
     AnswersDuplicatesEarly, ForgetsInSession, LeaksSessions, LowersHighWatermark, ReusesOffsets,
     WakesNobody,
 };
-pub use files::{
-    ForgetsLogStarts, ForgetsSequences, ServesUnsynced, TrustsTornIndex, UnlinksAtOnce,
-};
+pub use files::{ForgetsLogStarts, ForgetsSequences, ServesUnsynced, TrustsTornIndex};
 
 /// What an effect writes to logs, batch by batch.
 fn writes_of_logs(effect: &Effect) -> Vec<Vec<u8>> {

@@ -270,9 +270,20 @@ impl Checker {
         }
         for (target, log) in logs {
             self.check_log(target, log);
+            self.check_gaps(target, log);
             if let Some(fault) = log.fault.clone().filter(|_| in_service(target)) {
                 self.broken.push(Broken::Unreadable { target: target.clone(), fault });
             }
+        }
+    }
+
+    /// Offsets are missing below the log's start alone.
+    fn check_gaps(&mut self, target: &TopicPartition, log: &StoredLog) {
+        let allowed = self.logs.get(target).map_or(0, |model| model.start().1);
+        let gap = log.gaps.iter().find(|(_, end)| *end > allowed);
+        if let Some((start, end)) = gap {
+            let fault = format!("offsets {start} to {end} are missing, {allowed} may be deleted");
+            self.broken.push(Broken::Unreadable { target: target.clone(), fault });
         }
     }
 

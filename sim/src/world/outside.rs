@@ -239,6 +239,15 @@ impl World {
         }
     }
 
+    /// All clients leave, for good.
+    pub(super) fn disconnect_all(&mut self) {
+        let connections: Vec<ConnectionId> = self.network.connections().collect();
+        for id in connections {
+            self.disconnect_client(id);
+            self.close_seat(id);
+        }
+    }
+
     /// The connection is gone, as its client sees it.
     fn disconnect_client(&mut self, id: ConnectionId) {
         let client = self.network.client_of(id);

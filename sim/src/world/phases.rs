@@ -1,6 +1,8 @@
 //! How a run comes to its end: with faults, without them, once more after a crash, and in good order.
 
 use super::World;
+use klamm_core::Kept;
+
 use super::event::Event;
 use crate::client::Client;
 use crate::decisions::Purpose;
@@ -21,6 +23,10 @@ pub(super) enum RunPhase {
     },
     /// It is still there, and clients give back what the broker keeps for them.
     Tidying {
+        deadline_micros: u64,
+    },
+    /// They are gone, and the broker hears of it.
+    Leaving {
         deadline_micros: u64,
     },
     /// The broker was asked to stop for the last time.
@@ -72,6 +78,14 @@ impl World {
             RunPhase::Tidying { deadline_micros } => {
                 self.check_deadline(deadline_micros, "requests after the last crash are open")?;
                 if self.is_ready() && all_done() {
+                    self.phase = RunPhase::Leaving { deadline_micros };
+                    self.disconnect_all();
+                }
+            }
+            RunPhase::Leaving { deadline_micros } => {
+                self.check_deadline(deadline_micros, "connections are open")?;
+                if self.is_ready() && self.is_deserted() {
+                    self.check_baseline();
                     self.phase = RunPhase::Closing { deadline_micros };
                     self.ask_to_stop();
                 }
@@ -126,7 +140,20 @@ impl World {
         }
     }
 
+    /// Nobody is connected: the broker keeps nothing for clients.
+    fn check_baseline(&mut self) {
+        let kept = self.process.as_ref().map(|process| process.broker.kept());
+        if let Some(kept) = kept.filter(|kept| *kept != Kept::default()) {
+            self.fail(format!("nobody is connected, and the broker still keeps {kept:?}"));
+        }
+    }
+
+    fn is_deserted(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.seats.is_empty())
+    }
+
     fn tidy_up(&mut self) {
+        self.current.nonsense_per_mille = 0;
         for number in 0..self.clients.len() {
             let client = &mut self.clients[number];
             client.set_requests(TIDYING_REQUESTS);

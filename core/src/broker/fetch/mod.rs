@@ -132,6 +132,11 @@ impl Fetches {
         self.open.is_empty()
     }
 
+    /// Open fetches, and sets of partitions: theirs and those of sessions.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.open.len(), self.sets.len())
+    }
+
     /// There is work that the last turn left to the next.
     pub(super) fn has_due(&self) -> bool {
         !self.runnable.is_empty() || self.watches.has_due() || !self.retired.is_empty()

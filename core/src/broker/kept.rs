@@ -1,0 +1,22 @@
+//! What the broker keeps for its clients, counted: with nobody connected it is nothing.
+
+use super::Broker;
+
+/// Counts of what is kept for clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Fetches that are not answered.
+    pub fetches: usize,
+    /// Sets of partitions, of those and of sessions.
+    pub fetch_sets: usize,
+    /// Files that answers under way have ranges of.
+    pub pinned_files: usize,
+}
+
+impl Broker {
+    /// What is kept for clients now.
+    pub fn kept(&self) -> Kept {
+        let (fetches, fetch_sets) = self.fetches.counts();
+        Kept { fetches, fetch_sets, pinned_files: self.pins.file_count() }
+    }
+}
