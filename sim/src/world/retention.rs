@@ -70,7 +70,8 @@ impl World {
     /// A segment that is renamed for deletion lies below what may be deleted.
     pub(super) fn check_deletion(&mut self, owner: JobId, effect: &Effect) {
         let Effect::Operations(operations) = effect else { return };
-        if owner != JobId::BROKER || !self.is_ready() {
+        let is_running = self.process.as_ref().is_some_and(|process| process.was_ready);
+        if owner != JobId::BROKER || !is_running {
             return;
         }
         for operation in operations {
