@@ -31,6 +31,8 @@ impl World {
                 if let Some(process) = &mut self.process {
                     process.timer = None;
                 }
+                // What retention may take is decided here, whatever is appended before it goes.
+                self.allow_retention();
                 self.turn(Some(Input::Timeout));
             }
             Inner::ConnectionTimer(id) => self.connection_timer(id),
