@@ -134,7 +134,7 @@ fn a_directory_that_goes_away_is_missed_by_its_checkpoint(driver: &str) {
         thread::sleep(Duration::from_millis(50));
     }
     writer.must_take(FIRST, 0);
-    assert_said(&stop(server), &second.path, "klamm-synced-checkpoint.tmp: No such file");
+    assert_said(&stop(server), &second.path, "-checkpoint.tmp: No such file");
 
     second.bring_back();
     writer.go_on(&directory, driver, &[(FIRST, 0), (SECOND, 0)]);
