@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::recovery::{Fault, contradicts, merge_epochs};
-use super::segments::{FoundSegment, Trust};
+use super::segments::{self, FoundSegment, Trust};
 use super::{LoadLog, OPERATIONS_MAX, Stage, read_result};
 use crate::checkpoint::{LeaderEpochs, replace_file};
 use crate::effect::{Operation, OperationResult};
@@ -206,8 +206,10 @@ impl LoadLog {
             let base_offset = segment.base_offset;
             gone.extend(files.filter(|_| base_offset >= from).map(|suffix| (base_offset, suffix)));
         }
-        let snapshots = self.useless_snapshots().into_iter();
-        gone.extend(snapshots.map(|offset| (offset, FileSuffix::Snapshot)));
+        for offset in self.useless_snapshots() {
+            gone.push((offset, FileSuffix::Snapshot));
+            segments::forget_snapshot(&mut self.segments, offset);
+        }
         gone.sort_unstable();
         for removed in cut.removed.into_iter().rev() {
             if removed.is_open {

@@ -162,6 +162,13 @@ pub(super) fn pair(
     orphans
 }
 
+/// The snapshot where a segment begins goes.
+pub(super) fn forget_snapshot(segments: &mut [FoundSegment], offset: i64) {
+    if let Some(segment) = find(segments, offset) {
+        segment.companions.snapshot = false;
+    }
+}
+
 fn find(segments: &mut [FoundSegment], base_offset: i64) -> Option<&mut FoundSegment> {
     let found = segments.binary_search_by_key(&base_offset, |segment| segment.base_offset);
     segments.get_mut(found.ok()?)

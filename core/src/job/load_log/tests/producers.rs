@@ -190,3 +190,15 @@ fn batches_below_the_start_of_the_log_are_forgotten() {
     let (_, log) = load(&mut disk, LoadLogContext { log_start: Some(9), ..context() });
     assert_eq!((state(&log), aborted_in(&log)), (vec![(9, Some(9))], vec![]));
 }
+
+#[test]
+fn snapshot_that_goes_is_no_longer_its_segments() {
+    let mut disk = directory();
+    disk.put(&snapshot_path(0), "no snapshot");
+    let (events, log) = load(&mut disk, context());
+    assert_eq!(warnings(&events).len(), 1);
+    for segment in log.segments() {
+        let is_there = disk.get(&snapshot_path(segment.base_offset)).is_some();
+        assert_eq!(segment.companions.snapshot, is_there, "{}", segment.base_offset);
+    }
+}
