@@ -60,6 +60,11 @@ impl OpenEffect {
         }
     }
 
+    /// One of its operations has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.error.is_some()
+    }
+
     /// Where a sync has failed.
     pub(super) fn failed_sync(&self) -> Option<&Path> {
         self.failed_sync.as_ref()

@@ -138,6 +138,11 @@ impl Disk {
         self.open.keys().copied()
     }
 
+    /// An operation has failed, and nobody was told yet.
+    pub fn has_untold_failure(&self) -> bool {
+        self.open.values().any(OpenEffect::has_failed)
+    }
+
     /// The effect's answer; its operations are over.
     pub fn complete(&mut self, id: EffectId) -> Completion {
         let effect = self.open.remove(&id).expect("only a submitted effect completes");

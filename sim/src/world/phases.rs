@@ -134,7 +134,8 @@ impl World {
             }
             self.queue.push(0, Event::ClientSends(number));
         }
-        if self.process.as_ref().is_some_and(|process| process.disk_failed) {
+        let has_failed = self.disk.has_untold_failure();
+        if self.process.as_ref().is_some_and(|process| process.disk_failed || has_failed) {
             let crash = self.last_crash();
             self.crash(crash);
         }
