@@ -35,11 +35,12 @@ impl Replay {
 
 impl LoadLog {
     /// Reads the newest snapshot that may be taken: none above where the batches are to be looked at
-    /// again, nor above a log's end that was found to be lower.
+    /// again, nor above a log's end that was found to be lower, nor below the log's start.
     pub(super) fn load_snapshot(&mut self) {
         let replayed = self.segments.iter().find(|segment| segment.replays);
         let most = replayed.map_or(i64::MAX, |first| first.base_offset).min(self.snapshot_max);
-        let mut candidates = self.snapshots.iter().rev().filter(|(offset, _)| *offset <= most);
+        let usable = self.snapshot_min()..=most;
+        let mut candidates = self.snapshots.iter().rev().filter(|(at, _)| usable.contains(at));
         let Some(&(offset, length)) = candidates.find(|(at, _)| !self.bad_snapshots.contains(at))
         else {
             return self.begin_replay(None, ProducerStates::default());
@@ -54,6 +55,15 @@ impl LoadLog {
             Operation::Close(file),
         ]);
         self.emit(Stage::Snapshot { offset }, operations);
+    }
+
+    /// The log's start. Batches below it are not replayed, or are deleted: a snapshot from before them
+    /// would refuse a producer's next batch as out of order, where one that is unknown may go on
+    /// (`ProducerStateManager.truncateAndReload`). Kafka drops one at the start itself, too, though it
+    /// lacks nothing.
+    fn snapshot_min(&self) -> i64 {
+        let first = self.segments.first().map_or(0, |first| first.base_offset);
+        self.log_start.max(first)
     }
 
     /// The snapshot was read.
@@ -88,7 +98,7 @@ impl LoadLog {
 
     /// The snapshots that go: what could not be read, what lies above the log's end, and strays. One
     /// that no segment begins at stays only as the newest, above all of them
-    /// (`ProducerStateManager.removeStraySnapshots`).
+    /// (`ProducerStateManager.removeStraySnapshots`), and not below the log's start.
     pub(super) fn useless_snapshots(&self) -> Vec<i64> {
         let end = self.offsets.end;
         let is_usable = |offset: i64| offset <= end && !self.bad_snapshots.contains(&offset);
@@ -98,7 +108,8 @@ impl LoadLog {
         let last_base = self.segments.last().map_or(i64::MIN, |last| last.base_offset);
         let offsets = self.snapshots.iter().map(|(offset, _)| *offset);
         let strays = offsets.clone().filter(|offset| is_usable(*offset) && !is_base(*offset));
-        let kept = strays.max().filter(|offset| *offset > last_base);
+        let start = self.snapshot_min();
+        let kept = strays.max().filter(|offset| *offset > last_base && *offset >= start);
         offsets
             .filter(|&offset| !is_usable(offset) || !is_base(offset) && Some(offset) != kept)
             .collect()

@@ -192,6 +192,28 @@ fn batches_below_the_start_of_the_log_are_forgotten() {
 }
 
 #[test]
+fn snapshot_below_the_start_of_the_log_is_not_taken() {
+    // The batch from 9 on is in no snapshot.
+    let before = |mut disk: Disk| {
+        let mut states = ProducerStates::default();
+        let header = BatchHeader::parse(&produced(7, 6, false)).unwrap();
+        states.replay(&header, None);
+        disk.files_mut().remove(&snapshot_path(11));
+        disk.put(&snapshot_path(9), states.snapshot());
+        disk
+    };
+    let mut disk = before(closed());
+    let (events, log) = load(&mut disk, LoadLogContext { log_start: Some(11), ..clean() });
+    assert_eq!((events, ends(&log)), (vec![], (11, 11)));
+    assert_eq!(state(&log), [], "an unknown producer may go on anywhere");
+    assert!(disk.get(&snapshot_path(9)).is_none());
+    let mut at_start = before(closed());
+    let (_, log) = load(&mut at_start, LoadLogContext { log_start: Some(9), ..clean() });
+    assert_eq!(state(&log), [(9, Some(9))]);
+    assert!(at_start.get(&snapshot_path(9)).is_some());
+}
+
+#[test]
 fn snapshot_that_goes_is_no_longer_its_segments() {
     let mut disk = directory();
     disk.put(&snapshot_path(0), "no snapshot");
