@@ -116,14 +116,15 @@ impl FoundSegment {
 }
 
 /// Which segments need no scan (`LogLoader.recoverLog`): all of them behind the clean marker, else
-/// those that end below the recovery point. An empty one has no index to be trusted, and without
-/// their checkpoint the leader epochs are those of all batches.
+/// those that end below the recovery point. One that ends at it was perhaps the active one when the
+/// point was written, and the crash may have cut the write of its index files. An empty one has no
+/// index to be trusted, and without their checkpoint the leader epochs are those of all batches.
 pub(super) fn trust(segments: &mut [FoundSegment], context: &LoadLogContext, has_epochs: bool) {
     let recovery_point = context.recovery_point.unwrap_or(0);
     let trusted = if context.is_clean {
         segments.len()
     } else {
-        let begun = segments.partition_point(|segment| segment.base_offset <= recovery_point);
+        let begun = segments.partition_point(|segment| segment.base_offset < recovery_point);
         begun.saturating_sub(1)
     };
     for segment in &mut segments[..trusted] {

@@ -372,7 +372,7 @@ fn only_the_segment_that_is_appended_to_loses_its_indexes() {
     disk.put(&path(&file_name(0, FileSuffix::TimeIndex)), time_entry(1_005, 5));
     disk.put(&path(&file_name(10, FileSuffix::Snapshot)), "snapshot");
     disk.put(&path(&file_name(11, FileSuffix::Snapshot)), "snapshot");
-    let synced = LoadLogContext { recovery_point: Some(6), synced_end: Some(10), ..context() };
+    let synced = LoadLogContext { recovery_point: Some(7), synced_end: Some(10), ..context() };
     load(&mut disk, synced);
     for suffix in indexes {
         assert!(disk.get(&path(&file_name(0, suffix))).is_some());

@@ -170,9 +170,19 @@ fn damage_behind_the_last_index_entry_is_named_after_a_clean_stop() {
 }
 
 #[test]
+fn segment_that_ends_at_the_recovery_point_is_scanned_after_a_crash() {
+    let mut disk = closed();
+    disk.put(&time_path(0), "");
+    let (_, log) = load(&mut disk, unclean(6));
+    assert!(is_scanned(&disk, 0));
+    assert_eq!(log.segments()[0].max_timestamp().timestamp_ms, 1_005);
+    assert_eq!(disk.files().get(&time_path(0)), closed().files().get(&time_path(0)));
+}
+
+#[test]
 fn segments_below_the_recovery_point_are_not_read_after_a_crash() {
     for (recovery_point, scanned) in
-        [(0, [true, true]), (5, [true, true]), (6, [false, true]), (10, [false, true])]
+        [(0, [true, true]), (5, [true, true]), (6, [true, true]), (7, [false, true])]
     {
         let mut disk = closed();
         let (events, log) = load(&mut disk, unclean(recovery_point));
@@ -197,14 +207,15 @@ fn stale_index_of_the_last_segment_is_not_trusted_after_a_crash() {
 
 /// KAFKA-13603: Kafka used to scan the whole log when the empty segment at its end had no index.
 #[test]
-fn empty_segment_without_an_index_makes_nobody_scan() {
+fn empty_segment_behind_a_clean_stop_makes_nobody_scan() {
     let mut disk = closed();
     disk.put(&log_path(10), "");
     for context in [clean(), unclean(10)] {
+        let is_clean = context.is_clean;
         let (events, log) = load(&mut disk, context);
         assert_eq!((events, ends(&log)), (vec![], (0, 10)));
         assert_eq!(reads(&disk, &log_path(0)), []);
-        assert_eq!(reads(&disk, &log_path(6)), []);
+        assert_eq!(reads(&disk, &log_path(6)).is_empty(), is_clean);
     }
 }
 
