@@ -20,6 +20,12 @@ pub struct ModelLog {
     end_firm: i64,
     start_told: i64,
     start_allowed: i64,
+    /// Where the log may have started when its broker last did: a start reads no batch below it, so
+    /// that a producer without a batch from there on may be unknown since
+    /// (`UnifiedLog.rebuildProducerState`).
+    forgotten_below: i64,
+    /// Records that may have been appended once more because of that.
+    copies: i64,
     /// Requests under way that may move the start to the end.
     deletions: u32,
     /// Its end may have been lost behind its start: the next offset is not the number of records.
@@ -51,6 +57,33 @@ impl ModelLog {
     /// Records were sent: from now on they may be there, once.
     pub fn sent(&mut self, records: &[RecordId]) {
         self.open.extend(records);
+    }
+
+    /// An idempotent producer sends them again. Where it may have been forgotten since they were
+    /// appended, that may append them once more.
+    pub fn sent_again(&mut self, records: &[RecordId]) {
+        if self.forgotten_below > 0 {
+            let may_be_below = |record: &&RecordId| {
+                self.places.get(record).is_none_or(|offset| *offset < self.forgotten_below)
+            };
+            self.copies += records.iter().filter(may_be_below).count() as i64;
+        }
+    }
+
+    /// The broker has gone, or come: what lies below the start it does not remember.
+    pub fn restarted(&mut self) {
+        let most = if self.damaged { self.start_allowed } else { self.start().1 };
+        self.forgotten_below = self.forgotten_below.max(most);
+    }
+
+    /// Producers with no batch from there on may be unknown to the broker.
+    pub fn forgotten_below(&self) -> i64 {
+        self.forgotten_below
+    }
+
+    /// A record whose producer was forgotten has been appended once more: the later copy counts.
+    pub fn forget_place(&mut self, record: RecordId) {
+        self.places.remove(&record);
     }
 
     /// They were refused for good.
@@ -109,7 +142,7 @@ impl ModelLog {
 
     /// The least and the greatest high watermark.
     pub fn end(&self) -> (i64, i64) {
-        let most = (self.known.len() + self.open.len()) as i64;
+        let most = (self.known.len() + self.open.len()) as i64 + self.copies;
         if self.damaged {
             (0, i64::MAX)
         } else if self.has_gap {
@@ -149,6 +182,11 @@ impl ModelLog {
     /// True when the record must be there.
     pub fn holds(&self, record: RecordId) -> bool {
         self.places.get(&record).is_some_and(|offset| *offset >= self.start().1)
+    }
+
+    /// Where a record is known to be.
+    pub fn place(&self, record: RecordId) -> Option<i64> {
+        self.places.get(&record).copied()
     }
 
     /// What is known of one offset.

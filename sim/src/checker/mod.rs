@@ -8,7 +8,9 @@
 //!
 //! A record that was sent and not answered, or answered with an error of storage or time, may be
 //! there, once, however often an idempotent producer sends it. One that was refused is not there.
-//! Offsets have no gaps and are given once. What is below the log's start may be gone.
+//! Offsets have no gaps and are given once. What is below the log's start may be gone; and when the
+//! broker has started since, so may be what it knew of a producer whose batches all lie there: then
+//! a batch of its that lies there is accepted anew when it is sent again, as in Kafka.
 
 mod broken;
 mod reads;
@@ -114,12 +116,16 @@ impl Checker {
 
     /// Takes in what happened, `micros` after the run's start.
     pub fn observe(&mut self, micros: u64, entry: &Entry) {
+        if matches!(entry, Entry::Crashed(_) | Entry::Stopped | Entry::Recovered) {
+            self.logs.values_mut().for_each(ModelLog::restarted);
+        }
         match entry {
             Entry::Invoke { .. } => self.invoked(entry),
             Entry::Resent { append } => {
                 if let Some(known) = self.appends.get_mut(append) {
                     known.waiting += 1;
                     known.sendings += 1;
+                    self.logs.entry(known.target.clone()).or_default().sent_again(&known.records);
                 }
             }
             Entry::Ok { append, base_offset, append_ms } => {
@@ -209,7 +215,13 @@ impl Checker {
         timestamp_ms: i64,
     ) {
         self.known_at.entry(record).or_insert(micros);
+        let is_forgotten = |first| self.is_forgotten(target, record, first);
+        let first = self.log(target).and_then(|log| log.place(record));
+        let moves = first.is_some_and(|first| first < offset && is_forgotten(first));
         let log = self.logs.entry(target.clone()).or_default();
+        if moves {
+            log.forget_place(record);
+        }
         let target = target.clone();
         match log.learn(offset, record, timestamp_ms) {
             Ok(()) => {}
@@ -225,6 +237,39 @@ impl Checker {
                 self.broken.push(Broken::Duplicated { target, record, first, second: offset });
             }
         }
+    }
+
+    /// Whether the broker may have accepted a record anew that lies at `first`: an idempotent producer
+    /// has sent it again, and a start has not seen the batch for it lies below the log's start.
+    fn is_forgotten(&self, target: &TopicPartition, record: RecordId, first: i64) -> bool {
+        let append = self.sent.get(&record).and_then(|append| self.appends.get(append));
+        let is_again = append.is_some_and(|known| known.sequence.is_some() && known.sendings > 1);
+        is_again && self.log(target).is_some_and(|log| first < log.forgotten_below())
+    }
+
+    /// Whether a stored log shows that the producer of a record was known when the record was
+    /// appended at `second`: a later one of its lies before, and not below the log's start.
+    fn shows_producer(
+        &self,
+        target: &TopicPartition,
+        log: &StoredLog,
+        record: RecordId,
+        second: i64,
+    ) -> bool {
+        let sequence_of = |record: RecordId| {
+            let append = self.appends.get(self.sent.get(&record)?)?;
+            let place = append.records.iter().position(|other| *other == record)?;
+            let Sequence { producer, epoch, first } = append.sequence?;
+            Some((producer, epoch, first + place as i32))
+        };
+        let Some((producer, epoch, number)) = sequence_of(record) else { return false };
+        let from = self.log(target).map_or(0, ModelLog::forgotten_below);
+        let before = log.records.iter().filter(|other| (from..second).contains(&other.offset));
+        before.filter_map(|other| sequence_of(record_id(&other.value))).any(
+            |(other, other_epoch, later)| {
+                (other, other_epoch) == (producer, epoch) && later >= number
+            },
+        )
     }
 
     /// The medium has damaged this log: what was promised of it cannot be kept.
@@ -291,7 +336,10 @@ impl Checker {
         let mut seen: BTreeMap<RecordId, i64> = BTreeMap::new();
         for stored in &log.records {
             let stored = SeenRecord::from(stored);
-            if let Some(first) = seen.insert(stored.record, stored.offset) {
+            if let Some(first) = seen.insert(stored.record, stored.offset)
+                && (!self.is_forgotten(target, stored.record, first)
+                    || self.shows_producer(target, log, stored.record, stored.offset))
+            {
                 let (target, record) = (target.clone(), stored.record);
                 self.broken.push(Broken::Duplicated {
                     target,

@@ -356,6 +356,61 @@ mod answers {
     }
 
     #[test]
+    fn a_batch_below_the_start_is_accepted_anew_once_the_broker_has_started_since() {
+        let judged = |start, restarts: bool, records: &[u64]| {
+            let mut checker = checker_of_producer();
+            checker.observe(0, &Entry::Unknown { append: AppendId(1) });
+            checker.allow_start(&target(), start);
+            if restarts {
+                checker.observe(0, &Entry::Crashed(Crash::Killed));
+                checker.observe(0, &Entry::Recovered);
+            }
+            checker.observe(0, &Entry::Resent { append: AppendId(1) });
+            super::judged(&mut checker, records)
+        };
+        let twice = [10, 11, 10, 11];
+        assert_eq!(judged(2, true, &twice), []);
+        assert_eq!(judged(2, false, &twice).len(), 2, "it remembers what it appended itself");
+        assert_eq!(judged(1, true, &twice).len(), 2, "a part of the batch is above the start");
+        assert_eq!(judged(0, true, &twice).len(), 2);
+        let known = judged(2, true, &[10, 11, 20, 10, 11]);
+        assert_eq!(known.len(), 2, "a later batch of its above the start tells of the producer");
+    }
+
+    #[test]
+    fn a_record_that_is_accepted_anew_counts_twice() {
+        let mut checker = checker_of_producer();
+        checker.observe(0, &ok(1, 0));
+        checker.observe(0, &ok(2, 2));
+        checker.allow_start(&target(), 4);
+        checker.observe(0, &Entry::Crashed(Crash::Killed));
+        checker.observe(0, &Entry::Resent { append: AppendId(2) });
+        checker.observe(0, &ok(2, 4));
+        assert_eq!(checker.take_broken(), []);
+        assert!(checker.log(&target()).is_some_and(|log| log.end().1 >= 6));
+        checker.observe(0, &Entry::Resent { append: AppendId(2) });
+        checker.observe(0, &ok(2, 6));
+        assert!(matches!(checker.take_broken()[..], [Broken::Duplicated { .. }, _]));
+    }
+
+    /// Two batches of one producer.
+    fn checker_of_producer() -> Checker {
+        let mut checker = Checker::new(false);
+        for append in 1..=2 {
+            let records = vec![append * 10, append * 10 + 1];
+            let first = 2 * (append as i32 - 1);
+            let sequence = Some(Sequence { producer: 4, epoch: 0, first });
+            let (append, client, keyed, sent_ms) = (AppendId(append), 0, false, 5);
+            let target = target();
+            checker.observe(
+                0,
+                &Entry::Invoke { append, client, target, records, keyed, sent_ms, sequence },
+            );
+        }
+        checker
+    }
+
+    #[test]
     fn a_producer_that_was_answered_is_known() {
         let (records, client) = (vec![70, 71], 0);
         let sequence = Some(Sequence { producer: 4, epoch: 0, first: 8 });
