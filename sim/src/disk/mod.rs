@@ -226,6 +226,12 @@ impl Disk {
         ends.fold(length, u64::max)
     }
 
+    /// Files that are being written: some are not there yet.
+    pub fn being_written(&self) -> impl Iterator<Item = Path> {
+        let under_way = self.open.values().flat_map(|effect| effect.writes_left(self));
+        under_way.map(|(path, ..)| path)
+    }
+
     /// Flips one bit at rest. False when there is no such byte.
     pub fn flip(&mut self, path: &Path, position: u64, bit: u8) -> bool {
         let Some(file) = self.tree.find(path).and_then(|id| self.tree.file_mut(id)) else {

@@ -1,5 +1,7 @@
 //! What retention may delete: the rule once more, from what lies on the disk.
 
+use std::collections::BTreeSet;
+
 use klamm_core::effect::{Effect, Operation, Path};
 use klamm_core::ids::JobId;
 
@@ -55,10 +57,13 @@ impl World {
 
     fn segments_of(&self, target: &TopicPartition) -> Vec<Segment> {
         let name = target.to_string();
-        let files = self.disk.files().into_iter();
-        let of_target = files.filter(|(path, _)| path.parent().name() == name);
-        let segment = |(path, content): (Path, &[u8])| {
+        let there = self.disk.files().into_iter().map(|(path, _)| path);
+        // A segment counts from its first append on, which may not have reached the disk.
+        let paths: BTreeSet<Path> = there.chain(self.disk.being_written()).collect();
+        let of_target = paths.into_iter().filter(|path| path.parent().name() == name);
+        let segment = |path: Path| {
             let base_offset = path.name().strip_suffix(".log")?.parse().ok()?;
+            let content = self.disk.content(&path).unwrap_or_default();
             let timestamps = batches_of(content).into_iter();
             let latest = timestamps.map(|range| latest_timestamp(&content[range])).max();
             let bytes = self.disk.length_with_writes(&path);

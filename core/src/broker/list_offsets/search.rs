@@ -156,17 +156,21 @@ impl Broker {
         let live = self.logs.get(&searched.log).ok_or(ErrorCode::KAFKA_STORAGE_ERROR)?;
         let log = &live.log;
         let bound = log.place(self.level);
-        let (timestamp_ms, segments) = match searched.time {
-            Some(timestamp_ms) => (timestamp_ms, by_time(log, bound, timestamp_ms)),
+        let (timestamp_ms, offset_min, segments) = match searched.time {
+            Some(timestamp_ms) => {
+                (timestamp_ms, log.log_start(), by_time(log, bound, timestamp_ms))
+            }
             None => {
                 let Some(latest) = latest_segment(log) else { return Ok(Plan::Nothing) };
                 let max = latest.max_timestamp();
-                if max.offset >= bound.offset {
+                // An index file that names what is not there must not make anybody wait for it.
+                if (bound.offset..log.accepted_end()).contains(&max.offset) {
                     return Ok(Plan::WaitFor(max.offset));
                 }
                 let start = start_at_offset(latest, max.offset, max.timestamp_ms);
                 let segment = searched_segment(latest, bound, start);
-                (max.timestamp_ms, segment.into_iter().collect())
+                // Kafka does not look at the log's start here: what lies below it in its segment counts.
+                (max.timestamp_ms, latest.base_offset, segment.into_iter().collect())
             }
         };
         if segments.is_empty() {
@@ -174,7 +178,7 @@ impl Broker {
         }
         Ok(Plan::Job(Box::new(SearchTimestampContext {
             timestamp_ms,
-            offset_min: log.log_start(),
+            offset_min,
             segments,
             compression: Arc::clone(&self.compression),
             limits: self.config.limits.clone(),
