@@ -102,6 +102,15 @@ fn answers_are_kafkas() {
 }
 
 #[test]
+fn largest_timestamp_counts_below_the_start_of_the_log_too() {
+    let mut world = World::recorded(1);
+    let live = world.broker.logs.values_mut().find(|live| live.topic_id == TOPIC).unwrap();
+    assert!(live.log.set_log_start(5));
+    assert_eq!(world.offset_at(7, -3), (0, 4, T + 1_100, 0));
+    assert_eq!(world.offset_at(7, T), (0, 5, T + 500, 0), "a search by time begins at the start");
+}
+
+#[test]
 fn empty_log_has_two_ends_and_no_times() {
     let mut world = World::recorded(2);
     world.list(11, &[(1, -1)]);
