@@ -3,18 +3,14 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::api::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
-use crate::api::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
+use crate::api;
+use crate::api::ApiKey;
 use crate::api::describe_topic_partitions::DescribeTopicPartitionsRequest;
-use crate::api::fetch::{FetchRequest, FetchResponse};
-use crate::api::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
-use crate::api::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
+use crate::api::fetch::FetchResponse;
 use crate::api::metadata::MetadataRequest;
-use crate::api::offset_for_leader_epoch::{
-    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
-};
 use crate::batch::CheckedBatch;
 use crate::broker::image::Image;
+use crate::codec::{DecodeError, Message, Reader};
 use crate::error_code::ErrorCode;
 use crate::ids::{FileId, RequestNumber, Uuid};
 
@@ -30,55 +26,118 @@ pub struct Request {
     pub body: RequestBody,
 }
 
-/// What is asked.
-#[derive(Clone, Debug)]
-pub enum RequestBody {
-    /// Appends to logs.
-    Produce(ProduceCommand),
-    /// Reads of the image.
-    Query(Query),
+macro_rules! answered_by_the_broker {
+    ($($(#[$meta:meta])* $name:ident($key:ident, $request:ty, $response:ty),)+) => {
+        /// What is asked.
+        #[derive(Clone, Debug)]
+        pub enum RequestBody {
+            /// Appends to logs.
+            Produce(ProduceCommand),
+            /// Reads of the image.
+            Query(Query),
+            $(
+                $(#[$meta])*
+                $name {
+                    /// As sent.
+                    version: i16,
+                    /// As decoded.
+                    request: $request,
+                },
+            )+
+        }
+
+        impl RequestBody {
+            /// Reads a request that goes to the broker as it was sent; `None` when the key's do not.
+            pub(crate) fn read_plain(
+                key: ApiKey,
+                version: i16,
+                reader: &mut Reader<'_>,
+            ) -> Option<Result<Self, (&'static str, DecodeError)>> {
+                match key {
+                    $(
+                        ApiKey::$key => Some(match <$request>::read(reader, version) {
+                            Ok(request) => Ok(Self::$name { version, request }),
+                            Err(error) => Err((<$request>::NAME, error)),
+                        }),
+                    )+
+                    _ => None,
+                }
+            }
+        }
+
+        /// What is answered.
+        #[derive(Clone, Debug)]
+        pub enum ResponseBody {
+            /// One for each [`PartitionAppend`], in its order.
+            Produce(Vec<AppendOutcome>),
+            /// The image to answer from.
+            Query {
+                /// As asked.
+                query: Query,
+                /// The state to answer with.
+                image: Arc<Image>,
+                /// The name of the listener that the connection came in by: it picks the endpoints.
+                listener: Arc<str>,
+            },
+            $(
+                $(#[$meta])*
+                $name($response),
+            )+
+        }
+
+        impl ResponseBody {
+            /// Encodes the answer to a request of [`RequestBody::read_plain`]; `None` for any other.
+            pub(crate) fn encode_plain<E: Encode>(&self, encode: E) -> Option<E::Output> {
+                match self {
+                    Self::Produce(_) | Self::Query { .. } => None,
+                    $( Self::$name(response) => Some(encode.encode(response)), )+
+                }
+            }
+        }
+    };
+}
+
+/// What is done with a message of any type.
+pub(crate) trait Encode {
+    /// What it becomes.
+    type Output;
+
+    fn encode<M: Message>(self, message: &M) -> Self::Output;
+}
+
+answered_by_the_broker! {
     /// Reads logs.
-    Fetch {
-        /// As sent.
-        version: i16,
-        /// As decoded.
-        request: FetchRequest,
-    },
+    Fetch(FETCH, api::fetch::FetchRequest, api::fetch::FetchResponse),
     /// Asks for offsets.
-    ListOffsets {
-        /// As sent.
-        version: i16,
-        /// As decoded.
-        request: ListOffsetsRequest,
-    },
+    ListOffsets(
+        LIST_OFFSETS,
+        api::list_offsets::ListOffsetsRequest,
+        api::list_offsets::ListOffsetsResponse
+    ),
     /// Asks where leader epochs end.
-    OffsetForLeaderEpoch {
-        /// As sent.
-        version: i16,
-        /// As decoded.
-        request: OffsetForLeaderEpochRequest,
-    },
+    OffsetForLeaderEpoch(
+        OFFSET_FOR_LEADER_EPOCH,
+        api::offset_for_leader_epoch::OffsetForLeaderEpochRequest,
+        api::offset_for_leader_epoch::OffsetForLeaderEpochResponse
+    ),
     /// Moves the start of logs.
-    DeleteRecords {
-        /// As sent.
-        version: i16,
-        /// As decoded.
-        request: DeleteRecordsRequest,
-    },
+    DeleteRecords(
+        DELETE_RECORDS,
+        api::delete_records::DeleteRecordsRequest,
+        api::delete_records::DeleteRecordsResponse
+    ),
     /// Asks for a producer id.
-    InitProducerId {
-        /// As sent.
-        version: i16,
-        /// As decoded.
-        request: InitProducerIdRequest,
-    },
+    InitProducerId(
+        INIT_PRODUCER_ID,
+        api::init_producer_id::InitProducerIdRequest,
+        api::init_producer_id::InitProducerIdResponse
+    ),
     /// Asks for the producers of partitions.
-    DescribeProducers {
-        /// As sent.
-        version: i16,
-        /// As decoded.
-        request: DescribeProducersRequest,
-    },
+    DescribeProducers(
+        DESCRIBE_PRODUCERS,
+        api::describe_producers::DescribeProducersRequest,
+        api::describe_producers::DescribeProducersResponse
+    ),
 }
 
 /// A request that the image alone answers.
@@ -133,34 +192,6 @@ pub struct Response {
     pub number: RequestNumber,
     /// What is answered.
     pub body: ResponseBody,
-}
-
-/// What is answered.
-#[derive(Clone, Debug)]
-pub enum ResponseBody {
-    /// One for each [`PartitionAppend`], in its order.
-    Produce(Vec<AppendOutcome>),
-    /// The image to answer from.
-    Query {
-        /// As asked.
-        query: Query,
-        /// The state to answer with.
-        image: Arc<Image>,
-        /// The name of the listener that the connection came in by: it picks the endpoints.
-        listener: Arc<str>,
-    },
-    /// What was read.
-    Fetch(FetchResponse),
-    /// The offsets.
-    ListOffsets(ListOffsetsResponse),
-    /// The ends.
-    OffsetForLeaderEpoch(OffsetForLeaderEpochResponse),
-    /// Where the logs start now.
-    DeleteRecords(DeleteRecordsResponse),
-    /// The producer id.
-    InitProducerId(InitProducerIdResponse),
-    /// The producers.
-    DescribeProducers(DescribeProducersResponse),
 }
 
 /// What became of one append.

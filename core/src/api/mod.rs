@@ -1,15 +1,30 @@
 //! One file an API, and the table of all of them.
 
+pub mod alter_configs;
+pub mod alter_partition_reassignments;
 pub mod api_versions;
+pub mod create_partitions;
+pub mod create_topics;
 pub mod delete_records;
+pub mod delete_topics;
+pub mod describe_cluster;
+pub mod describe_configs;
+pub mod describe_log_dirs;
 pub mod describe_producers;
+pub mod describe_quorum;
 pub mod describe_topic_partitions;
+pub mod elect_leaders;
 pub mod fetch;
+pub mod incremental_alter_configs;
 pub mod init_producer_id;
+pub mod list_config_resources;
 pub mod list_offsets;
+pub mod list_partition_reassignments;
 pub mod metadata;
 pub mod offset_for_leader_epoch;
 pub mod produce;
+pub mod unregister_broker;
+pub mod update_features;
 
 use core::ops::RangeInclusive;
 
@@ -28,14 +43,44 @@ impl ApiKey {
     pub const METADATA: Self = Self(3);
     /// What the broker speaks.
     pub const API_VERSIONS: Self = Self(18);
+    /// Makes topics.
+    pub const CREATE_TOPICS: Self = Self(19);
+    /// Deletes topics.
+    pub const DELETE_TOPICS: Self = Self(20);
     /// Moves the start of logs.
     pub const DELETE_RECORDS: Self = Self(21);
     /// An id for a producer.
     pub const INIT_PRODUCER_ID: Self = Self(22);
     /// Where leader epochs end.
     pub const OFFSET_FOR_LEADER_EPOCH: Self = Self(23);
+    /// Tells settings.
+    pub const DESCRIBE_CONFIGS: Self = Self(32);
+    /// Replaces settings.
+    pub const ALTER_CONFIGS: Self = Self(33);
+    /// Log directories and sizes.
+    pub const DESCRIBE_LOG_DIRS: Self = Self(35);
+    /// Gives topics more partitions.
+    pub const CREATE_PARTITIONS: Self = Self(37);
+    /// Elects leaders.
+    pub const ELECT_LEADERS: Self = Self(43);
+    /// Changes settings.
+    pub const INCREMENTAL_ALTER_CONFIGS: Self = Self(44);
+    /// Moves partitions.
+    pub const ALTER_PARTITION_REASSIGNMENTS: Self = Self(45);
+    /// Moves under way.
+    pub const LIST_PARTITION_REASSIGNMENTS: Self = Self(46);
+    /// The metadata quorum.
+    pub const DESCRIBE_QUORUM: Self = Self(55);
+    /// Changes the levels of features.
+    pub const UPDATE_FEATURES: Self = Self(57);
+    /// Brokers or controllers.
+    pub const DESCRIBE_CLUSTER: Self = Self(60);
     /// The producers of partitions.
     pub const DESCRIBE_PRODUCERS: Self = Self(61);
+    /// Forgets a broker.
+    pub const UNREGISTER_BROKER: Self = Self(64);
+    /// What has settings.
+    pub const LIST_CONFIG_RESOURCES: Self = Self(74);
     /// Topics page by page.
     pub const DESCRIBE_TOPIC_PARTITIONS: Self = Self(75);
 

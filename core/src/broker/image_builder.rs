@@ -67,6 +67,11 @@ impl ImageBuilder {
         &self.draft
     }
 
+    /// The topic of that name, so far.
+    pub fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
+        self.ids.get(name).and_then(|id| self.draft.topics_by_id.get(id))
+    }
+
     /// The log has been taken up to and with `offset`.
     pub fn advance_to(&mut self, offset: i64) {
         self.draft.metadata_offset = offset;
@@ -136,7 +141,7 @@ impl ImageBuilder {
     }
 
     fn add_partition(&mut self, record: PartitionRecord) -> Result<(), ApplyError> {
-        let topic = self.topic(record.topic_id)?;
+        let topic = self.topic_mut(record.topic_id)?;
         let partition = Partition {
             replicas: record.replicas,
             directories: record.directories,
@@ -155,7 +160,7 @@ impl ImageBuilder {
     }
 
     fn change_partition(&mut self, record: PartitionChangeRecord) -> Result<(), ApplyError> {
-        let topic = self.topic(record.topic_id)?;
+        let topic = self.topic_mut(record.topic_id)?;
         let Some(partition) = topic.partitions.get_mut(&record.partition_id) else {
             return Err(ApplyError::NoSuchPartition {
                 topic: String::from(&*topic.name),
@@ -253,7 +258,7 @@ impl ImageBuilder {
         }
     }
 
-    fn topic(&mut self, id: Uuid) -> Result<&mut Topic, ApplyError> {
+    fn topic_mut(&mut self, id: Uuid) -> Result<&mut Topic, ApplyError> {
         let shared = self.draft.topics_by_id.get_mut(&id).ok_or(ApplyError::NoSuchTopic(id))?;
         Ok(Arc::make_mut(shared))
     }

@@ -9,16 +9,17 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
-use super::image::Image;
+use super::image::{Image, Topic};
 use super::image_builder::ImageBuilder;
 use super::registration::Join;
 use super::{Broker, Output, Waiter};
 use crate::batch::{BatchBuilder, CheckedBatch};
 use crate::config::limits::METADATA_BATCH_RECORDS_MAX;
 use crate::event::Event;
-use crate::ids::LogId;
+use crate::ids::{ConnectionId, LogId, RequestNumber};
 use crate::log::Level;
 use crate::records::{ControlRecord, MetadataRecord};
+use crate::request::{Response, ResponseBody};
 
 /// The metadata topic's name.
 pub(super) const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -32,6 +33,27 @@ pub(super) enum Change {
     Leave,
     /// This node takes a block of producer ids.
     ProducerIds,
+    /// What a client asked for, answered when it is durable.
+    Asked(Asked),
+}
+
+/// A change that a client asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) from: ConnectionId,
+    pub(super) number: RequestNumber,
+    pub(super) what: AskedChange,
+}
+
+/// What a client may change.
+#[derive(Debug)]
+pub(super) enum AskedChange {}
+
+/// What a change comes to: all of its records, each with the version that it is written in, or none.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) records: Vec<(MetadataRecord, i16)>,
+    pub(super) answer: ResponseBody,
 }
 
 /// The queue of changes, and what of it is in flight.
@@ -42,8 +64,17 @@ pub(super) struct MetadataLog {
     epoch: i32,
     waiting: VecDeque<Change>,
     /// The draft that is being made durable.
-    flight: Option<Image>,
+    flight: Option<Flight>,
 }
+
+/// What is being made durable, and who is told when it is.
+#[derive(Debug)]
+struct Flight {
+    image: Image,
+    answers: Vec<Answer>,
+}
+
+type Answer = (ConnectionId, Response);
 
 impl MetadataLog {
     pub(super) fn new(log: LogId, epoch: i32) -> Self {
@@ -77,12 +108,26 @@ impl Broker {
     pub(super) fn land_metadata_flight(&mut self) {
         let flight = self.metadata.as_mut().and_then(|metadata| metadata.flight.take());
         let before = self.image.next_producer_id;
-        let image = flight.expect("a flight lands once");
+        let Flight { image, answers } = flight.expect("a flight lands once");
         self.apply_topic_configs(&image);
         self.image = Arc::new(image);
         self.take_producer_ids(before..self.image.next_producer_id);
+        self.answer_asked(answers);
         self.start_metadata_flight();
         self.finish_joining();
+    }
+
+    fn answer_asked(&mut self, answers: Vec<Answer>) {
+        for (to, response) in answers {
+            if self.connections.contains_key(&to) {
+                self.respond(to, response);
+            }
+        }
+    }
+
+    /// What a change comes to, as the draft stands.
+    fn plan(&self, what: AskedChange, _draft: &Draft) -> Planned {
+        match what {}
     }
 
     fn start_metadata_flight(&mut self) {
@@ -97,11 +142,17 @@ impl Broker {
         let builder =
             ImageBuilder::new(Image::clone(&self.image), self.config.topic_defaults.clone());
         let mut draft = Draft::new(builder, live.log.accepted_end(), self.now.wall_ms);
+        let mut answers = Vec::new();
         for change in waiting {
             match change {
                 Change::Join(join) => self.draft_join(join, &mut draft),
                 Change::Leave => self.draft_leave(&mut draft),
                 Change::ProducerIds => self.draft_producer_ids(&mut draft),
+                Change::Asked(Asked { from, number, what }) => {
+                    let Planned { records, answer } = self.plan(what, &draft);
+                    draft.push_whole(records);
+                    answers.push((from, Response { number, body: answer }));
+                }
             }
         }
         let Drafted { image, batches, event } = draft.finish();
@@ -115,8 +166,11 @@ impl Broker {
             last_offset = Some(appended.last_offset);
         }
         self.emit_log_effects(log_id, effects);
-        let (Some(last_offset), Some(metadata)) = (last_offset, &mut self.metadata) else { return };
-        metadata.flight = Some(image);
+        let (Some(last_offset), Some(metadata)) = (last_offset, &mut self.metadata) else {
+            // Nothing changes.
+            return self.answer_asked(answers);
+        };
+        metadata.flight = Some(Flight { image, answers });
         self.waits.add(log_id, Level::Synced, last_offset, Waiter::Metadata);
     }
 }
@@ -154,14 +208,34 @@ impl Draft {
         self.next_offset
     }
 
+    /// The topic of that name, so far.
+    pub(super) fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
+        self.builder.topic(name)
+    }
+
     /// Adds a record that fits the image, to be written in `version` of its type.
     pub(super) fn push(&mut self, record: impl Into<MetadataRecord>, version: i16) {
-        let record = record.into();
+        self.push_record(record.into(), version);
+        self.end_full_batch();
+    }
+
+    /// Adds records that count together or not at all: they share a batch.
+    pub(super) fn push_whole(&mut self, records: Vec<(MetadataRecord, i16)>) {
+        for (record, version) in records {
+            self.push_record(record, version);
+        }
+        self.end_full_batch();
+    }
+
+    fn push_record(&mut self, record: MetadataRecord, version: i16) {
         let value = record.encode(version);
         self.builder.apply(record).expect("a change is checked before it is drafted");
         self.append(BatchBuilder::new, None, &value);
-        if self.open.as_ref().is_some_and(|open| open.record_count() >= METADATA_BATCH_RECORDS_MAX)
-        {
+    }
+
+    fn end_full_batch(&mut self) {
+        let is_full = |open: &BatchBuilder| open.record_count() >= METADATA_BATCH_RECORDS_MAX;
+        if self.open.as_ref().is_some_and(is_full) {
             self.end_batch();
         }
     }

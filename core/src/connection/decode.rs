@@ -56,35 +56,15 @@ pub(super) fn request(frame: &Bytes, context: &Context<'_>) -> Result<Decoded, C
         let plan = Plan::produce(header, plan, command.acks, frame.len());
         return Ok(Decoded { plan, body: RequestBody::Produce(command) });
     }
-    let body = plain_body(&mut reader, &header)?;
-    Ok(Decoded { plan: Plan::plain(header), body })
-}
-
-/// A request that goes to the broker as it was sent.
-fn plain_body(
-    reader: &mut Reader<'_>,
-    header: &RequestHeader,
-) -> Result<RequestBody, ConnectionError> {
     let version = header.api_version;
-    Ok(match header.api_key {
-        ApiKey::FETCH => RequestBody::Fetch { version, request: body(reader, header)? },
-        ApiKey::LIST_OFFSETS => {
-            RequestBody::ListOffsets { version, request: body(reader, header)? }
+    let body = match RequestBody::read_plain(header.api_key, version, &mut reader) {
+        Some(Ok(body)) => body,
+        Some(Err((message, error))) => {
+            return Err(ConnectionError::Body { message, version, error });
         }
-        ApiKey::DELETE_RECORDS => {
-            RequestBody::DeleteRecords { version, request: body(reader, header)? }
-        }
-        ApiKey::INIT_PRODUCER_ID => {
-            RequestBody::InitProducerId { version, request: body(reader, header)? }
-        }
-        ApiKey::OFFSET_FOR_LEADER_EPOCH => {
-            RequestBody::OffsetForLeaderEpoch { version, request: body(reader, header)? }
-        }
-        ApiKey::DESCRIBE_PRODUCERS => {
-            RequestBody::DescribeProducers { version, request: body(reader, header)? }
-        }
-        _ => RequestBody::Query(query(reader, header)?),
-    })
+        None => RequestBody::Query(query(&mut reader, &header)?),
+    };
+    Ok(Decoded { plan: Plan::plain(header), body })
 }
 
 fn query(reader: &mut Reader<'_>, header: &RequestHeader) -> Result<Query, ConnectionError> {

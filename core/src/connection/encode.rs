@@ -9,7 +9,7 @@ use crate::config::Limits;
 use crate::error_code::ErrorCode;
 use crate::frame::RequestHeader;
 use crate::query::{api_versions, describe_topic_partitions, metadata};
-use crate::request::{Acks, Query, ResponseBody};
+use crate::request::{Acks, Encode, Query, ResponseBody};
 
 /// What a request's answer is encoded with.
 #[derive(Debug)]
@@ -79,17 +79,20 @@ impl Plan {
 }
 
 fn answer(header: &RequestHeader, body: &ResponseBody, limits: &Limits) -> Answer {
-    match body {
-        ResponseBody::Produce(_) => panic!("{ANSWERS}"),
-        ResponseBody::Query { query, image, listener } => {
-            answer_query(header, query, image, listener, limits)
-        }
-        ResponseBody::Fetch(response) => frame(header, response),
-        ResponseBody::ListOffsets(response) => frame(header, response),
-        ResponseBody::OffsetForLeaderEpoch(response) => frame(header, response),
-        ResponseBody::DeleteRecords(response) => frame(header, response),
-        ResponseBody::InitProducerId(response) => frame(header, response),
-        ResponseBody::DescribeProducers(response) => frame(header, response),
+    if let ResponseBody::Query { query, image, listener } = body {
+        return answer_query(header, query, image, listener, limits);
+    }
+    body.encode_plain(Framed(header)).expect(ANSWERS)
+}
+
+/// The answer behind this header.
+struct Framed<'a>(&'a RequestHeader);
+
+impl Encode for Framed<'_> {
+    type Output = Answer;
+
+    fn encode<M: Message>(self, message: &M) -> Answer {
+        frame(self.0, message)
     }
 }
 
