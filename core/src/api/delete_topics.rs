@@ -52,15 +52,21 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::codec::testing::round_trip_all;
+    use crate::codec::testing::{round_trip, round_trip_all};
 
     #[test]
     fn all_versions_round_trip() {
         round_trip_all(&DeleteTopicsRequest {
             topics: vec![DeleteTopicState { name: Some("c".into()), topic_id: Uuid([27; 16]) }],
-            topic_names: vec!["a".into()],
+            topic_names: Vec::new(),
             timeout_ms: 25,
         });
+        let by_name = DeleteTopicsRequest {
+            topic_names: vec!["a".into()],
+            timeout_ms: 1,
+            ..DeleteTopicsRequest::default()
+        };
+        assert_eq!(round_trip(&by_name, 5), by_name);
         round_trip_all(&DeleteTopicsResponse {
             throttle_time_ms: 28,
             responses: vec![DeletableTopicResult {

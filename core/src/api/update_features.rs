@@ -57,7 +57,7 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::codec::testing::round_trip_all;
+    use crate::codec::testing::{round_trip, round_trip_all};
 
     #[test]
     fn all_versions_round_trip() {
@@ -66,11 +66,20 @@ mod tests {
             feature_updates: vec![FeatureUpdateKey {
                 feature: "b".into(),
                 max_version_level: 50,
-                allow_downgrade: true,
+                allow_downgrade: false,
                 upgrade_type: 52,
             }],
             validate_only: true,
         });
+        let first = UpdateFeaturesRequest {
+            feature_updates: vec![FeatureUpdateKey {
+                feature: "a".into(),
+                allow_downgrade: true,
+                ..FeatureUpdateKey::default()
+            }],
+            ..UpdateFeaturesRequest::default()
+        };
+        assert_eq!(round_trip(&first, 0), first);
         round_trip_all(&UpdateFeaturesResponse {
             throttle_time_ms: 53,
             error_code: ErrorCode::INVALID_REQUEST,
