@@ -84,11 +84,16 @@ mod tests {
             throttle_time_ms: 53,
             error_code: ErrorCode::INVALID_REQUEST,
             error_message: Some("h".into()),
+            results: Vec::new(),
+        });
+        let each = UpdateFeaturesResponse {
             results: vec![UpdatableFeatureResult {
                 feature: "a".into(),
                 error_code: ErrorCode::INVALID_REQUEST,
                 error_message: Some("c".into()),
             }],
-        });
+            ..UpdateFeaturesResponse::default()
+        };
+        assert_eq!(round_trip(&each, 1), each);
     }
 }
