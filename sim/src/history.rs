@@ -36,6 +36,10 @@ impl fmt::Display for TopicPartition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AppendId(pub u64);
 
+/// Names what one request asks of one topic's name, or of one resource with settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChangeId(pub u64);
+
 /// A record's identity: its value begins with it, and it is sent once.
 pub type RecordId = u64;
 

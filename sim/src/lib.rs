@@ -30,6 +30,7 @@ pub mod enumerate;
 pub mod history;
 pub mod layer;
 pub mod marks;
+pub mod metadata;
 pub mod network;
 pub mod options;
 pub mod oracle;

@@ -24,6 +24,8 @@ impl World {
         if self.current.retention_ms == 0 && self.current.retention_bytes == 0 {
             return;
         }
+        // The event that asks may be the first one in a while.
+        self.wall_ms_max = self.wall_ms_max.max(self.wall_ms());
         for topic in &self.topics {
             for partition in 0..topic.partitions {
                 let target = TopicPartition { topic: topic.name.clone(), partition };
