@@ -34,11 +34,13 @@ pub enum Purpose {
     Reader,
     /// How the wall clock steps.
     Wall,
+    /// What administrators do, and who looks at what they did.
+    Administrator,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Options,
         Self::Delay,
         Self::Network,
@@ -50,6 +52,7 @@ impl Purpose {
         Self::Format,
         Self::Reader,
         Self::Wall,
+        Self::Administrator,
     ];
 
     /// Its name in a script.
@@ -66,6 +69,7 @@ impl Purpose {
             Self::Format => "format",
             Self::Reader => "reader",
             Self::Wall => "wall",
+            Self::Administrator => "administrator",
         }
     }
 }

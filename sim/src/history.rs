@@ -4,25 +4,82 @@
 use std::fmt;
 
 use bytes::Bytes;
+use klamm_core::ids::Uuid;
 
 use crate::disk::Crash;
+use crate::metadata::{Change, Outcome};
 use crate::reader::StoredRecord;
+
+/// The names of topics that come and go begin so.
+pub const PASSING: &str = "passing";
+
+/// What stands between such a topic's name and its id; no name has it.
+const ID_MARK: char = '~';
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TopicPartition {
-    /// The topic's name.
+    /// The topic's name; and its id behind it, if it comes and goes: topics of one name that are
+    /// there one after another are different ones.
     pub topic: String,
     /// The partition's index.
     pub partition: i32,
 }
 
 impl TopicPartition {
+    /// A partition of a topic.
+    pub fn new(name: &str, id: Uuid, partition: i32) -> Self {
+        let topic = if is_passing(name) { format!("{name}{ID_MARK}{id}") } else { name.to_owned() };
+        Self { topic, partition }
+    }
+
     /// The partition whose directory has this name; `None` for internal topics and other names.
-    pub fn of_directory(name: &str) -> Option<Self> {
+    /// `id` gives the topic's id in the directory, and is asked for topics that come and go.
+    pub fn of_directory(name: &str, id: impl FnOnce() -> Option<Uuid>) -> Option<Self> {
         let (topic, partition) = name.rsplit_once('-')?;
         let partition = partition.parse().ok()?;
-        (!topic.starts_with("__")).then(|| Self { topic: topic.to_owned(), partition })
+        let is_ours = !topic.starts_with("__") && !topic.contains(ID_MARK);
+        let id = if is_ours && is_passing(topic) { id()? } else { Uuid::ZERO };
+        is_ours.then(|| Self::new(topic, id, partition))
+    }
+
+    /// The topic's name, as the broker knows it.
+    pub fn name(&self) -> &str {
+        self.topic.split(ID_MARK).next().unwrap_or_default()
+    }
+
+    /// The topic's id, if it comes and goes.
+    pub fn passing_id(&self) -> Option<Uuid> {
+        let (_, id) = self.topic.split_once(ID_MARK)?;
+        Uuid::parse(id)
+    }
+
+    /// The name of the partition's directory.
+    pub fn directory(&self) -> String {
+        format!("{}-{}", self.name(), self.partition)
+    }
+}
+
+/// Whether topics of this name come and go.
+pub fn is_passing(name: &str) -> bool {
+    name.starts_with(PASSING)
+}
+
+/// What administrators ask about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// The topic of a name, if there is one.
+    Topic(String),
+    /// The settings of a node, or of all for the empty name.
+    Broker(String),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topic(name) => write!(f, "topic {name}"),
+            Self::Broker(name) => write!(f, "broker {name:?}"),
+        }
     }
 }
 
@@ -202,6 +259,8 @@ pub enum Entry {
         sent_ms: i64,
         /// Its place in what an idempotent producer sends; `None` when it is sent once.
         sequence: Option<Sequence>,
+        /// The request names the topic by its name: it may come to another one that has it then.
+        by_name: bool,
     },
     /// The same batch is sent again, by a producer that may.
     Resent {
@@ -239,6 +298,8 @@ pub enum Entry {
         target: TopicPartition,
         /// What.
         what: Question,
+        /// The request names the topic by its name: it may be about another one that has it then.
+        by_name: bool,
     },
     /// It is told.
     Told {
@@ -259,6 +320,22 @@ pub enum Entry {
         /// The epoch.
         epoch: i16,
     },
+    /// An administrator asks for a change, or what there is.
+    Changing {
+        /// Names it.
+        change: ChangeId,
+        /// Of what.
+        subject: Subject,
+        /// What.
+        what: Change,
+    },
+    /// It has ended.
+    Changed {
+        /// Which.
+        change: ChangeId,
+        /// How.
+        outcome: Outcome,
+    },
     /// The broker is gone.
     Crashed(Crash),
     /// The broker has stopped in good order.
@@ -274,6 +351,7 @@ pub struct History {
     appends: u64,
     records: u64,
     questions: u64,
+    changes: u64,
 }
 
 impl History {
@@ -293,6 +371,12 @@ impl History {
     pub fn next_question(&mut self) -> QuestionId {
         self.questions += 1;
         QuestionId(self.questions)
+    }
+
+    /// A new change's id.
+    pub fn next_change(&mut self) -> ChangeId {
+        self.changes += 1;
+        ChangeId(self.changes)
     }
 
     /// Adds what happened at `micros`.
@@ -329,7 +413,24 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use super::record_id;
+    use klamm_core::ids::Uuid;
+
+    use super::{TopicPartition, record_id};
+
+    #[test]
+    fn a_topic_that_comes_and_goes_is_known_by_its_id() {
+        let id = Uuid([7; 16]);
+        let target = TopicPartition::of_directory("passing0-3", || Some(id)).unwrap();
+        assert_eq!((target.name(), target.passing_id()), ("passing0", Some(id)));
+        assert_eq!((target.directory(), target.partition), ("passing0-3".to_owned(), 3));
+        assert_eq!(TopicPartition::of_directory("passing0-3", || None), None);
+        let target = TopicPartition::of_directory("topic0-1", || None).unwrap();
+        assert_eq!((target.name(), target.passing_id()), ("topic0", None));
+        assert_eq!(target.to_string(), target.directory());
+        for name in ["__cluster_metadata-0", "topic0-1.0123-delete", "topic0"] {
+            assert_eq!(TopicPartition::of_directory(name, || None), None, "{name}");
+        }
+    }
 
     #[test]
     fn a_value_with_a_wrong_byte_is_nobodys() {

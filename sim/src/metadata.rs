@@ -190,7 +190,12 @@ impl ModelTopic {
     }
 
     /// It has ended, `micros` after the run's start. The error says what cannot be.
-    pub fn ended(&mut self, change: ChangeId, outcome: &Outcome, micros: u64) -> Result<(), String> {
+    pub fn ended(
+        &mut self,
+        change: ChangeId,
+        outcome: &Outcome,
+        micros: u64,
+    ) -> Result<(), String> {
         let is_unknown = match outcome {
             Outcome::Unknown => true,
             Outcome::Refused(error) => ERRORS_OF_UNKNOWN_END.contains(error),
@@ -393,9 +398,11 @@ impl World {
     /// Whether this state lets a request end so that changes nothing.
     fn shows(&mut self, state: &State, what: &Change, outcome: &Outcome) -> bool {
         match (what, outcome, state) {
-            (Change::Create { .. } | Change::TryCreate, Outcome::Refused(ALREADY_EXISTS), state) => {
-                state.is_some()
-            }
+            (
+                Change::Create { .. } | Change::TryCreate,
+                Outcome::Refused(ALREADY_EXISTS),
+                state,
+            ) => state.is_some(),
             (Change::TryCreate, Outcome::Made(_), state) => state.is_none(),
             (Change::Delete { id: Some(id) }, Outcome::Refused(UNKNOWN_TOPIC_ID), state) => {
                 let made_by = state.as_ref().map(|topic| topic.made_by);
@@ -590,9 +597,8 @@ mod tests {
 
     #[test]
     fn acknowledged_changes_keep_their_order() {
-        let alter = |value: &str| {
-            Change::Alter(vec![("retention.ms".to_owned(), Some(value.to_owned()))])
-        };
+        let alter =
+            |value: &str| Change::Alter(vec![("retention.ms".to_owned(), Some(value.to_owned()))]);
         let mut name = Name::of_two();
         assert!(name.done(alter("7"), &Outcome::Done));
         assert!(name.done(alter("8"), &Outcome::Done));

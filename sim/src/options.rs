@@ -173,6 +173,16 @@ options! {
     /// What a bit may flip in at rest, beside the logs themselves: 1 for their other files too, 2
     /// for the log directories' as well.
     rot_reach,
+    /// Clients that make, change and delete topics.
+    administrators,
+    /// Requests that each of those sends.
+    administrator_requests,
+    /// Names of the topics that come and go by them.
+    passing_topics,
+    /// Most partitions that such a topic is made with.
+    passing_partitions,
+    /// Looks that may make a topic that is not there.
+    auto_create_per_mille,
 }
 
 /// Something that ends the broker.
@@ -317,6 +327,7 @@ impl Options {
         options.blank_log_dirs = draw(0, 3) / 3;
         options.draw_readers(&mut draw);
         options.draw_upkeep(&mut draw);
+        options.draw_administrators(&mut draw);
         options
     }
 }
@@ -337,6 +348,15 @@ impl Options {
         self.inquirer_requests = draw(1, 20);
         self.delete_per_mille = draw(0, 1) * draw(0, 500);
         self.nonsense_per_mille = draw(0, 1) * draw(0, 200);
+    }
+
+    /// Who changes what there is.
+    fn draw_administrators(&mut self, draw: &mut impl FnMut(u64, u64) -> u64) {
+        self.administrators = draw(0, 2);
+        self.administrator_requests = draw(1, 30);
+        self.passing_topics = draw(1, 3) * self.administrators.min(1);
+        self.passing_partitions = draw(1, 4);
+        self.auto_create_per_mille = draw(0, 2) / 2 * draw(0, 300);
     }
 
     /// What the broker does to its logs by itself, and the clock that it does it by.

@@ -24,7 +24,8 @@ pub struct ModelLog {
     /// that a producer without a batch from there on may be unknown since
     /// (`UnifiedLog.rebuildProducerState`).
     forgotten_below: i64,
-    /// Records that may have been appended once more because of that.
+    /// Records that may have been appended once more because of that, or that were sent to another
+    /// log and may have come here.
     copies: i64,
     /// Requests under way that may move the start to the end.
     deletions: u32,
@@ -68,6 +69,11 @@ impl ModelLog {
             };
             self.copies += records.iter().filter(may_be_below).count() as i64;
         }
+    }
+
+    /// So many records that were sent elsewhere may have come here.
+    pub fn may_have(&mut self, records: i64) {
+        self.copies += records;
     }
 
     /// The broker has gone, or come: what lies below the start it does not remember.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use klamm_core::batch::{Codec, Compression};
 use klamm_core::effect::Path;
+use klamm_core::ids::Uuid;
 use klamm_runtime::compression::Codecs;
 
 use crate::disk::Disk;
@@ -69,9 +70,7 @@ pub fn read_logs(
     }
     let mut logs: BTreeMap<TopicPartition, StoredLog> = BTreeMap::new();
     for (directory, segments) in segments {
-        let Some(target) = TopicPartition::of_directory(Path::new(&directory).name()) else {
-            continue;
-        };
+        let Some(target) = target_of(disk, &Path::new(&directory)) else { continue };
         let log = read_log(&directory, &segments);
         if let Some(other) = logs.get(&target) {
             return Err(format!("{target} is in {} and in {directory}", other.directory));
@@ -79,6 +78,18 @@ pub fn read_logs(
         logs.insert(target, log);
     }
     Ok(logs)
+}
+
+/// The partition whose directory this is; `None` for internal topics, and for other directories.
+pub fn target_of(disk: &Disk, directory: &Path) -> Option<TopicPartition> {
+    TopicPartition::of_directory(directory.name(), || topic_id_in(disk, directory))
+}
+
+/// The id in a directory's `partition.metadata`: two lines, `version: 0` and `topic_id: ID`.
+fn topic_id_in(disk: &Disk, directory: &Path) -> Option<Uuid> {
+    let text = std::str::from_utf8(disk.content(&directory.join("partition.metadata"))?).ok()?;
+    let id = text.lines().find_map(|line| line.strip_prefix("topic_id: "))?;
+    Uuid::parse(id)
 }
 
 /// Reads what a fetch has brought: whole batches one after another, and perhaps a part of one more.

@@ -135,13 +135,13 @@ fn produce(
     let mut client = Client::new(0, options.requests);
     client.connected(ConnectionId(0));
     let (mut history, mut decisions) = (History::default(), Decisions::from_seed(7));
-    let mut requests = Vec::new();
+    let (mut requests, mut topics) = (Vec::new(), installation.topics.clone());
     let mut buffer = [0; 4096];
     while !client.is_done() {
         let known = history.entries().len();
         let mut around = Surroundings {
             options,
-            topics: &installation.topics,
+            topics: &mut topics,
             decisions: &mut decisions,
             history: &mut history,
             now_micros: 0,

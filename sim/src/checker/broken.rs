@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::history::{AppendId, RecordId, TopicPartition};
+use crate::history::{AppendId, RecordId, Subject, TopicPartition};
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -87,6 +87,14 @@ pub enum Broken {
         /// Which.
         target: TopicPartition,
         /// What was told, and what is known.
+        what: String,
+    },
+    /// What an administrator was told cannot be.
+    #[error("{subject}: {what}")]
+    Metadata {
+        /// Of what.
+        subject: Subject,
+        /// What was told, and what there may be.
         what: String,
     },
     /// Two producers have one id.

@@ -11,8 +11,13 @@
 //! Offsets have no gaps and are given once. What is below the log's start may be gone; and when the
 //! broker has started since, so may be what it knew of a producer whose batches all lie there: then
 //! a batch of its that lies there is accepted anew when it is sent again, as in Kafka.
+//!
+//! A topic that was deleted takes its records with it, from the request on; until then, they stay
+//! whatever becomes of other topics. What is asked by a topic's name is judged when only one topic
+//! can have been meant.
 
 mod broken;
+mod cluster;
 mod reads;
 #[cfg(test)]
 mod tests;
@@ -23,9 +28,11 @@ use crate::disk::Crash;
 use crate::history::{
     AppendId, Entry, QuestionId, RecordId, SeenRecord, Sequence, TopicPartition, record_id,
 };
+use crate::metadata::Life;
 use crate::oracle::{Conflict, ModelLog};
 use crate::reader::StoredLog;
 pub use broken::Broken;
+use cluster::Cluster;
 use reads::Asked;
 
 /// What a topic's settings make of the batches that come in.
@@ -50,6 +57,7 @@ pub struct Checker {
     asked: BTreeMap<QuestionId, Asked>,
     /// When each record was first known to be there, in microseconds.
     known_at: BTreeMap<RecordId, u64>,
+    cluster: Cluster,
     producers: BTreeSet<i64>,
     broken: Vec<Broken>,
 }
@@ -61,6 +69,9 @@ struct Append {
     keyed: bool,
     sent_ms: i64,
     sequence: Option<Sequence>,
+    by_name: bool,
+    /// When it was sent last, in microseconds.
+    sent_micros: u64,
     state: State,
     /// Sendings that have no answer yet.
     waiting: u32,
@@ -70,6 +81,14 @@ struct Append {
     is_unsure: bool,
     /// The time in the answer; -1 for none.
     append_ms: i64,
+}
+
+impl Append {
+    fn may_be_in(&self, target: &TopicPartition) -> bool {
+        let of_name =
+            || (self.target.name(), self.target.partition) == (target.name(), target.partition);
+        self.target == *target || self.by_name && of_name()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +116,7 @@ impl Checker {
             logs: BTreeMap::new(),
             asked: BTreeMap::new(),
             known_at: BTreeMap::new(),
+            cluster: Cluster::default(),
             producers: BTreeSet::new(),
             broken: Vec::new(),
         }
@@ -120,22 +140,23 @@ impl Checker {
             self.logs.values_mut().for_each(ModelLog::restarted);
         }
         match entry {
-            Entry::Invoke { .. } => self.invoked(entry),
+            Entry::Invoke { .. } => self.invoked(micros, entry),
             Entry::Resent { append } => {
                 if let Some(known) = self.appends.get_mut(append) {
                     known.waiting += 1;
                     known.sendings += 1;
+                    known.sent_micros = micros;
                     self.logs.entry(known.target.clone()).or_default().sent_again(&known.records);
                 }
             }
             Entry::Ok { append, base_offset, append_ms } => {
                 self.acknowledged(micros, *append, *base_offset, *append_ms);
             }
-            Entry::Error { append, error } => {
-                self.ended(*append, ERRORS_OF_UNKNOWN_END.contains(error));
-            }
+            Entry::Error { append, error } => self.failed(*append, *error),
             Entry::Unknown { append } => self.ended(*append, true),
-            Entry::Asked { question, target, what } => self.note(*question, target, *what, micros),
+            Entry::Asked { question, target, what, by_name } => {
+                self.note(*question, target, (*what, *by_name), micros);
+            }
             Entry::Told { question, told } => self.judge(*question, told, micros),
             Entry::Unanswered { question } => self.give_up(*question),
             Entry::Producer { id, .. } => {
@@ -143,19 +164,33 @@ impl Checker {
                     self.broken.push(Broken::ProducerGivenTwice { id: *id });
                 }
             }
-            Entry::Crashed(Crash::PowerLoss) if self.page_cache => {
-                self.logs.values_mut().for_each(ModelLog::lost_soft);
+            Entry::Changing { change, subject, what } => self.change_asked(*change, subject, what),
+            Entry::Changed { change, outcome } => self.change_ended(*change, outcome, micros),
+            Entry::Crashed(crash) => {
+                self.cluster.broker_gone(micros);
+                if self.page_cache && *crash == Crash::PowerLoss {
+                    self.logs.values_mut().for_each(ModelLog::lost_soft);
+                }
             }
-            Entry::Stopped => self.logs.values_mut().for_each(ModelLog::made_firm),
-            Entry::Crashed(_) | Entry::Recovered => {}
+            Entry::Stopped => {
+                self.cluster.broker_gone(micros);
+                self.logs.values_mut().for_each(ModelLog::made_firm);
+            }
+            Entry::Recovered => {}
         }
     }
 
-    fn invoked(&mut self, entry: &Entry) {
-        let Entry::Invoke { append, target, records, keyed, sent_ms, sequence, .. } = entry else {
+    fn invoked(&mut self, micros: u64, entry: &Entry) {
+        let Entry::Invoke { append, target, records, keyed, sent_ms, sequence, by_name, .. } =
+            entry
+        else {
             return;
         };
         self.sent.extend(records.iter().map(|record| (*record, *append)));
+        self.open_log(target);
+        if *by_name {
+            self.may_be_in_others(target, records.len() as i64);
+        }
         self.logs.entry(target.clone()).or_default().sent(records);
         let invoked = Append {
             target: target.clone(),
@@ -163,6 +198,8 @@ impl Checker {
             keyed: *keyed,
             sent_ms: *sent_ms,
             sequence: *sequence,
+            by_name: *by_name,
+            sent_micros: micros,
             state: State::Open,
             waiting: 1,
             sendings: 1,
@@ -174,6 +211,19 @@ impl Checker {
 
     fn acknowledged(&mut self, micros: u64, append: AppendId, base_offset: i64, append_ms: i64) {
         let Some(known) = self.answered(append) else { return };
+        let Append { target, by_name, sent_micros, waiting, .. } = known.clone();
+        // An earlier sending may have had this answer.
+        let is_late = waiting == 0 && !by_name;
+        let wrong = self.judge_served(&target, sent_micros).filter(|_| is_late);
+        if let Some(what) = wrong {
+            self.broken.push(Broken::Misread { target: target.clone(), what });
+        }
+        let is_meant = self.is_meant(&target, by_name, sent_micros);
+        let Some(known) = self.appends.get_mut(&append) else { return };
+        if !is_meant {
+            known.is_unsure = true;
+            return;
+        }
         known.state = State::Acknowledged;
         known.append_ms = append_ms;
         let Append { target, records, sent_ms, .. } = known.clone();
@@ -182,6 +232,39 @@ impl Checker {
         for (offset, &record) in (base_offset..).zip(&records) {
             self.learn(micros, &target, offset, record, timestamp_ms);
         }
+    }
+
+    /// Something is asked of a log: from now on there is a model of it.
+    fn open_log(&mut self, target: &TopicPartition) {
+        if !self.logs.contains_key(target) {
+            let place = (target.name().to_owned(), target.partition);
+            let mut log = ModelLog::default();
+            log.may_have(self.cluster.sent_by_name.get(&place).copied().unwrap_or(0));
+            self.logs.insert(target.clone(), log);
+        }
+    }
+
+    /// Records sent by a topic's name may be in any that has the name.
+    fn may_be_in_others(&mut self, target: &TopicPartition, records: i64) {
+        let place = (target.name().to_owned(), target.partition);
+        for (other, log) in &mut self.logs {
+            if other != target && (other.name(), other.partition) == (&place.0, place.1) {
+                log.may_have(records);
+            }
+        }
+        *self.cluster.sent_by_name.entry(place).or_default() += records;
+    }
+
+    /// A sending was answered with an error.
+    fn failed(&mut self, append: AppendId, error: i16) {
+        let Some(known) = self.appends.get(&append) else { return };
+        let (target, sent_micros) = (known.target.clone(), known.sent_micros);
+        if let Some(what) = self.judge_refused(&target, sent_micros, error) {
+            self.broken.push(Broken::Misread { target: target.clone(), what });
+        }
+        // What a topic has taken that is being deleted goes with it.
+        let is_going = target.passing_id().is_some() && self.life(&target) != Life::Sure;
+        self.ended(append, ERRORS_OF_UNKNOWN_END.contains(&error) || is_going);
     }
 
     /// A sending has ended without success; perhaps it has had some all the same.
@@ -282,6 +365,11 @@ impl Checker {
         self.logs.entry(target.clone()).or_default().allow_start(start);
     }
 
+    /// Every log that something is known of.
+    pub fn targets(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.logs.keys()
+    }
+
     /// What is known of a log.
     pub fn log(&self, target: &TopicPartition) -> Option<&ModelLog> {
         self.logs.get(target)
@@ -295,6 +383,9 @@ impl Checker {
         in_service: impl Fn(&TopicPartition) -> bool,
     ) {
         for (target, model) in &self.logs {
+            if self.life(target) != Life::Sure {
+                continue;
+            }
             let log = logs.get(target);
             for (offset, known) in model.promised() {
                 let found =
@@ -359,7 +450,7 @@ impl Checker {
         let append = self.sent.get(&record).and_then(|append| self.appends.get(append));
         let why = match append {
             None => "was sent by nobody",
-            Some(append) if append.target != *target => "was sent elsewhere",
+            Some(append) if !append.may_be_in(target) => "was sent elsewhere",
             Some(append) if append.state == State::Refused => "was refused",
             Some(append) => {
                 if let Some(why) = changed(append, format, stored, self.wall_steps) {

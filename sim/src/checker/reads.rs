@@ -14,6 +14,7 @@ use crate::oracle::ModelLog;
 pub(super) struct Asked {
     target: TopicPartition,
     what: Question,
+    by_name: bool,
     at_micros: u64,
     end: i64,
     start: i64,
@@ -42,13 +43,14 @@ impl Checker {
         &mut self,
         question: QuestionId,
         target: &TopicPartition,
-        what: Question,
+        (what, by_name): (Question, bool),
         at_micros: u64,
     ) {
         let producers = match what {
             Question::Producers => self.active_producers(target),
             _ => Vec::new(),
         };
+        self.open_log(target);
         let log = self.logs.entry(target.clone()).or_default();
         let start_allowed = log.start().1;
         let found = match what {
@@ -65,6 +67,7 @@ impl Checker {
         let asked = Asked {
             target: target.clone(),
             what,
+            by_name,
             at_micros,
             end: log.end().0,
             start: log.start().0,
@@ -88,6 +91,17 @@ impl Checker {
     pub(super) fn judge(&mut self, question: QuestionId, told: &Told, at_micros: u64) {
         let Some(asked) = self.asked.remove(&question) else { return };
         let target = asked.target.clone();
+        if !self.is_meant(&target, asked.by_name, asked.at_micros) {
+            return;
+        }
+        let presence = match told {
+            Told::Error(error) => self.judge_refused(&target, asked.at_micros, *error),
+            _ => self.judge_served(&target, asked.at_micros),
+        };
+        if let Some(what) = presence {
+            self.broken.push(Broken::Misread { target, what });
+            return;
+        }
         let log = self.logs.entry(target.clone()).or_default();
         let wrong = match (asked.what, told) {
             (Question::Fetch { from }, Told::Fetched(fetched)) => {

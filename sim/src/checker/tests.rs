@@ -22,7 +22,16 @@ fn checker(page_cache: bool) -> Checker {
         let target = target();
         checker.observe(
             0,
-            &Entry::Invoke { append, client, target, records, keyed, sent_ms, sequence },
+            &Entry::Invoke {
+                append,
+                client,
+                target,
+                records,
+                keyed,
+                sent_ms,
+                sequence,
+                by_name: false,
+            },
         );
     }
     checker
@@ -194,7 +203,7 @@ mod answers {
 
     fn ask(checker: &mut Checker, number: u64, what: Question) {
         let question = QuestionId(number);
-        checker.observe(0, &Entry::Asked { question, target: target(), what });
+        checker.observe(0, &Entry::Asked { question, target: target(), what, by_name: false });
     }
 
     fn tell(checker: &mut Checker, number: u64, told: Told) -> Vec<Broken> {
@@ -404,7 +413,16 @@ mod answers {
             let target = target();
             checker.observe(
                 0,
-                &Entry::Invoke { append, client, target, records, keyed, sent_ms, sequence },
+                &Entry::Invoke {
+                    append,
+                    client,
+                    target,
+                    records,
+                    keyed,
+                    sent_ms,
+                    sequence,
+                    by_name: false,
+                },
             );
         }
         checker
@@ -419,7 +437,16 @@ mod answers {
         let target = target();
         checker.observe(
             0,
-            &Entry::Invoke { append, client, target, records, keyed, sent_ms, sequence },
+            &Entry::Invoke {
+                append,
+                client,
+                target,
+                records,
+                keyed,
+                sent_ms,
+                sequence,
+                by_name: false,
+            },
         );
         checker.observe(0, &ok(7, 0));
         let known = |last_sequence| {

@@ -2,7 +2,7 @@
 //! fetch session or without, waiting or not, in large steps and tiny ones, now and then from
 //! somewhere else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use klamm_core::api::ApiKey;
 use klamm_core::api::fetch::{
@@ -10,6 +10,7 @@ use klamm_core::api::fetch::{
 };
 use klamm_core::ids::Uuid;
 
+use super::look::look;
 use super::offsets::{self, EARLIEST, Found, LATEST};
 use super::session::FetchSession;
 use super::{Answer, Caller, Outgoing, Pending, Surroundings, per_mille};
@@ -32,6 +33,8 @@ pub struct Consumer {
     is_catching_up: bool,
     is_caught_up: bool,
     is_tidying: bool,
+    /// A topic that it reads is not there any more, as it seems.
+    wants_look: bool,
 }
 
 /// How it reads, all its life.
@@ -112,6 +115,7 @@ impl Consumer {
             is_catching_up: false,
             is_caught_up: false,
             is_tidying: false,
+            wants_look: false,
         }
     }
 
@@ -151,6 +155,7 @@ impl Consumer {
         around: &Surroundings<'_>,
     ) {
         let Some(position) = self.positions.get_mut(target) else { return };
+        self.wants_look |= found == Found::Failed && target.passing_id().is_some();
         *position = match (found, *position) {
             (Found::At(offset), _) => Position::At(offset),
             (Found::Nowhere, _) => Position::Unknown(LATEST),
@@ -162,11 +167,10 @@ impl Consumer {
     pub(super) fn next(&mut self, caller: Caller, around: &mut Surroundings<'_>) -> Outgoing {
         let habits = *self.habits.get_or_insert_with(|| draw_habits(around));
         self.left = self.left.saturating_sub(1);
-        if self.positions.is_empty() {
-            self.positions = all_partitions(around)
-                .map(|target| (target, Position::Unknown(habits.begin_ms)))
-                .collect();
+        if std::mem::take(&mut self.wants_look) {
+            return look(caller, around);
         }
+        self.follow_topics(around, habits);
         let last = self.left == 0 && self.is_tidying && (self.is_caught_up || !self.is_catching_up);
         if last && (self.session.is_some() || self.stale_session != 0) {
             return self.close(caller, around, habits);
@@ -177,6 +181,22 @@ impl Consumer {
             return offsets::ask(caller, &unknown, around);
         }
         self.fetch(caller, around, habits)
+    }
+
+    /// Reads the topics that are there as far as it knows.
+    fn follow_topics(&mut self, around: &Surroundings<'_>, habits: Habits) {
+        let known: BTreeSet<TopicPartition> = all_partitions(around).collect();
+        let before = self.positions.len();
+        self.positions.retain(|target, _| known.contains(target));
+        self.ends.retain(|target, _| known.contains(target));
+        // A session that goes by names cannot tell one topic from the next of its name.
+        if self.positions.len() < before && habits.version < TOPIC_IDS_VERSION {
+            self.disconnected();
+        }
+        for target in known {
+            let begin_ms = if self.is_catching_up { EARLIEST } else { habits.begin_ms };
+            self.positions.entry(target).or_insert(Position::Unknown(begin_ms));
+        }
     }
 
     fn unknown(&self) -> impl Iterator<Item = (TopicPartition, i64)> {
@@ -230,8 +250,9 @@ impl Consumer {
             forgotten_topics_data: forgotten_of(&forgotten, around),
             ..FetchRequest::default()
         };
+        let by_name = habits.version < TOPIC_IDS_VERSION;
         let asked = wanted.into_iter().map(|(target, from)| {
-            let question = around.ask(&target, Question::Fetch { from });
+            let question = around.ask(&target, Question::Fetch { from }, by_name);
             (target, (question, from))
         });
         let pending = PendingFetch {
@@ -324,13 +345,10 @@ impl Consumer {
             (Mode::Incremental, 0) if pending.asked.is_empty() => self.session = None,
             (mode, id) => return Err(format!("session {id} for a fetch that is {mode:?}")),
         }
-        let parts = parts_of(&response, around, answer.version)?;
+        let parts = parts_of(&response, &pending, around, answer.version)?;
         pending.check_sizes(&parts)?;
         let with_data = parts.iter().filter(|(_, data)| records_of(data).is_some()).count();
         for (target, data) in &parts {
-            if !pending.asked.contains_key(target) {
-                return Err(format!("{target} was not asked for"));
-            }
             if let Some(session) = &mut self.session {
                 session.told(target, data);
             }
@@ -395,6 +413,7 @@ impl Consumer {
         let excuse = around.excuse(target);
         let error = data.error_code.0;
         if error != 0 {
+            self.wants_look |= target.passing_id().is_some();
             if error == OUT_OF_RANGE {
                 self.positions.insert(target.clone(), Position::Unknown(EARLIEST));
             } else if let Some(excuse) = excuse {
@@ -499,15 +518,15 @@ fn draw_habits(around: &mut Surroundings<'_>) -> Habits {
 }
 
 fn all_partitions(around: &Surroundings<'_>) -> impl Iterator<Item = TopicPartition> {
-    around.topics.iter().flat_map(|topic| {
-        let of_topic = |partition| TopicPartition { topic: topic.name.clone(), partition };
-        (0..topic.partitions).map(of_topic)
-    })
+    around
+        .topics
+        .iter()
+        .flat_map(|topic| (0..topic.partitions).map(|partition| topic.target(partition)))
 }
 
-fn topic_id(around: &Surroundings<'_>, name: &str) -> Uuid {
-    let known = around.topics.iter().find(|topic| topic.name == name);
-    known.map_or(Uuid::ZERO, |topic| topic.id)
+fn topic_id(around: &Surroundings<'_>, target: &TopicPartition) -> Uuid {
+    let known = || around.topic(target).map_or(Uuid::ZERO, |topic| topic.id);
+    target.passing_id().unwrap_or_else(known)
 }
 
 fn topics_of(
@@ -523,13 +542,12 @@ fn topics_of(
             partition_max_bytes,
             ..FetchPartition::default()
         };
-        match topics.iter_mut().find(|topic| topic.topic == target.topic) {
+        let (topic, topic_id) = (target.name().to_owned(), topic_id(around, target));
+        let is_same =
+            |other: &&mut FetchTopic| (&other.topic, other.topic_id) == (&topic, topic_id);
+        match topics.iter_mut().find(is_same) {
             Some(topic) => topic.partitions.push(partition),
-            None => topics.push(FetchTopic {
-                topic: target.topic.clone(),
-                topic_id: topic_id(around, &target.topic),
-                partitions: vec![partition],
-            }),
+            None => topics.push(FetchTopic { topic, topic_id, partitions: vec![partition] }),
         }
     }
     topics
@@ -537,8 +555,8 @@ fn topics_of(
 
 fn forgotten_of(forgotten: &[TopicPartition], around: &Surroundings<'_>) -> Vec<ForgottenTopic> {
     let of_target = |target: &TopicPartition| ForgottenTopic {
-        topic: target.topic.clone(),
-        topic_id: topic_id(around, &target.topic),
+        topic: target.name().to_owned(),
+        topic_id: topic_id(around, target),
         partitions: vec![target.partition],
     };
     forgotten.iter().map(of_target).collect()
@@ -547,19 +565,25 @@ fn forgotten_of(forgotten: &[TopicPartition], around: &Surroundings<'_>) -> Vec<
 /// The partitions of an answer, in its order.
 fn parts_of<'a>(
     response: &'a FetchResponse,
+    pending: &PendingFetch,
     around: &Surroundings<'_>,
     version: i16,
 ) -> Result<Vec<(TopicPartition, &'a PartitionData)>, String> {
     let mut parts = Vec::new();
     for topic in &response.responses {
-        let name = if version >= TOPIC_IDS_VERSION {
-            let known = around.topics.iter().find(|known| known.id == topic.topic_id);
-            known.map(|known| &known.name).ok_or(format!("topic {}", topic.topic_id))?
-        } else {
-            &topic.topic
+        let is_asked = |target: &&TopicPartition| {
+            if version >= TOPIC_IDS_VERSION {
+                topic_id(around, target) == topic.topic_id
+            } else {
+                target.name() == topic.topic
+            }
         };
         for data in &topic.partitions {
-            let target = TopicPartition { topic: name.clone(), partition: data.partition_index };
+            let partition = data.partition_index;
+            let mut asked = pending.asked.keys().filter(|target| target.partition == partition);
+            let target = asked.find(is_asked).cloned().ok_or_else(|| {
+                format!("{} {}-{partition} was not asked for", topic.topic, topic.topic_id)
+            })?;
             if parts.iter().any(|(other, _)| *other == target) {
                 return Err(format!("{target} is answered twice"));
             }

@@ -70,12 +70,13 @@ impl Inquirer {
         let topic = around.decisions.pick(Purpose::Reader, around.topics).clone();
         let partitions = topic.partitions.max(1) as u64;
         let partition = around.decisions.below(Purpose::Reader, partitions) as i32;
-        let target = TopicPartition { topic: topic.name, partition };
+        let target = topic.target(partition);
         let deletions = per_mille(around.options.delete_per_mille);
         let deletes = around.decisions.chance(Purpose::Reader, deletions);
         let nonsense_rate = per_mille(around.options.nonsense_per_mille);
         let is_nonsense = around.decisions.chance(Purpose::Reader, nonsense_rate);
-        if deletes && is_served(ApiKey::DELETE_RECORDS) {
+        // Nobody can say whose records it would delete, by the name of a topic that comes and goes.
+        if deletes && target.passing_id().is_none() && is_served(ApiKey::DELETE_RECORDS) {
             return self.delete(caller, target, around);
         }
         if is_nonsense && is_served(ApiKey::FETCH) {
@@ -105,9 +106,10 @@ impl Inquirer {
         let version = decisions.between(Purpose::Reader, 0, 2) as i16;
         let partition =
             DeleteRecordsPartition { partition_index: target.partition, offset: before };
-        let topic = DeleteRecordsTopic { name: target.topic.clone(), partitions: vec![partition] };
+        let topic =
+            DeleteRecordsTopic { name: target.name().to_owned(), partitions: vec![partition] };
         let request = DeleteRecordsRequest { topics: vec![topic], timeout_ms: 30_000 };
-        let question = around.ask(&target, Question::Delete { before });
+        let question = around.ask(&target, Question::Delete { before }, true);
         let pending = Pending::Inquiry(PendingInquiry::Deletion(target, question));
         caller.request(ApiKey::DELETE_RECORDS, version, &request, Some(pending))
     }
@@ -155,18 +157,19 @@ fn epoch_end(caller: Caller, target: TopicPartition, around: &mut Surroundings<'
         current_leader_epoch: -1,
         leader_epoch,
     };
-    let topic = OffsetForLeaderTopic { topic: target.topic.clone(), partitions: vec![partition] };
+    let topic =
+        OffsetForLeaderTopic { topic: target.name().to_owned(), partitions: vec![partition] };
     let request = OffsetForLeaderEpochRequest { replica_id: -2, topics: vec![topic] };
-    let question = around.ask(&target, Question::EpochEnd { epoch: leader_epoch });
+    let question = around.ask(&target, Question::EpochEnd { epoch: leader_epoch }, true);
     let pending = Pending::Inquiry(PendingInquiry::EpochEnd(target, question));
     caller.request(ApiKey::OFFSET_FOR_LEADER_EPOCH, version, &request, Some(pending))
 }
 
 fn producers(caller: Caller, target: TopicPartition, around: &mut Surroundings<'_>) -> Outgoing {
     let topic =
-        TopicRequest { name: target.topic.clone(), partition_indexes: vec![target.partition] };
+        TopicRequest { name: target.name().to_owned(), partition_indexes: vec![target.partition] };
     let request = DescribeProducersRequest { topics: vec![topic] };
-    let question = around.ask(&target, Question::Producers);
+    let question = around.ask(&target, Question::Producers, true);
     let pending = Pending::Inquiry(PendingInquiry::Producers(target, question));
     caller.request(ApiKey::DESCRIBE_PRODUCERS, 0, &request, Some(pending))
 }

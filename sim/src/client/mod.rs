@@ -2,10 +2,13 @@
 //! and what they were told.
 //!
 //! Each has one connection at a time and a part to play: a [`Producer`] appends, a [`Consumer`]
-//! reads, an [`Inquirer`] deletes, looks up and asks for nonsense.
+//! reads, an [`Inquirer`] deletes, looks up and asks for nonsense, an [`Administrator`] makes and
+//! deletes topics and changes what they are like.
 
+mod administrator;
 mod consumer;
 mod inquirer;
+mod look;
 mod offsets;
 mod producer;
 mod session;
@@ -21,9 +24,11 @@ use thiserror::Error;
 
 use crate::checker::TopicFormat;
 use crate::decisions::{Decisions, Purpose};
-use crate::history::{Entry, History, Question, QuestionId, TopicPartition};
+use crate::history::{ChangeId, Entry, History, Question, QuestionId, Subject, TopicPartition};
+use crate::metadata::{Change, Outcome};
 use crate::options::Options;
 use crate::world::Excuse;
+pub use administrator::Administrator;
 pub use consumer::Consumer;
 pub use inquirer::Inquirer;
 pub use producer::Producer;
@@ -41,6 +46,13 @@ pub struct KnownTopic {
     pub format: TopicFormat,
 }
 
+impl KnownTopic {
+    /// One of its partitions.
+    pub fn target(&self, partition: i32) -> TopicPartition {
+        TopicPartition::new(&self.name, self.id, partition)
+    }
+}
+
 /// One model client.
 #[derive(Debug)]
 pub struct Client {
@@ -56,6 +68,7 @@ enum Part {
     Producer(Producer),
     Consumer(Box<Consumer>),
     Inquirer(Inquirer),
+    Administrator(Administrator),
 }
 
 /// What belongs to one connection.
@@ -86,6 +99,8 @@ enum Pending {
     Fetch(consumer::PendingFetch),
     Offsets(offsets::PendingOffsets),
     Inquiry(inquirer::PendingInquiry),
+    Look(look::PendingLook),
+    Changes(administrator::PendingChanges),
 }
 
 /// A request to be sent.
@@ -143,8 +158,8 @@ pub struct BadAnswer {
 pub struct Surroundings<'a> {
     /// The run's options.
     pub options: &'a Options,
-    /// Topics that are there.
-    pub topics: &'a [KnownTopic],
+    /// Topics that are there, as far as clients know.
+    pub topics: &'a mut Vec<KnownTopic>,
     /// Choices.
     pub decisions: &'a mut Decisions,
     /// Where it is told.
@@ -160,16 +175,37 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    fn ask(&mut self, target: &TopicPartition, what: Question) -> QuestionId {
+    /// A topic that clients know.
+    fn topic(&self, target: &TopicPartition) -> Option<&KnownTopic> {
+        let id = target.passing_id();
+        let of_id = |topic: &&KnownTopic| id.is_none_or(|id| topic.id == id);
+        self.topics.iter().filter(of_id).find(|topic| topic.name == target.name())
+    }
+
+    /// Tells the history of a question. `by_name`: the request names the topic so.
+    fn ask(&mut self, target: &TopicPartition, what: Question, by_name: bool) -> QuestionId {
         let question = self.history.next_question();
+        let by_name = by_name && target.passing_id().is_some();
         let target = target.clone();
-        self.history.push(self.now_micros, Entry::Asked { question, target, what });
+        self.history.push(self.now_micros, Entry::Asked { question, target, what, by_name });
         question
     }
 
     /// Why a partition need not be served whole.
     fn excuse(&self, target: &TopicPartition) -> Option<&Excuse> {
         self.excused.iter().find(|excuse| excuse.target == *target)
+    }
+
+    /// Tells the history that a change, or a look, is asked for.
+    fn change(&mut self, subject: Subject, what: Change) -> ChangeId {
+        let change = self.history.next_change();
+        self.history.push(self.now_micros, Entry::Changing { change, subject, what });
+        change
+    }
+
+    /// And how it has ended.
+    fn changed(&mut self, change: ChangeId, outcome: Outcome) {
+        self.history.push(self.now_micros, Entry::Changed { change, outcome });
     }
 
     fn give_up(&mut self, question: QuestionId) {
@@ -204,6 +240,11 @@ impl Client {
         Self::with(number, Part::Inquirer(Inquirer::new(requests)))
     }
 
+    /// One that makes topics, changes them and deletes them.
+    pub fn administrator(number: usize, requests: u64) -> Self {
+        Self::with(number, Part::Administrator(Administrator::new(requests)))
+    }
+
     fn with(number: usize, part: Part) -> Self {
         Self { number, connection: None, correlation: 0, part }
     }
@@ -224,6 +265,7 @@ impl Client {
             Part::Producer(producer) => producer.is_done(),
             Part::Consumer(consumer) => consumer.is_done(),
             Part::Inquirer(inquirer) => inquirer.is_done(),
+            Part::Administrator(administrator) => administrator.is_done(),
         };
         is_done && self.unanswered() == 0
     }
@@ -239,6 +281,7 @@ impl Client {
             Part::Producer(producer) => producer.set_requests(requests),
             Part::Consumer(consumer) => consumer.set_requests(requests),
             Part::Inquirer(inquirer) => inquirer.set_requests(requests),
+            Part::Administrator(administrator) => administrator.set_requests(requests),
         }
     }
 
@@ -274,18 +317,22 @@ impl Client {
     pub fn disconnected(&mut self, around: &mut Surroundings<'_>) {
         let Some(line) = self.connection.take() else { return };
         for sent in line.unanswered {
-            match sent.pending {
-                Pending::Appends(appends) => appends.lost(around),
-                Pending::Offsets(pending) => pending.lost(around),
-                Pending::Fetch(pending) => pending.lost(around),
-                Pending::Inquiry(pending) => pending.lost(around),
-                Pending::Query | Pending::ProducerId => {}
+            match (&mut self.part, sent.pending) {
+                (_, Pending::Appends(appends)) => appends.lost(around),
+                (_, Pending::Offsets(pending)) => pending.lost(around),
+                (_, Pending::Fetch(pending)) => pending.lost(around),
+                (_, Pending::Inquiry(pending)) => pending.lost(around),
+                (_, Pending::Look(pending)) => pending.lost(around),
+                (Part::Administrator(administrator), Pending::Changes(pending)) => {
+                    administrator.lost(pending, around);
+                }
+                (_, Pending::Query | Pending::ProducerId | Pending::Changes(_)) => {}
             }
         }
         match &mut self.part {
             Part::Producer(producer) => producer.disconnected(),
             Part::Consumer(consumer) => consumer.disconnected(),
-            Part::Inquirer(_) => {}
+            Part::Inquirer(_) | Part::Administrator(_) => {}
         }
     }
 
@@ -299,6 +346,7 @@ impl Client {
             Part::Producer(producer) => producer.wants_to_send(out, options),
             Part::Consumer(consumer) => out == 0 && !consumer.is_done(),
             Part::Inquirer(inquirer) => out == 0 && !inquirer.is_done(),
+            Part::Administrator(administrator) => administrator.wants_to_send(out),
         }
     }
 
@@ -313,6 +361,7 @@ impl Client {
             Part::Producer(producer) => producer.next(caller, around),
             Part::Consumer(consumer) => Some(consumer.next(caller, around)),
             Part::Inquirer(inquirer) => Some(inquirer.next(caller, around)),
+            Part::Administrator(administrator) => Some(administrator.next(caller, around)),
         };
         let Outgoing { frame, sent } = outgoing?;
         let line = self.connection.as_mut()?;
@@ -373,9 +422,13 @@ impl Client {
                     consumer.found(&target, found, around);
                 }
             }
+            (_, Pending::Look(pending)) => pending.answered(&mut answer, around)?,
             (_, Pending::Offsets(pending)) => drop(pending.answered(&mut answer, around)?),
             (Part::Inquirer(inquirer), Pending::Inquiry(pending)) => {
                 inquirer.answered(pending, &mut answer, around)?;
+            }
+            (Part::Administrator(_), Pending::Changes(pending)) => {
+                pending.answered(&mut answer, around)?;
             }
             (part, pending) => return Err(format!("{pending:?} is not asked by {part:?}")),
         }

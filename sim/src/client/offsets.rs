@@ -47,12 +47,15 @@ pub(super) fn ask(
             timestamp: *timestamp_ms,
             ..ListOffsetsPartition::default()
         };
-        match topics.iter_mut().find(|topic| topic.name == target.topic) {
+        match topics.iter_mut().find(|topic| topic.name == target.name()) {
             Some(topic) => topic.partitions.push(partition),
-            None => topics
-                .push(ListOffsetsTopic { name: target.topic.clone(), partitions: vec![partition] }),
+            None => {
+                let name = target.name().to_owned();
+                topics.push(ListOffsetsTopic { name, partitions: vec![partition] });
+            }
         }
-        let question = around.ask(target, Question::Offset { timestamp_ms: *timestamp_ms });
+        let what = Question::Offset { timestamp_ms: *timestamp_ms };
+        let question = around.ask(target, what, true);
         asked.push((target.clone(), question));
     }
     let isolation_level = around.decisions.below(Purpose::Reader, 2) as i8;
@@ -84,7 +87,7 @@ impl PendingOffsets {
         let response: ListOffsetsResponse = answer.read()?;
         let mut found = Vec::new();
         for (target, question) in self.0 {
-            let topics = response.topics.iter().filter(|topic| topic.name == target.topic);
+            let topics = response.topics.iter().filter(|topic| topic.name == target.name());
             let mut partitions = topics.flat_map(|topic| &topic.partitions);
             let told = partitions.find(|told| told.partition_index == target.partition);
             let told = told.ok_or_else(|| format!("no offset of {target}"))?;

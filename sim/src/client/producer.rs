@@ -164,7 +164,10 @@ impl Producer {
     }
 
     fn produce(&mut self, caller: Caller, around: &mut Surroundings<'_>) -> Outgoing {
-        let version = around.decisions.between(Purpose::Client, 3, 13) as i16;
+        // A batch that is sent again must not come to the next topic of the name.
+        let is_lasting = self.idempotence.is_some() && around.options.passing_topics > 0;
+        let low = if is_lasting { TOPIC_IDS_VERSION as u64 } else { 3 };
+        let version = around.decisions.between(Purpose::Client, low, 13) as i16;
         let none = per_mille(around.options.acks_none_per_mille);
         let acks = if self.idempotence.is_some() {
             -1
@@ -177,7 +180,7 @@ impl Producer {
         let parts = around.options.request_partitions_max.max(1);
         for _ in 0..around.decisions.between(Purpose::Client, 1, parts) {
             let (topic, index) = pick_partition(around);
-            let target = TopicPartition { topic: topic.name.clone(), partition: index };
+            let target = topic.target(index);
             if batches.iter().all(|other| other.target != target) {
                 batches.push(self.batch(around, version, target, topic.id));
             }
@@ -226,6 +229,7 @@ impl Producer {
             keyed,
             sent_ms: around.wall_ms,
             sequence,
+            by_name: version < TOPIC_IDS_VERSION && target.passing_id().is_some(),
         };
         around.history.push(around.now_micros, invoked);
         if let Some(Sequence { producer, epoch, first }) = sequence {
@@ -254,7 +258,7 @@ impl Producer {
                     let topic_is = if answer.version >= TOPIC_IDS_VERSION {
                         topic.topic_id == *id
                     } else {
-                        topic.name == target.topic
+                        topic.name == target.name()
                     };
                     topic_is && target.partition == partition.index
                 };
@@ -388,7 +392,8 @@ fn send_again(caller: Caller, batches: &[Batch], around: &mut Surroundings<'_>) 
     for Batch { append, .. } in batches {
         around.history.push(around.now_micros, Entry::Resent { append: *append });
     }
-    let low = ZSTD_VERSION as u64;
+    let is_passing = batches.iter().any(|batch| batch.target.passing_id().is_some());
+    let low = if is_passing { TOPIC_IDS_VERSION } else { ZSTD_VERSION } as u64;
     let version = around.decisions.between(Purpose::Client, low, 13) as i16;
     send(caller, version, -1, batches)
 }
@@ -396,15 +401,16 @@ fn send_again(caller: Caller, batches: &[Batch], around: &mut Surroundings<'_>) 
 fn send(caller: Caller, version: i16, acks: i16, batches: &[Batch]) -> Outgoing {
     let mut topic_data: Vec<TopicProduceData> = Vec::new();
     for batch in batches {
-        let TopicPartition { topic, partition } = &batch.target;
-        let data = PartitionProduceData { index: *partition, records: Some(batch.records.clone()) };
-        match topic_data.iter_mut().find(|data| data.name == *topic) {
+        let (name, topic_id) = (batch.target.name().to_owned(), batch.topic_id);
+        let index = batch.target.partition;
+        let data = PartitionProduceData { index, records: Some(batch.records.clone()) };
+        let is_same =
+            |other: &&mut TopicProduceData| (&other.name, other.topic_id) == (&name, topic_id);
+        match topic_data.iter_mut().find(is_same) {
             Some(known) => known.partition_data.push(data),
-            None => topic_data.push(TopicProduceData {
-                name: topic.clone(),
-                topic_id: batch.topic_id,
-                partition_data: vec![data],
-            }),
+            None => {
+                topic_data.push(TopicProduceData { name, topic_id, partition_data: vec![data] })
+            }
         }
     }
     let appends = batches.iter();

@@ -252,6 +252,14 @@ impl Disk {
         self.tree.files().into_iter().map(|(path, file)| (path, file.content())).collect()
     }
 
+    /// The directories in a directory, in the order of paths.
+    pub fn directories_in(&self, path: &Path) -> Vec<Path> {
+        let directory = self.tree.find(path).and_then(|id| self.tree.directory(id));
+        let entries = directory.iter().flat_map(|directory| &directory.entries);
+        let inside = entries.filter(|(_, id)| self.tree.directory(**id).is_some());
+        inside.map(|(name, _)| path.join(name)).collect()
+    }
+
     /// True when there is a directory of this path.
     pub fn is_directory(&self, path: &Path) -> bool {
         self.tree.find(path).is_some_and(|id| self.tree.directory(id).is_some())

@@ -208,6 +208,7 @@ impl World {
         for output in outputs {
             self.dispatch(output);
         }
+        self.look_at_image();
         self.set_timer();
     }
 
@@ -303,6 +304,7 @@ impl World {
         self.failed_starts = 0;
         self.disk.set_live();
         self.record(Entry::Recovered);
+        self.look_at_image();
         self.check_disk();
         self.check_rot();
     }

@@ -10,6 +10,7 @@
 //! the second, faults are off, and everything must come to its end (liveness): each request is
 //! answered, records are accepted again, the broker stops in good order, and nothing is left over.
 
+mod cluster;
 mod driver;
 mod event;
 mod marking;
@@ -48,6 +49,7 @@ use crate::setup::Installation;
 use event::Event;
 use phases::RunPhase;
 use process::{Phase, Process};
+use retention::Limits;
 pub use rot::Excuse;
 use rot::Rotten;
 
@@ -76,6 +78,10 @@ pub struct World {
     /// A bit is to flip at the next stop in good order.
     rot_wanted: bool,
     rotten: Option<Rotten>,
+    /// What administrators have told topics to keep, by name.
+    limits: BTreeMap<String, Limits>,
+    /// The last metadata record in the newest image that was published.
+    metadata_offset: i64,
     strikes_done: usize,
     failed_starts: u32,
     crashes: u32,
@@ -197,6 +203,8 @@ impl World {
             offline: BTreeMap::new(),
             rot_wanted: false,
             rotten: None,
+            limits: BTreeMap::new(),
+            metadata_offset: -1,
             strikes_done: 0,
             failed_starts: 0,
             crashes: 0,
@@ -324,6 +332,14 @@ impl World {
         if self.history.entries()[self.observed..].iter().any(told) {
             self.allow_retention();
         }
+        let asked = self.history.entries()[self.observed..].iter();
+        let asked = asked.filter_map(|(_, entry)| match entry {
+            Entry::Changing { subject, what, .. } => Some((subject.clone(), what.clone())),
+            _ => None,
+        });
+        for (subject, what) in asked.collect::<Vec<_>>() {
+            self.note_limits(&subject, &what);
+        }
         for (micros, entry) in &self.history.entries()[self.observed..] {
             self.checker.observe(*micros, entry);
             self.marks.told(entry);
@@ -377,7 +393,7 @@ impl World {
         let is_quiet = self.clients.iter().all(|client| !client.is_producer() || client.is_done());
         let mut around = Surroundings {
             options: &self.current,
-            topics: &self.topics,
+            topics: &mut self.topics,
             decisions: &mut self.decisions,
             history: &mut self.history,
             now_micros: self.queue.now_micros(),
@@ -398,8 +414,8 @@ impl World {
                     self.marks.stored(&logs);
                 }
                 let mut out: BTreeSet<String> = self.offline.keys().cloned().collect();
-                out.extend(self.excused().iter().map(|excuse| excuse.target.to_string()));
-                self.checker.check(&logs, |target| !out.contains(&target.to_string()));
+                out.extend(self.excused().iter().map(|excuse| excuse.target.directory()));
+                self.checker.check(&logs, |target| !out.contains(&target.directory()));
             }
             Err(twice) => self.fail(twice),
         }
@@ -415,8 +431,9 @@ fn clients_of(options: &Options) -> Vec<Client> {
     let idempotent = if is_served(ApiKey::INIT_PRODUCER_ID) { options.idempotent } else { 0 };
     let consumers = if is_served(ApiKey::FETCH) { options.consumers } else { 0 };
     let inquirers = options.inquirers;
+    let administrators = if is_served(ApiKey::CREATE_TOPICS) { options.administrators } else { 0 };
     let mut clients = Vec::new();
-    for place in 0..options.clients + consumers + inquirers {
+    for place in 0..options.clients + consumers + inquirers + administrators {
         let number = clients.len();
         clients.push(if place < idempotent.min(options.clients) {
             Client::idempotent(number, options.requests)
@@ -424,8 +441,10 @@ fn clients_of(options: &Options) -> Vec<Client> {
             Client::new(number, options.requests)
         } else if place < options.clients + consumers {
             Client::consumer(number, options.consumer_requests)
-        } else {
+        } else if place < options.clients + consumers + inquirers {
             Client::inquirer(number, options.inquirer_requests)
+        } else {
+            Client::administrator(number, options.administrator_requests)
         });
     }
     clients

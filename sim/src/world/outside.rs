@@ -13,7 +13,7 @@ use super::process::{Phase, Process};
 use crate::client::{AfterSending, Client};
 use crate::decisions::Purpose;
 use crate::disk::{Crash, Faults};
-use crate::history::{Entry, Told};
+use crate::history::{Entry, Told, TopicPartition};
 use crate::marks::Group;
 use crate::network::{Direction, Piece};
 
@@ -22,6 +22,12 @@ const OUT_OF_RANGE: i16 = 1;
 
 /// OUT_OF_ORDER_SEQUENCE_NUMBER.
 const OUT_OF_ORDER_SEQUENCE: i16 = 45;
+
+/// UNKNOWN_TOPIC_OR_PARTITION and UNKNOWN_TOPIC_ID, of a topic that comes and goes: the checker
+/// judges it.
+fn is_absence(target: &TopicPartition, error: i16) -> bool {
+    target.passing_id().is_some() && [3, 100].contains(&error)
+}
 
 impl World {
     pub(super) fn happen(&mut self, event: Event) {
@@ -93,6 +99,7 @@ impl World {
                 self.marks.hit(Group::Other, "stopped in good order");
                 self.record(Entry::Stopped);
                 self.check_disk();
+                self.check_directories();
                 if closing {
                     self.phase = RunPhase::Over;
                 } else if std::mem::take(&mut self.rot_wanted) {
@@ -226,17 +233,17 @@ impl World {
             Entry::Error { append, error } if *append >= first_append => {
                 let is_excused = forgets && *error == OUT_OF_ORDER_SEQUENCE;
                 let target = self.history.target(*append).filter(|_| !is_excused)?;
-                Some((target.to_string(), *error))
+                (!is_absence(target, *error)).then(|| (target.clone(), *error))
             }
             Entry::Told { question, told: Told::Error(error) } if *question >= first_question => {
                 let target =
                     self.history.questioned(*question).filter(|_| *error != OUT_OF_RANGE)?;
-                Some((target.to_string(), *error))
+                (!is_absence(target, *error)).then(|| (target.clone(), *error))
             }
             _ => None,
         });
         let Some((target, error)) = refused else { return };
-        if !self.is_rotten(&target) {
+        if !self.is_rotten(&target.directory()) {
             self.fail(format!("liveness: {target} answers error {error} though nothing fails"));
         }
     }

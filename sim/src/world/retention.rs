@@ -6,8 +6,10 @@ use klamm_core::effect::{Effect, Operation, Path};
 use klamm_core::ids::JobId;
 
 use super::World;
-use crate::history::TopicPartition;
-use crate::reader::{batches_of, latest_timestamp};
+use crate::history::{Subject, TopicPartition};
+use crate::metadata::Change;
+use crate::options::Options;
+use crate::reader::{batches_of, latest_timestamp, target_of};
 
 /// One segment on the disk.
 struct Segment {
@@ -18,26 +20,73 @@ struct Segment {
     latest_ms: Option<i64>,
 }
 
+/// The least that a topic may be told to keep; `None` for no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Limits {
+    age_ms: Option<i64>,
+    bytes: Option<i64>,
+}
+
+impl Limits {
+    fn tighten(&mut self, key: &str, value: &str) {
+        let limit = match key {
+            "retention.ms" => &mut self.age_ms,
+            "retention.bytes" => &mut self.bytes,
+            _ => return,
+        };
+        let Some(value) = value.parse().ok().filter(|value| *value >= 0) else { return };
+        *limit = Some(limit.map_or(value, |known| known.min(value)));
+    }
+}
+
 impl World {
+    /// An administrator asks for settings: from now on they may hold.
+    pub(super) fn note_limits(&mut self, subject: &Subject, what: &Change) {
+        let Subject::Topic(name) = subject else { return };
+        let limits = self.limits.entry(name.clone()).or_default();
+        match what {
+            Change::Create { settings, .. } | Change::Replace(settings) => {
+                settings.iter().for_each(|(key, value)| limits.tighten(key, value));
+            }
+            Change::Alter(changes) => {
+                for (key, value) in changes {
+                    value.iter().for_each(|value| limits.tighten(key, value));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The least that a topic of this name may have been told to keep, so far.
+    fn limits_of(&self, name: &str) -> Limits {
+        let mut limits = self.limits.get(name).copied().unwrap_or_default();
+        let Options { retention_ms, retention_bytes, .. } = self.current;
+        for (key, value) in [("retention.ms", retention_ms), ("retention.bytes", retention_bytes)] {
+            if value > 0 {
+                limits.tighten(key, &value.to_string());
+            }
+        }
+        limits
+    }
+
     /// Log starts may have moved so far by now as retention lets them.
     pub(super) fn allow_retention(&mut self) {
-        if self.current.retention_ms == 0 && self.current.retention_bytes == 0 {
-            return;
-        }
         // The event that asks may be the first one in a while.
         self.wall_ms_max = self.wall_ms_max.max(self.wall_ms());
-        for topic in &self.topics {
-            for partition in 0..topic.partitions {
-                let target = TopicPartition { topic: topic.name.clone(), partition };
-                let end = self.checker.log(&target).map_or(0, |log| log.end().1);
-                let start = self.retained_from(&target, end);
-                self.checker.allow_start(&target, start);
+        let targets: Vec<TopicPartition> = self.checker.targets().cloned().collect();
+        for target in targets {
+            let limits = self.limits_of(target.name());
+            if limits.age_ms.is_none() && limits.bytes.is_none() {
+                continue;
             }
+            let end = self.checker.log(&target).map_or(0, |log| log.end().1);
+            let start = self.retained_from(&target, end, limits);
+            self.checker.allow_start(&target, start);
         }
     }
 
     /// The furthest start that retention allows a log of this end.
-    fn retained_from(&self, target: &TopicPartition, end: i64) -> i64 {
+    fn retained_from(&self, target: &TopicPartition, end: i64, limits: Limits) -> i64 {
         let segments = self.segments_of(target);
         let ends = segments.iter().skip(1).map(|segment| segment.base_offset).chain([end]);
         let mut left: u64 = segments.iter().map(|segment| segment.bytes).sum();
@@ -45,10 +94,10 @@ impl World {
         for (segment, end) in segments.iter().zip(ends) {
             let old = segment.latest_ms.is_none_or(|latest_ms| {
                 let age_ms = self.wall_ms_max.saturating_sub(latest_ms);
-                self.current.retention_ms > 0 && age_ms > self.current.retention_ms as i64
+                limits.age_ms.is_some_and(|limit_ms| age_ms > limit_ms)
             });
             left -= segment.bytes;
-            let much = self.current.retention_bytes > 0 && left >= self.current.retention_bytes;
+            let much = limits.bytes.is_some_and(|limit| left >= limit as u64);
             if !old && !much {
                 break;
             }
@@ -58,11 +107,15 @@ impl World {
     }
 
     fn segments_of(&self, target: &TopicPartition) -> Vec<Segment> {
-        let name = target.to_string();
+        let name = target.directory();
         let there = self.disk.files().into_iter().map(|(path, _)| path);
         // A segment counts from its first append on, which may not have reached the disk.
         let paths: BTreeSet<Path> = there.chain(self.disk.being_written()).collect();
-        let of_target = paths.into_iter().filter(|path| path.parent().name() == name);
+        let is_of_target = |path: &Path| {
+            path.parent().name() == name
+                && target_of(&self.disk, &path.parent()).as_ref() == Some(target)
+        };
+        let of_target = paths.into_iter().filter(is_of_target);
         let segment = |path: Path| {
             let base_offset = path.name().strip_suffix(".log")?.parse().ok()?;
             let content = self.disk.content(&path).unwrap_or_default();
@@ -83,7 +136,7 @@ impl World {
         }
         for operation in operations {
             let Operation::Rename { from, to } = operation else { continue };
-            let target = TopicPartition::of_directory(from.parent().name());
+            let target = target_of(&self.disk, &from.parent());
             let base = from.name().strip_suffix(".log").and_then(|base| base.parse().ok());
             let (Some(target), Some(base)) = (target, base) else { continue };
             if to.name() == format!("{}.deleted", from.name()) {

@@ -13,7 +13,7 @@ use crate::decisions::Purpose;
 use crate::disk::extension;
 use crate::history::TopicPartition;
 use crate::marks::Group;
-use crate::reader::{batches_of, last_offset};
+use crate::reader::{batches_of, last_offset, target_of};
 
 /// A damaged file.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl World {
     fn victims(&self) -> Vec<Victim> {
         let mut victims = Vec::new();
         for (path, content) in self.disk.files() {
-            let is_partition = TopicPartition::of_directory(path.parent().name()).is_some();
+            let is_partition = target_of(&self.disk, &path.parent()).is_some();
             let kind = extension(&path);
             let is_small = !content.is_empty()
                 && (is_partition && self.current.rot_reach > 0 && REBUILT.contains(&kind)
@@ -110,7 +110,7 @@ impl World {
 
     /// Whom a flip in these bytes of a file excuses.
     fn excused_by(&self, path: &Path, bytes: Range<usize>) -> Vec<Excuse> {
-        let target = TopicPartition::of_directory(path.parent().name());
+        let target = target_of(&self.disk, &path.parent());
         if let Some(target) = target.clone().filter(|_| extension(path) == "log") {
             let content = self.disk.content(path).unwrap_or_default();
             let last_offset = content.get(bytes).map_or(-1, last_offset);
@@ -126,9 +126,8 @@ impl World {
         let directory = path.parent();
         let files = self.disk.files().into_iter();
         let inside = files.filter(|(file, _)| file.parent().parent() == directory);
-        let mut targets: Vec<TopicPartition> = inside
-            .filter_map(|(file, _)| TopicPartition::of_directory(file.parent().name()))
-            .collect();
+        let mut targets: Vec<TopicPartition> =
+            inside.filter_map(|(file, _)| target_of(&self.disk, &file.parent())).collect();
         targets.dedup();
         targets.into_iter().map(|target| Excuse { target, last_offset: -1 }).collect()
     }
@@ -140,7 +139,7 @@ impl World {
 
     /// True when this partition is damaged: it may be offline.
     pub(super) fn is_rotten(&self, partition: &str) -> bool {
-        self.excused().iter().any(|excuse| excuse.target.to_string() == partition)
+        self.excused().iter().any(|excuse| excuse.target.directory() == partition)
     }
 
     /// The broker has started: whether it has found the damage in a log or not, it has left it for a
