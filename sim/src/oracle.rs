@@ -32,6 +32,8 @@ pub struct ModelLog {
     /// Its end may have been lost behind its start: the next offset is not the number of records.
     has_gap: bool,
     damaged: bool,
+    /// What finds records by their time is damaged.
+    times_damaged: bool,
 }
 
 /// One record that is there.
@@ -226,6 +228,16 @@ impl ModelLog {
         self.open.extend(self.places.keys());
         self.places.clear();
         self.known.clear();
+    }
+
+    /// The medium has damaged what finds its records by time: the records themselves are whole.
+    pub fn damage_times(&mut self) {
+        self.times_damaged = true;
+    }
+
+    /// True when a search by time may find something else.
+    pub fn are_times_damaged(&self) -> bool {
+        self.times_damaged
     }
 
     /// True once it is damaged.

@@ -360,6 +360,11 @@ impl Checker {
         self.logs.entry(damaged.clone()).or_default().damage();
     }
 
+    /// The medium has damaged what finds this log's records by their time.
+    pub fn forgive_times(&mut self, damaged: &TopicPartition) {
+        self.logs.entry(damaged.clone()).or_default().damage_times();
+    }
+
     /// Retention may have moved the start of a log up to `start`.
     pub fn allow_start(&mut self, target: &TopicPartition, start: i64) {
         self.logs.entry(target.clone()).or_default().allow_start(start);

@@ -275,6 +275,10 @@ fn judge_offset(
             }
             wrong
         }
+        _ if log.are_times_damaged() => {
+            let is_outside = offset < -1 || offset >= most.max(1);
+            is_outside.then(|| format!("a time is at {offset}, the log ends at {most}"))
+        }
         MAX_TIMESTAMP => {
             let from = log.start().1;
             // Deletions may have taken what had the latest one when the question was asked.

@@ -16,7 +16,7 @@ struct Segment {
     base_offset: i64,
     /// With what is being written to it.
     bytes: u64,
-    /// `None` when nothing is in it.
+    /// `None` when nothing is in it, or nobody can tell.
     latest_ms: Option<i64>,
 }
 
@@ -92,9 +92,9 @@ impl World {
         let mut left: u64 = segments.iter().map(|segment| segment.bytes).sum();
         let mut start = 0;
         for (segment, end) in segments.iter().zip(ends) {
-            let old = segment.latest_ms.is_none_or(|latest_ms| {
-                let age_ms = self.wall_ms_max.saturating_sub(latest_ms);
-                limits.age_ms.is_some_and(|limit_ms| age_ms > limit_ms)
+            let old = limits.age_ms.is_some_and(|limit_ms| {
+                let age_ms = |latest_ms| self.wall_ms_max.saturating_sub(latest_ms);
+                segment.latest_ms.is_none_or(|latest_ms| age_ms(latest_ms) > limit_ms)
             });
             left -= segment.bytes;
             let much = limits.bytes.is_some_and(|limit| left >= limit as u64);
@@ -121,8 +121,9 @@ impl World {
             let content = self.disk.content(&path).unwrap_or_default();
             let timestamps = batches_of(content).into_iter();
             let latest = timestamps.map(|range| latest_timestamp(&content[range])).max();
+            let latest_ms = latest.filter(|_| !self.is_age_unknown(&path));
             let bytes = self.disk.length_with_writes(&path);
-            Some(Segment { base_offset, bytes, latest_ms: latest })
+            Some(Segment { base_offset, bytes, latest_ms })
         };
         of_target.filter_map(segment).collect()
     }

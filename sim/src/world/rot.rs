@@ -85,6 +85,12 @@ impl World {
         for excuse in &excused {
             self.checker.forgive(&excuse.target);
         }
+        // A time index has no checksum, and searches by time and retention go by it: nothing else.
+        if extension(&path) == "timeindex"
+            && let Some(target) = target_of(&self.disk, &path.parent())
+        {
+            self.checker.forgive_times(&target);
+        }
         let content = self.disk.content(&path).unwrap_or_default().to_vec();
         self.rotten = Some(Rotten { path, content, excused });
     }
@@ -111,14 +117,10 @@ impl World {
     /// Whom a flip in these bytes of a file excuses.
     fn excused_by(&self, path: &Path, bytes: Range<usize>) -> Vec<Excuse> {
         let target = target_of(&self.disk, &path.parent());
-        if let Some(target) = target.clone().filter(|_| extension(path) == "log") {
+        if let Some(target) = target.filter(|_| extension(path) == "log") {
             let content = self.disk.content(path).unwrap_or_default();
             let last_offset = content.get(bytes).map_or(-1, last_offset);
             return vec![Excuse { target, last_offset }];
-        }
-        // A time index has no checksum, and both searches by time and retention go by it.
-        if let Some(target) = target.filter(|_| extension(path) == "timeindex") {
-            return vec![Excuse { target, last_offset: -1 }];
         }
         if !TRUSTED.contains(&path.name()) {
             return Vec::new();
@@ -130,6 +132,14 @@ impl World {
             inside.filter_map(|(file, _)| target_of(&self.disk, &file.parent())).collect();
         targets.dedup();
         targets.into_iter().map(|target| Excuse { target, last_offset: -1 }).collect()
+    }
+
+    /// True when nobody can tell how old a segment is: its time index is damaged.
+    pub(super) fn is_age_unknown(&self, segment: &Path) -> bool {
+        let stem = segment.as_str().strip_suffix(".log");
+        let damaged =
+            self.rotten.as_ref().and_then(|rotten| rotten.path.as_str().strip_suffix(".timeindex"));
+        stem.is_some() && stem == damaged
     }
 
     /// Those that need not be served whole.
