@@ -372,12 +372,12 @@ impl Intent {
         let topic = |name: &String| Subject::Topic(name.clone());
         match self {
             Self::Create(creations) => {
-                let change = |creation: &Creation| match creation.is_trial {
-                    true => Change::TryCreate,
-                    false => Change::Create {
-                        partitions: creation.partitions,
-                        settings: creation.settings.clone(),
-                    },
+                let change = |creation: &Creation| {
+                    if creation.is_trial {
+                        return Change::TryCreate;
+                    }
+                    let (partitions, settings) = (creation.partitions, creation.settings.clone());
+                    Change::Create { partitions, settings }
                 };
                 creations.iter().map(|creation| (topic(&creation.name), change(creation))).collect()
             }

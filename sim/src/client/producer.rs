@@ -409,7 +409,7 @@ fn send(caller: Caller, version: i16, acks: i16, batches: &[Batch]) -> Outgoing 
         match topic_data.iter_mut().find(is_same) {
             Some(known) => known.partition_data.push(data),
             None => {
-                topic_data.push(TopicProduceData { name, topic_id, partition_data: vec![data] })
+                topic_data.push(TopicProduceData { name, topic_id, partition_data: vec![data] });
             }
         }
     }

@@ -73,7 +73,7 @@ impl World {
         }
         let dead = found.iter().find(|(target, _)| self.checker.life(target) == Life::Over);
         if let Some((target, directory)) = dead {
-            return self.fail(format!("{directory} is there, and {target} was deleted"));
+            self.fail(format!("{directory} is there, and {target} was deleted"));
         }
     }
 }

@@ -46,11 +46,14 @@ impl World {
         let limits = self.limits.entry(name.clone()).or_default();
         match what {
             Change::Create { settings, .. } | Change::Replace(settings) => {
-                settings.iter().for_each(|(key, value)| limits.tighten(key, value));
+                for (key, value) in settings {
+                    limits.tighten(key, value);
+                }
             }
             Change::Alter(changes) => {
-                for (key, value) in changes {
-                    value.iter().for_each(|value| limits.tighten(key, value));
+                let set = changes.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+                for (key, value) in set {
+                    limits.tighten(key, value);
                 }
             }
             _ => {}
