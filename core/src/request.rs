@@ -5,8 +5,11 @@ use alloc::vec::Vec;
 
 use crate::api;
 use crate::api::ApiKey;
+use crate::api::describe_cluster::DescribeClusterRequest;
 use crate::api::describe_topic_partitions::DescribeTopicPartitionsRequest;
+use crate::api::elect_leaders::ElectLeadersRequest;
 use crate::api::fetch::FetchResponse;
+use crate::api::list_partition_reassignments::ListPartitionReassignmentsRequest;
 use crate::api::metadata::MetadataRequest;
 use crate::batch::CheckedBatch;
 use crate::broker::image::Image;
@@ -138,6 +141,24 @@ answered_by_the_broker! {
         api::describe_producers::DescribeProducersRequest,
         api::describe_producers::DescribeProducersResponse
     ),
+    /// Moves partitions.
+    AlterPartitionReassignments(
+        ALTER_PARTITION_REASSIGNMENTS,
+        api::alter_partition_reassignments::AlterPartitionReassignmentsRequest,
+        api::alter_partition_reassignments::AlterPartitionReassignmentsResponse
+    ),
+    /// Asks for the metadata quorum.
+    DescribeQuorum(
+        DESCRIBE_QUORUM,
+        api::describe_quorum::DescribeQuorumRequest,
+        api::describe_quorum::DescribeQuorumResponse
+    ),
+    /// Forgets a broker.
+    UnregisterBroker(
+        UNREGISTER_BROKER,
+        api::unregister_broker::UnregisterBrokerRequest,
+        api::unregister_broker::UnregisterBrokerResponse
+    ),
 }
 
 /// A request that the image alone answers.
@@ -149,6 +170,12 @@ pub enum Query {
     Metadata(MetadataRequest),
     /// DescribeTopicPartitions.
     DescribeTopicPartitions(DescribeTopicPartitionsRequest),
+    /// DescribeCluster.
+    DescribeCluster(DescribeClusterRequest),
+    /// ElectLeaders.
+    ElectLeaders(ElectLeadersRequest),
+    /// ListPartitionReassignments.
+    ListPartitionReassignments(ListPartitionReassignmentsRequest),
 }
 
 /// A Produce request, less what the connection has answered already.

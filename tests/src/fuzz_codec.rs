@@ -2,20 +2,32 @@
 //! the same when it is written and read again.
 
 use bytes::{Bytes, BytesMut};
+use klamm_core::api::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
+};
 use klamm_core::api::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use klamm_core::api::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
+use klamm_core::api::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
+use klamm_core::api::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use klamm_core::api::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
+use klamm_core::api::describe_quorum::{DescribeQuorumRequest, DescribeQuorumResponse};
 use klamm_core::api::describe_topic_partitions::{
     DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
 };
+use klamm_core::api::elect_leaders::{ElectLeadersRequest, ElectLeadersResponse};
 use klamm_core::api::fetch::{FetchRequest, FetchResponse};
 use klamm_core::api::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use klamm_core::api::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
+use klamm_core::api::list_partition_reassignments::{
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
+};
 use klamm_core::api::metadata::{MetadataRequest, MetadataResponse};
 use klamm_core::api::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
 };
 use klamm_core::api::produce::{ProduceRequest, ProduceResponse};
+use klamm_core::api::unregister_broker::{UnregisterBrokerRequest, UnregisterBrokerResponse};
+use klamm_core::api::update_features::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 use klamm_core::codec::{Message, Reader};
 use klamm_core::frame::RequestHeader;
 use klamm_core::records::{
@@ -50,6 +62,22 @@ pub fn fuzz_messages(data: &[u8]) -> usize {
         + settled::<ApiVersionsResponse>(&data)
         + settled::<DescribeTopicPartitionsRequest>(&data)
         + settled::<DescribeTopicPartitionsResponse>(&data)
+        + settled::<ElectLeadersRequest>(&data)
+        + settled::<ElectLeadersResponse>(&data)
+        + settled::<AlterPartitionReassignmentsRequest>(&data)
+        + settled::<AlterPartitionReassignmentsResponse>(&data)
+        + settled::<ListPartitionReassignmentsRequest>(&data)
+        + settled::<ListPartitionReassignmentsResponse>(&data)
+        + settled::<DescribeQuorumRequest>(&data)
+        + settled::<DescribeQuorumResponse>(&data)
+        + settled::<DescribeClusterRequest>(&data)
+        + settled::<DescribeClusterResponse>(&data)
+        + settled::<UnregisterBrokerRequest>(&data)
+        + settled::<UnregisterBrokerResponse>(&data)
+        + settled::<DescribeLogDirsRequest>(&data)
+        + settled::<DescribeLogDirsResponse>(&data)
+        + settled::<UpdateFeaturesRequest>(&data)
+        + settled::<UpdateFeaturesResponse>(&data)
 }
 
 /// Reads the bytes as frames: as what a client sends, and as an answer to it.

@@ -174,7 +174,7 @@ pub fn node_with(topics: &[NewTopic], files: Vec<(String, Vec<u8>)>) -> Node {
         node_id: 1,
         listeners: vec![listener.clone()],
         advertised: vec![listener],
-        controller: Listener::default_controller(),
+        controller: Listener { port: 19093, ..Listener::default_controller() },
         log_dirs: vec![log_dir],
         durability: Durability::Durable,
         topic_defaults: TopicConfig::default(),

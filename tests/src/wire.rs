@@ -2,20 +2,32 @@
 
 use bytes::Bytes;
 use klamm_core::api::ApiKey;
+use klamm_core::api::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
+};
 use klamm_core::api::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use klamm_core::api::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
+use klamm_core::api::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
+use klamm_core::api::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use klamm_core::api::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
+use klamm_core::api::describe_quorum::{DescribeQuorumRequest, DescribeQuorumResponse};
 use klamm_core::api::describe_topic_partitions::{
     DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
 };
+use klamm_core::api::elect_leaders::{ElectLeadersRequest, ElectLeadersResponse};
 use klamm_core::api::fetch::{FetchRequest, FetchResponse};
 use klamm_core::api::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use klamm_core::api::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
+use klamm_core::api::list_partition_reassignments::{
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
+};
 use klamm_core::api::metadata::{MetadataRequest, MetadataResponse};
 use klamm_core::api::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
 };
 use klamm_core::api::produce::{ProduceRequest, ProduceResponse};
+use klamm_core::api::unregister_broker::{UnregisterBrokerRequest, UnregisterBrokerResponse};
+use klamm_core::api::update_features::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 use klamm_core::codec::{Field, Form, Message, Part, Reader, Writer};
 use klamm_core::frame::{
     RequestHeader, SIZE_BYTES, frame_size, read_response_header, write_response_header,
@@ -135,6 +147,25 @@ fn bodies(key: ApiKey) -> Result<(Explain, Explain), String> {
         ApiKey::DESCRIBE_TOPIC_PARTITIONS => {
             (body::<DescribeTopicPartitionsRequest>, body::<DescribeTopicPartitionsResponse>)
         }
+        ApiKey::ELECT_LEADERS => (body::<ElectLeadersRequest>, body::<ElectLeadersResponse>),
+        ApiKey::ALTER_PARTITION_REASSIGNMENTS => (
+            body::<AlterPartitionReassignmentsRequest>,
+            body::<AlterPartitionReassignmentsResponse>,
+        ),
+        ApiKey::LIST_PARTITION_REASSIGNMENTS => {
+            (body::<ListPartitionReassignmentsRequest>, body::<ListPartitionReassignmentsResponse>)
+        }
+        ApiKey::DESCRIBE_QUORUM => (body::<DescribeQuorumRequest>, body::<DescribeQuorumResponse>),
+        ApiKey::DESCRIBE_CLUSTER => {
+            (body::<DescribeClusterRequest>, body::<DescribeClusterResponse>)
+        }
+        ApiKey::UNREGISTER_BROKER => {
+            (body::<UnregisterBrokerRequest>, body::<UnregisterBrokerResponse>)
+        }
+        ApiKey::DESCRIBE_LOG_DIRS => {
+            (body::<DescribeLogDirsRequest>, body::<DescribeLogDirsResponse>)
+        }
+        ApiKey::UPDATE_FEATURES => (body::<UpdateFeaturesRequest>, body::<UpdateFeaturesResponse>),
         key => return Err(format!("no body of key {}", key.0)),
     })
 }

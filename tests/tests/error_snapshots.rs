@@ -53,6 +53,20 @@ fn descriptions_of_what_is_not_there() {
 }
 
 #[test]
+fn clusters_and_moves_that_are_not_to_be_had() {
+    snapshot_each(&[
+        ("describe-cluster.v2.controllers", "controllers"),
+        ("describe-quorum.v2.other-topic", "other_topic"),
+        ("elect-leaders.v2.not-needed", "not_needed"),
+        ("elect-leaders.v2.unknown-topic", "unknown_topic"),
+        ("elect-leaders.v2.type-5", "unknown_election"),
+        ("unregister-broker.v0.unknown", "unknown_broker"),
+        ("alter-partition-reassignments.v0.unknown-broker", "unknown_broker"),
+        ("alter-partition-reassignments.v0.cancel", "nothing_to_cancel"),
+    ]);
+}
+
+#[test]
 fn produces_that_are_refused_before_the_batch_is_looked_at() {
     snapshot_each(&[
         ("produce.v3.unknown-topic", "unknown_topic"),

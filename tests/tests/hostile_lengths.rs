@@ -6,14 +6,22 @@ use std::cell::Cell;
 
 use bytes::{Bytes, BytesMut};
 use klamm_core::api::ApiKey;
+use klamm_core::api::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
+};
 use klamm_core::api::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
 };
 use klamm_core::api::describe_producers::{self, DescribeProducersRequest};
+use klamm_core::api::describe_quorum::{self, DescribeQuorumRequest, PartitionRequest};
 use klamm_core::api::describe_topic_partitions::{DescribeTopicPartitionsRequest, TopicRequest};
+use klamm_core::api::elect_leaders::{ElectLeadersRequest, TopicPartitions};
 use klamm_core::api::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use klamm_core::api::init_producer_id::InitProducerIdRequest;
 use klamm_core::api::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
+use klamm_core::api::list_partition_reassignments::{
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsTopics,
+};
 use klamm_core::api::metadata::{MetadataRequest, MetadataRequestTopic};
 use klamm_core::api::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
@@ -116,7 +124,14 @@ fn lengths_beyond_the_frame_reserve_nothing() {
     assert_eq!(refused::<OffsetForLeaderEpochRequest>(many, 2), 0);
     assert_eq!(refused::<DeleteRecordsRequest>(many, 0), 0);
     assert_eq!(refused::<InitProducerIdRequest>(b"\x7f\xff", 0), 0);
-    assert_eq!(refused::<DescribeProducersRequest>(b"\xff\xff\xff\xff\x07", 0), 0);
+    let compact = b"\xff\xff\xff\xff\x07";
+    assert_eq!(refused::<DescribeProducersRequest>(compact, 0), 0);
+    assert_eq!(refused::<DescribeQuorumRequest>(compact, 2), 0);
+    assert_eq!(refused::<ElectLeadersRequest>(&[b"\0", &many[..]].concat(), 1), 0);
+    assert_eq!(refused::<ElectLeadersRequest>(&[b"\0", &compact[..]].concat(), 2), 0);
+    let timeout = &[0; 4][..];
+    assert_eq!(refused::<AlterPartitionReassignmentsRequest>(&[timeout, compact].concat(), 0), 0);
+    assert_eq!(refused::<ListPartitionReassignmentsRequest>(&[timeout, compact].concat(), 0), 0);
     let record = Bytes::from_static(b"\x01\x03\0\0\0\0\0ABCDEFGHIJKLMNOP\xff\xff\xff\xff\x07");
     assert_eq!(largest(|| assert!(MetadataRecord::decode(&record).is_err())), 0);
 }
@@ -215,8 +230,12 @@ fn names_hold_a_bounded_multiple_of_their_frame() {
 fn partitions_of_logs_hold_a_bounded_multiple_of_their_frame() {
     let mut node = node(&topics());
     for count in [100, 10_000, 100_000] {
-        let by_partition =
-            [reads(1, count, |_| "p".to_owned()), reads(1, count, |_| "?".to_owned())];
+        let by_partition = [
+            reads(1, count, |_| "p".to_owned()),
+            reads(1, count, |_| "?".to_owned()),
+            // The words of errors name the topic.
+            reads(1, count, |_| "x".repeat(250)),
+        ];
         let by_topic =
             [reads(count, 1, |at| format!("{at:x}")), reads(count, 0, |_| String::new())];
         for (most, frame) in by_partition.into_iter().chain(by_topic).flatten() {
@@ -350,13 +369,69 @@ fn reads(
             })
             .collect(),
     };
-    vec![
+    let mut all = vec![
         (FETCH_BYTES_MAX, frame(ApiKey::FETCH, 4, &fetch)),
         (QUERY_BYTES_MAX, frame(ApiKey::LIST_OFFSETS, 1, &list_offsets)),
         (QUERY_BYTES_MAX, frame(ApiKey::LIST_OFFSETS, 11, &list_offsets)),
         (QUERY_BYTES_MAX, frame(ApiKey::OFFSET_FOR_LEADER_EPOCH, 2, &epochs)),
         (QUERY_BYTES_MAX, frame(ApiKey::DELETE_RECORDS, 0, &delete)),
         (QUERY_BYTES_MAX, frame(ApiKey::DESCRIBE_PRODUCERS, 0, &describe)),
+    ];
+    all.extend(moves(topics, partitions, &name));
+    all
+}
+
+/// The same of requests that move partitions, or ask where they are.
+fn moves(
+    topics: usize,
+    partitions: usize,
+    name: impl Fn(usize) -> String,
+) -> Vec<(usize, Vec<u8>)> {
+    let names = || (0..topics).map(&name);
+    let indexes = || 0..partitions as i32;
+    let elections = ElectLeadersRequest {
+        topic_partitions: Some(
+            names()
+                .map(|topic| TopicPartitions { topic, partitions: indexes().collect() })
+                .collect(),
+        ),
+        timeout_ms: 1_000,
+        ..ElectLeadersRequest::default()
+    };
+    let cancelled = |partition_index| ReassignablePartition { partition_index, replicas: None };
+    let reassignments = AlterPartitionReassignmentsRequest {
+        topics: names()
+            .map(|name| ReassignableTopic { name, partitions: indexes().map(cancelled).collect() })
+            .collect(),
+        ..AlterPartitionReassignmentsRequest::default()
+    };
+    let ongoing = ListPartitionReassignmentsRequest {
+        topics: Some(
+            names()
+                .map(|name| ListPartitionReassignmentsTopics {
+                    name,
+                    partition_indexes: indexes().collect(),
+                })
+                .collect(),
+        ),
+        ..ListPartitionReassignmentsRequest::default()
+    };
+    let quorum = DescribeQuorumRequest {
+        topics: names()
+            .map(|topic_name| describe_quorum::TopicRequest {
+                topic_name,
+                partitions: indexes()
+                    .map(|partition_index| PartitionRequest { partition_index })
+                    .collect(),
+            })
+            .collect(),
+    };
+    vec![
+        (QUERY_BYTES_MAX, frame(ApiKey::ELECT_LEADERS, 0, &elections)),
+        (QUERY_BYTES_MAX, frame(ApiKey::ELECT_LEADERS, 2, &elections)),
+        (QUERY_BYTES_MAX, frame(ApiKey::ALTER_PARTITION_REASSIGNMENTS, 1, &reassignments)),
+        (QUERY_BYTES_MAX, frame(ApiKey::LIST_PARTITION_REASSIGNMENTS, 0, &ongoing)),
+        (QUERY_BYTES_MAX, frame(ApiKey::DESCRIBE_QUORUM, 2, &quorum)),
     ]
 }
 

@@ -33,7 +33,7 @@ message! {
         /// None, or what went wrong.
         error_code: ErrorCode { versions: 0.. },
         /// The error in words.
-        error_message: Option<String> { versions: 2.., nullable: 2.. },
+        error_message: Option<String> { versions: 2.., nullable: 2.., default: Some(String::new()) },
         /// The topics.
         topics: Vec<TopicResponse> { versions: 0.. },
         /// Where the voters listen.
@@ -55,7 +55,7 @@ message! {
         /// None, or what went wrong.
         error_code: ErrorCode { versions: 0.. },
         /// The error in words.
-        error_message: Option<String> { versions: 2.., nullable: 2.. },
+        error_message: Option<String> { versions: 2.., nullable: 2.., default: Some(String::new()) },
         /// Its leader; -1 for none.
         leader_id: i32 { versions: 0.. },
         /// The leader's epoch.

@@ -136,7 +136,13 @@ pub const APIS: &[Api] = &[
     api(ApiKey::DELETE_RECORDS, "DeleteRecords", 0..=2, 0..=2, 2),
     api(ApiKey::INIT_PRODUCER_ID, "InitProducerId", 0..=5, 0..=5, 2),
     api(ApiKey::OFFSET_FOR_LEADER_EPOCH, "OffsetForLeaderEpoch", 2..=4, 2..=4, 4),
+    api(ApiKey::ELECT_LEADERS, "ElectLeaders", 0..=2, 0..=2, 2),
+    api(ApiKey::ALTER_PARTITION_REASSIGNMENTS, "AlterPartitionReassignments", 0..=1, 0..=1, 0),
+    api(ApiKey::LIST_PARTITION_REASSIGNMENTS, "ListPartitionReassignments", 0..=0, 0..=0, 0),
+    api(ApiKey::DESCRIBE_QUORUM, "DescribeQuorum", 0..=2, 0..=2, 0),
+    api(ApiKey::DESCRIBE_CLUSTER, "DescribeCluster", 0..=2, 0..=2, 0),
     api(ApiKey::DESCRIBE_PRODUCERS, "DescribeProducers", 0..=0, 0..=0, 0),
+    api(ApiKey::UNREGISTER_BROKER, "UnregisterBroker", 0..=0, 0..=0, 0),
     api(ApiKey::DESCRIBE_TOPIC_PARTITIONS, "DescribeTopicPartitions", 0..=0, 0..=0, 0),
 ];
 
@@ -200,7 +206,27 @@ mod tests {
         assert_agrees::<OffsetForLeaderEpochResponse>(ApiKey::OFFSET_FOR_LEADER_EPOCH);
         assert_agrees::<DescribeProducersRequest>(ApiKey::DESCRIBE_PRODUCERS);
         assert_agrees::<DescribeProducersResponse>(ApiKey::DESCRIBE_PRODUCERS);
-        assert_eq!(APIS.len(), 10);
+        assert_agrees::<elect_leaders::ElectLeadersRequest>(ApiKey::ELECT_LEADERS);
+        assert_agrees::<elect_leaders::ElectLeadersResponse>(ApiKey::ELECT_LEADERS);
+        assert_agrees::<alter_partition_reassignments::AlterPartitionReassignmentsRequest>(
+            ApiKey::ALTER_PARTITION_REASSIGNMENTS,
+        );
+        assert_agrees::<alter_partition_reassignments::AlterPartitionReassignmentsResponse>(
+            ApiKey::ALTER_PARTITION_REASSIGNMENTS,
+        );
+        assert_agrees::<list_partition_reassignments::ListPartitionReassignmentsRequest>(
+            ApiKey::LIST_PARTITION_REASSIGNMENTS,
+        );
+        assert_agrees::<list_partition_reassignments::ListPartitionReassignmentsResponse>(
+            ApiKey::LIST_PARTITION_REASSIGNMENTS,
+        );
+        assert_agrees::<describe_quorum::DescribeQuorumRequest>(ApiKey::DESCRIBE_QUORUM);
+        assert_agrees::<describe_quorum::DescribeQuorumResponse>(ApiKey::DESCRIBE_QUORUM);
+        assert_agrees::<describe_cluster::DescribeClusterRequest>(ApiKey::DESCRIBE_CLUSTER);
+        assert_agrees::<describe_cluster::DescribeClusterResponse>(ApiKey::DESCRIBE_CLUSTER);
+        assert_agrees::<unregister_broker::UnregisterBrokerRequest>(ApiKey::UNREGISTER_BROKER);
+        assert_agrees::<unregister_broker::UnregisterBrokerResponse>(ApiKey::UNREGISTER_BROKER);
+        assert_eq!(APIS.len(), 16);
     }
 
     #[test]

@@ -179,6 +179,11 @@ impl Partition {
         self.leader
     }
 
+    /// A move to other replicas is under way.
+    pub fn is_reassigned(&self) -> bool {
+        !self.adding.is_empty() || !self.removing.is_empty()
+    }
+
     /// The partition as it would be recorded with [`leader_here`](Self::leader_here) elected: an
     /// empty ISR becomes that leader, and a partition with a leader has no eligible ones.
     pub fn as_led_here(&self, node_id: i32) -> Cow<'_, Self> {

@@ -13,6 +13,7 @@ use super::image::{Image, Topic};
 use super::image_builder::ImageBuilder;
 use super::registration::Join;
 use super::{Broker, Output, Waiter};
+use crate::api::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
 use crate::batch::{BatchBuilder, CheckedBatch};
 use crate::config::limits::METADATA_BATCH_RECORDS_MAX;
 use crate::event::Event;
@@ -47,7 +48,10 @@ pub(super) struct Asked {
 
 /// What a client may change.
 #[derive(Debug)]
-pub(super) enum AskedChange {}
+pub(super) enum AskedChange {
+    /// Other replicas of partitions.
+    AlterPartitionReassignments(AlterPartitionReassignmentsRequest),
+}
 
 /// What a change comes to: all of its records, each with the version that it is written in, or none.
 #[derive(Debug)]
@@ -126,8 +130,12 @@ impl Broker {
     }
 
     /// What a change comes to, as the draft stands.
-    fn plan(&self, what: AskedChange, _draft: &Draft) -> Planned {
-        match what {}
+    fn plan(&self, what: AskedChange, draft: &Draft) -> Planned {
+        match what {
+            AskedChange::AlterPartitionReassignments(request) => {
+                self.plan_reassignments(request, draft)
+            }
+        }
     }
 
     fn start_metadata_flight(&mut self) {

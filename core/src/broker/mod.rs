@@ -6,6 +6,7 @@
 mod delete_records;
 mod deletions;
 mod describe_producers;
+mod describe_quorum;
 mod directory;
 mod fetch;
 mod flood;
@@ -30,6 +31,7 @@ mod pins;
 mod produce;
 mod producer_expiry;
 mod producer_ids;
+mod reassignments;
 mod registration;
 mod retention;
 mod schedule;
@@ -40,6 +42,7 @@ mod strays;
 #[cfg(test)]
 mod tests;
 pub mod topic_config;
+mod unregister_broker;
 mod wait;
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -336,6 +339,15 @@ impl Broker {
             }
             RequestBody::DeleteRecords { request: asked, .. } => {
                 self.handle_delete_records(from, request.number, asked);
+            }
+            RequestBody::AlterPartitionReassignments { request: asked, .. } => {
+                self.handle_alter_partition_reassignments(from, request.number, asked);
+            }
+            RequestBody::DescribeQuorum { request: asked, .. } => {
+                self.handle_describe_quorum(from, request.number, asked);
+            }
+            RequestBody::UnregisterBroker { request: asked, .. } => {
+                self.handle_unregister_broker(from, request.number, &asked);
             }
         }
         self.settle();

@@ -217,7 +217,7 @@ fn draft_partition_changes(
 }
 
 /// The only live replica leads. Its log has been recovered, so there is no recovery to wait for.
-fn election(
+pub(super) fn election(
     partition: &Partition,
     node_id: i32,
     version: MetadataVersion,

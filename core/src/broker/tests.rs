@@ -4,8 +4,10 @@ mod cluster;
 mod deletion;
 mod fetch;
 mod list_offsets;
+mod partition_moves;
 mod producer_ids;
 mod producers;
+mod quorum;
 mod restart;
 mod transactions;
 

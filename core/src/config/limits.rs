@@ -24,6 +24,13 @@ pub const QUERY_ELEMENTS_MAX: usize = 1 << 17;
 /// it takes up to 120 MiB; what waits or stays in a session has limits of its own.
 pub const FETCH_ELEMENTS_MAX: usize = 210_000;
 
+/// Bytes of errors in words that any answer may have. They name what was asked for, and a name of 32 KiB, asked for
+/// with each of 100,000 partitions, would become 3 GiB.
+pub const ANSWER_WORDS_BYTES_FREE: usize = 32 << 10;
+
+/// Beyond those, bytes for each element of the answer: what its four bytes of the request pay for.
+pub const ANSWER_WORDS_ELEMENT_BYTES: usize = 32;
+
 /// Structures inside structures in one message. Kafka's deepest has five levels; this guards the stack
 /// against a definition that holds itself.
 pub const MESSAGE_DEPTH_MAX: u8 = 16;

@@ -8,7 +8,10 @@ use crate::codec::Message;
 use crate::config::Limits;
 use crate::error_code::ErrorCode;
 use crate::frame::RequestHeader;
-use crate::query::{api_versions, describe_topic_partitions, metadata};
+use crate::query::{
+    api_versions, describe_cluster, describe_topic_partitions, elect_leaders,
+    list_partition_reassignments, metadata,
+};
 use crate::request::{Acks, Encode, Query, ResponseBody};
 
 /// What a request's answer is encoded with.
@@ -113,6 +116,13 @@ fn answer_query(
         }
         Query::DescribeTopicPartitions(request) => {
             frame(header, &describe_topic_partitions::answer(request, image, listener, limits))
+        }
+        Query::DescribeCluster(request) => {
+            frame(header, &describe_cluster::answer(request, image, listener))
+        }
+        Query::ElectLeaders(request) => frame(header, &elect_leaders::answer(request, image)),
+        Query::ListPartitionReassignments(request) => {
+            frame(header, &list_partition_reassignments::answer(request, image))
         }
     }
 }

@@ -1,14 +1,19 @@
 //! Answers that the image alone gives. Pure functions: request and image in, response out.
 
 pub mod api_versions;
+pub mod describe_cluster;
 pub mod describe_topic_partitions;
+pub mod elect_leaders;
+pub mod list_partition_reassignments;
 pub mod metadata;
 mod partition_view;
 #[cfg(test)]
 mod tests;
 pub mod topic_name;
+mod words;
 
 pub(crate) use api_versions::{FEATURES, Feature};
+pub(crate) use words::Words;
 
 /// What a client without restrictions may do with a topic (`AclEntry.supportedOperations`, as the
 /// bits of `AclOperation`): read, write, create, delete, alter, describe and both of configs.

@@ -9,7 +9,10 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
-use super::{api_versions, describe_topic_partitions, metadata};
+use super::{
+    api_versions, describe_cluster, describe_topic_partitions, elect_leaders,
+    list_partition_reassignments, metadata,
+};
 use crate::api::ApiKey;
 use crate::broker::image::{Broker, Image, NO_LEADER, Partition, Topic};
 use crate::codec::{Message, Reader};
@@ -290,4 +293,159 @@ fn cluster_without_feature_records_finalizes_nothing() {
         api_versions::answer(ErrorCode::NONE, 4, &Image::default()).finalized_features_epoch,
         -1
     );
+}
+
+#[test]
+fn cluster_is_this_broker_seen_from_its_listener() {
+    use crate::api::describe_cluster::DescribeClusterRequest;
+    let mut image = recorded_image();
+    let mut request = DescribeClusterRequest { endpoint_type: 1, ..Default::default() };
+    let answer = describe_cluster::answer(&request, &image, LISTENER);
+    assert_eq!((answer.error_code, answer.endpoint_type), (ErrorCode::NONE, 1));
+    assert_eq!((answer.cluster_id.as_str(), answer.controller_id), ("MkU3OEVBNTcwNTJENDM2Qg", 1));
+    let [broker] = &answer.brokers[..] else { panic!("{answer:?}") };
+    assert_eq!((broker.broker_id, broker.host.as_str(), broker.port), (1, "127.0.0.1", 19092));
+    assert_eq!((broker.rack.as_deref(), broker.is_fenced), (None, false));
+    assert_eq!(answer.cluster_authorized_operations, i32::MIN);
+
+    request.include_cluster_authorized_operations = true;
+    let answer = describe_cluster::answer(&request, &image, LISTENER);
+    assert_eq!(answer.cluster_authorized_operations, 8096);
+
+    image.brokers.get_mut(&1).unwrap().rack = Some("r".into());
+    let answer = describe_cluster::answer(&request, &image, LISTENER);
+    assert_eq!(answer.brokers[0].rack.as_deref(), Some("r"));
+    let answer = describe_cluster::answer(&request, &image, "INTERNAL");
+    assert_eq!((answer.brokers.len(), answer.controller_id), (0, -1));
+}
+
+#[test]
+fn broker_speaks_of_brokers_alone() {
+    use crate::api::describe_cluster::DescribeClusterRequest;
+    let mismatch = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint \
+                    of type CONTROLLER";
+    for (endpoint_type, error, text) in [
+        (2, ErrorCode::MISMATCHED_ENDPOINT_TYPE, mismatch),
+        (0, ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, "Unsupported endpoint type 0"),
+        (-3, ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, "Unsupported endpoint type -3"),
+    ] {
+        let request = DescribeClusterRequest {
+            endpoint_type,
+            include_cluster_authorized_operations: true,
+            ..Default::default()
+        };
+        let answer = describe_cluster::answer(&request, &recorded_image(), LISTENER);
+        assert_eq!((answer.error_code, answer.error_message.as_deref()), (error, Some(text)));
+        assert_eq!((answer.endpoint_type, answer.cluster_id.as_str()), (1, ""));
+        assert_eq!((answer.controller_id, answer.brokers.len()), (-1, 0));
+        assert_eq!(answer.cluster_authorized_operations, i32::MIN);
+    }
+}
+
+#[test]
+fn moves_under_way_are_listed_and_nothing_else() {
+    use crate::api::list_partition_reassignments::{
+        ListPartitionReassignmentsRequest, ListPartitionReassignmentsTopics,
+    };
+    let mut moving = topic("moving", 9, 3);
+    for (index, partition) in moving.partitions.iter_mut().skip(1) {
+        partition.replicas = vec![1, 2];
+        partition.adding = vec![*index + 1];
+        partition.removing = vec![1];
+    }
+    let image = image([moving, topic("still", 8, 2)]);
+    let list = |topics: Option<&[(&str, &[i32])]>| {
+        let named = |(name, indexes): &(&str, &[i32])| ListPartitionReassignmentsTopics {
+            name: name.to_string(),
+            partition_indexes: indexes.to_vec(),
+        };
+        let topics = topics.map(|topics| topics.iter().map(named).collect());
+        let request = ListPartitionReassignmentsRequest { timeout_ms: 0, topics };
+        let answer = list_partition_reassignments::answer(&request, &image);
+        assert_eq!((answer.error_code, answer.error_message), (ErrorCode::NONE, None));
+        let topics = answer.topics.into_iter().map(|topic| {
+            let indexes = topic.partitions.iter().map(|partition| partition.partition_index);
+            (topic.name.clone(), indexes.collect::<Vec<_>>(), topic.partitions[0].clone())
+        });
+        topics.collect::<Vec<_>>()
+    };
+    let all = list(None);
+    let [(name, indexes, first)] = &all[..] else { panic!("{all:?}") };
+    assert_eq!((name.as_str(), &indexes[..]), ("moving", &[1, 2][..]));
+    assert_eq!((&first.replicas[..], &first.adding_replicas[..]), (&[1, 2][..], &[2][..]));
+    assert_eq!(first.removing_replicas, [1]);
+    let named = list(Some(&[("moving", &[0, 2, 7]), ("still", &[0]), ("nope", &[0])]));
+    assert_eq!((named.len(), &named[0].1[..]), (1, &[2][..]));
+    assert!(list(Some(&[])).is_empty() && list(Some(&[("moving", &[0])])).is_empty());
+}
+
+/// Topics `led` (partition 0 led here, 1 led by a broker that is gone, 2 by nobody) and `fine`.
+fn partly_led() -> Image {
+    let mut led = topic("led", 9, 3);
+    for (index, leader) in [(1, 2), (2, NO_LEADER)] {
+        let partition = led.partitions.get_mut(&index).unwrap();
+        (partition.leader, partition.replicas) = (leader, vec![1, 2]);
+    }
+    image([led, topic("fine", 8, 2)])
+}
+
+/// Kind, timeout, and what is asked for.
+type Elections<'a> = (i8, i32, Option<&'a [(&'a str, &'a [i32])]>);
+type Elected = Vec<(String, Vec<(i32, ErrorCode, Option<String>)>)>;
+
+fn elect((election_type, timeout_ms, topics): Elections<'_>) -> (ErrorCode, Elected) {
+    use crate::api::elect_leaders::{ElectLeadersRequest, TopicPartitions};
+    let named = |(topic, partitions): &(&str, &[i32])| TopicPartitions {
+        topic: topic.to_string(),
+        partitions: partitions.to_vec(),
+    };
+    let topic_partitions = topics.map(|topics| topics.iter().map(named).collect());
+    let request = ElectLeadersRequest { election_type, topic_partitions, timeout_ms };
+    let answer = elect_leaders::answer(&request, &partly_led());
+    let results = answer.replica_election_results.into_iter().map(|result| {
+        let partitions = result.partition_result.into_iter();
+        let each = partitions.map(|it| (it.partition_id, it.error_code, it.error_message));
+        (result.topic, each.collect())
+    });
+    (answer.error_code, results.collect())
+}
+
+#[test]
+fn nobody_is_elected_where_one_lives() {
+    let told = |index, error, text: &str| (index, error, Some(text.to_string()));
+    let not_needed = "Leader election not needed for topic partition.";
+    let not_needed = |index| told(index, ErrorCode::ELECTION_NOT_NEEDED, not_needed);
+    let no_preferred = "The preferred leader was not available.";
+    let no_preferred = |index| told(index, ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE, no_preferred);
+    let no_eligible = "Eligible topic partition leaders are not available.";
+    let no_eligible = |index| told(index, ErrorCode::ELIGIBLE_LEADERS_NOT_AVAILABLE, no_eligible);
+    let unknown = |index, text: &str| told(index, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, text);
+    let asked: &[(&str, &[i32])] = &[("led", &[0, 1, 2, 7]), ("nope", &[0])];
+    let missing = unknown(7, "No such partition as led-7");
+    let nope = ("nope".to_string(), vec![unknown(0, "No such topic as nope")]);
+    let (error, preferred) = elect((0, 1, Some(asked)));
+    let led = vec![not_needed(0), no_preferred(1), no_preferred(2), missing.clone()];
+    assert_eq!((error, preferred), (ErrorCode::NONE, vec![("led".into(), led), nope.clone()]));
+    let (error, unclean) = elect((1, 1, Some(asked)));
+    let led = vec![not_needed(0), not_needed(1), no_eligible(2), missing];
+    assert_eq!((error, unclean), (ErrorCode::NONE, vec![("led".into(), led), nope]));
+
+    let all = |led| (ErrorCode::NONE, vec![("fine".to_string(), vec![]), ("led".to_string(), led)]);
+    assert_eq!(elect((0, 1, None)), all(vec![no_preferred(1), no_preferred(2)]));
+    assert_eq!(elect((1, 1, None)), all(vec![no_eligible(2)]));
+}
+
+#[test]
+fn impossible_elections_are_refused_as_a_whole() {
+    let asked: &[(&str, &[i32])] = &[("led", &[0, 9])];
+    let invalid = ErrorCode::INVALID_REQUEST;
+    let each = |error, text: Option<&str>| {
+        let of = |index| (index, error, text.map(ToString::to_string));
+        (error, vec![("led".to_string(), vec![of(0), of(9)])])
+    };
+    assert_eq!(elect((5, 1, Some(asked))), each(invalid, Some("Unknown election type 5")));
+    assert_eq!(elect((-1, 1, Some(asked))), each(invalid, Some("Unknown election type -1")));
+    assert_eq!(elect((0, 0, Some(asked))), each(ErrorCode::REQUEST_TIMED_OUT, None));
+    assert_eq!(elect((5, 1, None)), (invalid, vec![]));
+    assert_eq!(elect((5, 0, Some(&[]))), (ErrorCode::NONE, vec![]));
 }

@@ -6,6 +6,8 @@
 mod arbitrary;
 mod pairs;
 
+use std::ops::RangeInclusive;
+
 use arbitrary::Arbitrary;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages as theirs;
@@ -44,7 +46,19 @@ where
     Ours: Message + Arbitrary + Same<Theirs> + PartialEq,
     Theirs: Encodable + Decodable + PartialEq + std::fmt::Debug,
 {
-    for version in Ours::VERSIONS {
+    compare_in::<Ours, Theirs>(Ours::VERSIONS, prepare, their_version);
+}
+
+/// The same, in some of the versions.
+fn compare_in<Ours, Theirs>(
+    versions: RangeInclusive<i16>,
+    prepare: fn(&mut Ours, i16),
+    their_version: fn(i16) -> i16,
+) where
+    Ours: Message + Arbitrary + Same<Theirs> + PartialEq,
+    Theirs: Encodable + Decodable + PartialEq + std::fmt::Debug,
+{
+    for version in versions {
         for seed in 0..MESSAGES {
             let mut rng = arbitrary::rng(seed);
             let name = format!("{} v{version}, seed {seed}", Ours::NAME);
@@ -145,6 +159,76 @@ fn describe_topic_partitions_agrees() {
     use api::describe_topic_partitions as ours;
     compare::<ours::DescribeTopicPartitionsRequest, theirs::DescribeTopicPartitionsRequest>();
     compare::<ours::DescribeTopicPartitionsResponse, theirs::DescribeTopicPartitionsResponse>();
+}
+
+#[test]
+fn elect_leaders_agrees() {
+    use api::elect_leaders as ours;
+    compare::<ours::ElectLeadersRequest, theirs::ElectLeadersRequest>();
+    compare::<ours::ElectLeadersResponse, theirs::ElectLeadersResponse>();
+}
+
+#[test]
+fn alter_partition_reassignments_agrees() {
+    use api::alter_partition_reassignments as ours;
+    compare::<ours::AlterPartitionReassignmentsRequest, theirs::AlterPartitionReassignmentsRequest>(
+    );
+    compare::<ours::AlterPartitionReassignmentsResponse, theirs::AlterPartitionReassignmentsResponse>(
+    );
+}
+
+#[test]
+fn list_partition_reassignments_agrees() {
+    use api::list_partition_reassignments as ours;
+    compare::<ours::ListPartitionReassignmentsRequest, theirs::ListPartitionReassignmentsRequest>();
+    compare::<ours::ListPartitionReassignmentsResponse, theirs::ListPartitionReassignmentsResponse>(
+    );
+}
+
+#[test]
+fn describe_quorum_agrees() {
+    use api::describe_quorum as ours;
+    compare::<ours::DescribeQuorumRequest, theirs::DescribeQuorumRequest>();
+    compare::<ours::DescribeQuorumResponse, theirs::DescribeQuorumResponse>();
+}
+
+#[test]
+fn describe_cluster_agrees() {
+    use api::describe_cluster as ours;
+    compare::<ours::DescribeClusterRequest, theirs::DescribeClusterRequest>();
+    compare::<ours::DescribeClusterResponse, theirs::DescribeClusterResponse>();
+}
+
+#[test]
+fn unregister_broker_agrees() {
+    use api::unregister_broker as ours;
+    compare::<ours::UnregisterBrokerRequest, theirs::UnregisterBrokerRequest>();
+    compare::<ours::UnregisterBrokerResponse, theirs::UnregisterBrokerResponse>();
+}
+
+/// They do not know version 5, whose request is that of version 4, and whose answer has one field more.
+#[test]
+fn describe_log_dirs_agrees() {
+    use api::describe_log_dirs as ours;
+    fn known(version: i16) -> i16 {
+        version.min(4)
+    }
+    compare_versions::<ours::DescribeLogDirsRequest, theirs::DescribeLogDirsRequest>(
+        |_, _| (),
+        known,
+    );
+    compare_in::<ours::DescribeLogDirsResponse, theirs::DescribeLogDirsResponse>(
+        1..=4,
+        |_, _| (),
+        |version| version,
+    );
+}
+
+#[test]
+fn update_features_agrees() {
+    use api::update_features as ours;
+    compare::<ours::UpdateFeaturesRequest, theirs::UpdateFeaturesRequest>();
+    compare::<ours::UpdateFeaturesResponse, theirs::UpdateFeaturesResponse>();
 }
 
 /// They take the version for the structures inside from the record itself, so it must be the true

@@ -102,6 +102,8 @@ macro_rules! renamed {
     )+};
 }
 
+mod cluster;
+
 structures! { api::produce => theirs::produce_request;
     ProduceRequest { transactional_id, acks, timeout_ms, topic_data }
     TopicProduceData { name, topic_id, partition_data }

@@ -1,5 +1,6 @@
 //! Every API in every version, field by field, in `snapshots/`.
 
+mod cluster;
 mod logs;
 mod producers;
 

@@ -1,0 +1,116 @@
+//! What is told of the metadata quorum, and of brokers that are to go.
+
+use super::*;
+use crate::api::describe_quorum::{
+    DescribeQuorumRequest, DescribeQuorumResponse, PartitionRequest, TopicRequest,
+};
+use crate::api::unregister_broker::UnregisterBrokerRequest;
+
+impl World {
+    fn describe_quorum(&mut self, topics: &[(&str, &[i32])]) -> DescribeQuorumResponse {
+        let topics = topics.iter().map(|(name, partitions)| TopicRequest {
+            topic_name: name.to_string(),
+            partitions: partitions
+                .iter()
+                .map(|index| PartitionRequest { partition_index: *index })
+                .collect(),
+        });
+        let request = DescribeQuorumRequest { topics: topics.collect() };
+        self.ask(RequestBody::DescribeQuorum { version: 2, request });
+        match self.responses.pop() {
+            Some((_, ResponseBody::DescribeQuorum(answer))) => answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn unregister(&mut self, broker_id: i32) -> (ErrorCode, String) {
+        let request = UnregisterBrokerRequest { broker_id };
+        self.ask(RequestBody::UnregisterBroker { version: 0, request });
+        match self.responses.pop() {
+            Some((_, ResponseBody::UnregisterBroker(answer))) => {
+                (answer.error_code, answer.error_message.expect("words"))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+const QUORUM: (&str, &[i32]) = ("__cluster_metadata", &[0]);
+
+#[test]
+fn quorum_is_this_node_and_its_ends_are_real() {
+    let mut world = World::ready(1);
+    let answer = world.describe_quorum(&[QUORUM]);
+    assert_eq!((answer.error_code, answer.error_message.as_deref()), (ErrorCode::NONE, Some("")));
+    let partition = &answer.topics[0].partitions[0];
+    assert_eq!((partition.error_code, partition.leader_id), (ErrorCode::NONE, 1));
+    assert_eq!(partition.leader_epoch, 2, "the directory's epoch 1, and this start");
+    assert_eq!(partition.high_watermark, world.broker.image().metadata_offset + 1);
+    let [voter] = &partition.current_voters[..] else { panic!("{partition:?}") };
+    assert_eq!((voter.replica_id, voter.log_end_offset), (1, partition.high_watermark));
+    assert_eq!((voter.last_fetch_timestamp, voter.last_caught_up_timestamp), (WALL_MS, WALL_MS));
+    assert_eq!(voter.replica_directory_id, Uuid::ZERO, "no record tells of voters");
+    assert_eq!(partition.observers, []);
+    let [node] = &answer.nodes[..] else { panic!("{answer:?}") };
+    let listener = &node.listeners[0];
+    assert_eq!((node.node_id, listener.name.as_str()), (1, "CONTROLLER"));
+
+    // What is written and not durable is no high watermark.
+    let elect = crate::api::init_producer_id::InitProducerIdRequest {
+        producer_id: -1,
+        producer_epoch: -1,
+        ..Default::default()
+    };
+    world.ask(RequestBody::InitProducerId { version: 5, request: elect });
+    let answer = world.describe_quorum(&[QUORUM]);
+    let partition = &answer.topics[0].partitions[0];
+    assert_eq!(partition.current_voters[0].log_end_offset, partition.high_watermark + 1);
+}
+
+#[test]
+fn voters_of_records_have_their_directory() {
+    let mut world = World::on(Disk::default(), config(&["/data"]));
+    world.settle();
+    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: "127.0.0.1:5".to_string() };
+    world.broker.handle_connect(CLIENT, peer, world.now);
+    world.drain();
+    let answer = world.describe_quorum(&[QUORUM]);
+    let voter = &answer.topics[0].partitions[0].current_voters[0];
+    assert_ne!(voter.replica_directory_id, Uuid::ZERO);
+}
+
+#[test]
+fn nothing_beside_the_quorum_is_described() {
+    let mut world = World::ready(1);
+    let unknown = "This server does not host this topic-partition.";
+    for asked in [
+        &[("t", &[0][..])][..],
+        &[("__cluster_metadata", &[1])],
+        &[("__cluster_metadata", &[0, 0])],
+        &[QUORUM, ("t", &[0])],
+        &[QUORUM, QUORUM],
+    ] {
+        let answer = world.describe_quorum(asked);
+        assert_eq!((answer.error_code, answer.nodes.len()), (ErrorCode::NONE, 0));
+        assert_eq!(answer.topics.len(), asked.len());
+        for (topic, (name, indexes)) in answer.topics.iter().zip(asked) {
+            assert_eq!((topic.topic_name.as_str(), topic.partitions.len()), (*name, indexes.len()));
+            for partition in &topic.partitions {
+                assert_eq!(partition.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+                assert_eq!(partition.error_message.as_deref(), Some(unknown));
+            }
+        }
+    }
+    assert_eq!(world.describe_quorum(&[]).topics, []);
+    assert_eq!(world.describe_quorum(&[("__cluster_metadata", &[])]).topics[0].partitions, []);
+}
+
+#[test]
+fn no_broker_leaves_the_cluster() {
+    let mut world = World::ready(1);
+    let unknown = "Broker ID 9 is not currently registered".to_string();
+    assert_eq!(world.unregister(9), (ErrorCode::BROKER_ID_NOT_REGISTERED, unknown));
+    let running = "Broker ID 1 is running, and the only one of this cluster.".to_string();
+    assert_eq!(world.unregister(1), (ErrorCode::INVALID_REQUEST, running));
+    assert!(world.broker.image().registration.is_some());
+}
