@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use klamm_core::effect::Path;
+use klamm_sim::broken::{CONTROLS, Control, Search};
 use klamm_sim::decisions::Decisions;
 use klamm_sim::enumerate::{SMALL_HISTORIES, SmallHistory};
 use klamm_sim::marks::Marks;
@@ -20,6 +21,8 @@ klamm-sim: the whole broker on a simulated network, disk and clock
     klamm-sim --seeds N [--from S]   N runs, from seed S on
     klamm-sim --script FILE          a run that was written down
     klamm-sim --crash-points         every crash point of the small histories
+    klamm-sim --break NAME           a broken broker, until it is caught
+    klamm-sim --list-breaks          what broken brokers there are
 
     --set NAME=VALUE with --seed: another value for an option, as often as wanted
     --trace          print each event
@@ -55,6 +58,8 @@ struct Arguments {
     set: Vec<String>,
     script: Option<String>,
     crash_points: bool,
+    breaks: Option<String>,
+    lists_breaks: bool,
     trace: bool,
     save: Option<String>,
 }
@@ -72,6 +77,8 @@ impl Arguments {
                 "--script" => parsed.script = Some(value()?),
                 "--set" => parsed.set.push(value()?),
                 "--save" => parsed.save = Some(value()?),
+                "--break" => parsed.breaks = Some(value()?),
+                "--list-breaks" => parsed.lists_breaks = true,
                 "--crash-points" => parsed.crash_points = true,
                 "--trace" => parsed.trace = true,
                 _ => return Err(format!("{word} is not understood")),
@@ -85,6 +92,12 @@ impl Arguments {
             let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
             let script = Script::parse(&text).map_err(|error| format!("{file}: {error}"))?;
             return self.one(World::from_script(&script), &format!("--script {file}"));
+        }
+        if self.lists_breaks {
+            return Ok(list_breaks());
+        }
+        if let Some(name) = &self.breaks {
+            return self.break_it(name);
         }
         if self.crash_points {
             return self.crash_points();
@@ -137,6 +150,24 @@ impl Arguments {
         ))
     }
 
+    /// Looks for one broken broker: an error tells that it was caught, as of any other failure.
+    fn break_it(&self, name: &str) -> Result<String, String> {
+        let control = Control::named(name).ok_or(format!("{name} is no broken broker"))?;
+        let again = |seed| format!("--break {name} --seed {seed}");
+        if let Some(seed) = self.seed {
+            return self.one(control.world(seed), &again(seed));
+        }
+        match control.search() {
+            Search::Found(seed, failure) => Err(self.failed(&failure, &again(seed))),
+            Search::Unfair(seed, failure) => {
+                Err(format!("seed {seed}, without the break: {}", self.failed(&failure, "")))
+            }
+            Search::Missed(instead) => {
+                Ok(format!("{name} was not caught in {} seeds: {instead:#?}", control.seeds))
+            }
+        }
+    }
+
     fn crash_points(&self) -> Result<String, String> {
         let mut told = String::new();
         for number in 0..SMALL_HISTORIES {
@@ -160,6 +191,11 @@ impl Arguments {
         }
         told
     }
+}
+
+fn list_breaks() -> String {
+    let line = |control: &Control| format!("{:27}{}", control.name, control.does);
+    CONTROLS.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn told(report: &Report) -> String {

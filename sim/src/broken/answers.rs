@@ -201,3 +201,166 @@ impl Layer for AnswersDuplicatesEarly {
         }
     }
 }
+
+/// Answers one request in ten never: the answer is lost on its way.
+#[derive(Debug, Default)]
+pub struct ForgetsAnswers {
+    answers: u64,
+}
+
+impl Layer for ForgetsAnswers {
+    fn response(&mut self, to: ConnectionId, response: Response) -> Vec<(ConnectionId, Response)> {
+        self.answers += 1;
+        if self.answers.is_multiple_of(10) { Vec::new() } else { vec![(to, response)] }
+    }
+}
+
+/// Appends now and then to the partition beside the one that was named.
+#[derive(Debug, Default)]
+pub struct AppendsElsewhere {
+    appends: u64,
+}
+
+impl Layer for AppendsElsewhere {
+    fn request(&mut self, _: ConnectionId, request: &mut Request) -> Option<Response> {
+        let RequestBody::Produce(command) = &mut request.body else { return None };
+        for append in &mut command.partitions {
+            self.appends += 1;
+            if self.appends.is_multiple_of(3) {
+                append.partition ^= 1;
+            }
+        }
+        None
+    }
+}
+
+/// Appends a batch, and says that its topic is not there; to its first clients alone.
+#[derive(Debug, Default)]
+pub struct RefusesWhatItTakes {
+    answers: u64,
+}
+
+impl Layer for RefusesWhatItTakes {
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        if let ResponseBody::Produce(outcomes) = &mut response.body {
+            for outcome in outcomes.iter_mut().filter(|outcome| outcome.error == ErrorCode::NONE) {
+                self.answers += 1;
+                if self.answers.is_multiple_of(3) && self.answers < 12 {
+                    outcome.error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+                }
+            }
+        }
+        vec![(to, response)]
+    }
+}
+
+/// Gives every producer the id of the first.
+#[derive(Debug, Default)]
+pub struct GivesProducerIdsTwice {
+    first: Option<i64>,
+}
+
+impl Layer for GivesProducerIdsTwice {
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        if let ResponseBody::InitProducerId(given) = &mut response.body
+            && given.error_code == ErrorCode::NONE
+        {
+            given.producer_id = *self.first.get_or_insert(given.producer_id);
+        }
+        vec![(to, response)]
+    }
+}
+
+/// What look-ups of offsets were for, by their requests.
+#[derive(Debug, Default)]
+struct LookUps(BTreeMap<(ConnectionId, u64), Vec<i64>>);
+
+impl LookUps {
+    fn note(&mut self, from: ConnectionId, request: &Request) {
+        if let RequestBody::ListOffsets { request: asked, .. } = &request.body {
+            let partitions = asked.topics.iter().flat_map(|topic| &topic.partitions);
+            let timestamps = partitions.map(|partition| partition.timestamp).collect();
+            self.0.insert((from, request.number.0), timestamps);
+        }
+    }
+
+    /// Applies a lie to each offset that was found by a timestamp that `wanted` picks.
+    fn lie(&mut self, to: ConnectionId, response: &mut Response, wanted: impl Fn(i64) -> bool) {
+        let Some(timestamps) = self.0.remove(&(to, response.number.0)) else { return };
+        let ResponseBody::ListOffsets(found) = &mut response.body else { return };
+        let partitions = found.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+        for (partition, timestamp_ms) in partitions.zip(timestamps) {
+            if wanted(timestamp_ms) && partition.offset >= 0 {
+                partition.offset += 1;
+            }
+        }
+    }
+}
+
+/// Tells of ends of logs that nobody has written to.
+#[derive(Debug, Default)]
+pub struct TellsLaterEnds(LookUps);
+
+impl Layer for TellsLaterEnds {
+    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+        self.0.note(from, request);
+        None
+    }
+
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        self.0.lie(to, &mut response, |timestamp_ms| timestamp_ms == -1);
+        vec![(to, response)]
+    }
+}
+
+/// Finds the record behind the first one of a time.
+#[derive(Debug, Default)]
+pub struct MisplacesTimes(LookUps);
+
+impl Layer for MisplacesTimes {
+    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+        self.0.note(from, request);
+        None
+    }
+
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        self.0.lie(to, &mut response, |timestamp_ms| timestamp_ms >= 0);
+        vec![(to, response)]
+    }
+}
+
+/// Tells of epochs that end behind the log.
+#[derive(Debug, Default)]
+pub struct TellsLaterEpochEnds;
+
+impl Layer for TellsLaterEpochEnds {
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        if let ResponseBody::OffsetForLeaderEpoch(told) = &mut response.body {
+            let partitions = told.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            for partition in partitions.filter(|partition| partition.end_offset >= 0) {
+                partition.end_offset += 1_000;
+            }
+        }
+        vec![(to, response)]
+    }
+}

@@ -2,9 +2,10 @@
 //!
 //! Each is an honest broker behind a layer that lies to it, or about it. A retention that deletes
 //! beyond its bound is one that was given another bound:
-//! [`World::with_config`](crate::world::World::with_config).
+//! [`World::with_config`](crate::world::World::with_config). [`CONTROLS`] has them all by name.
 
 mod answers;
+mod controls;
 mod files;
 
 use std::collections::BTreeMap;
@@ -17,9 +18,11 @@ use klamm_core::request::{Response, ResponseBody};
 use crate::layer::{Carry, Layer};
 use crate::reader::crc32c;
 pub use answers::{
-    AnswersDuplicatesEarly, ForgetsInSession, LeaksSessions, LowersHighWatermark, ReusesOffsets,
-    WakesNobody,
+    AnswersDuplicatesEarly, AppendsElsewhere, ForgetsAnswers, ForgetsInSession,
+    GivesProducerIdsTwice, LeaksSessions, LowersHighWatermark, MisplacesTimes, RefusesWhatItTakes,
+    ReusesOffsets, TellsLaterEnds, TellsLaterEpochEnds, WakesNobody,
 };
+pub use controls::{CONTROLS, Control, Search};
 pub use files::{ForgetsLogStarts, ForgetsSequences, ServesUnsynced, TrustsTornIndex};
 
 /// What an effect writes to logs, batch by batch.
@@ -111,6 +114,34 @@ impl Layer for SkipsCrcInRecovery {
                 *bytes = with_right_checksums(bytes);
             }
         }
+    }
+}
+
+/// Writes each third batch with another last byte, and the checksum to match.
+#[derive(Debug, Default)]
+pub struct GarblesRecords {
+    writes: u64,
+}
+
+impl Layer for GarblesRecords {
+    fn effect(&mut self, id: EffectId, effect: &mut Effect) -> Carry {
+        let Effect::Operations(operations) = effect else { return Carry::Honestly };
+        for operation in operations.iter_mut().filter(|_| id.owner == JobId::BROKER) {
+            if let Operation::Write { file, data, .. } = operation
+                && file.path.name().strip_suffix(".log").is_some()
+                && file.path.parent().name() != "__cluster_metadata-0"
+            {
+                self.writes += 1;
+                let mut batch = BytesMut::from(&data.concat()[..]);
+                // The last one counts headers; the value ends before it.
+                let at = batch.len().checked_sub(2).filter(|_| self.writes.is_multiple_of(3));
+                if let Some(byte) = at.and_then(|at| batch.get_mut(at)) {
+                    *byte ^= 1;
+                    *data = vec![with_right_checksums(&batch.freeze())];
+                }
+            }
+        }
+        Carry::Honestly
     }
 }
 

@@ -1,0 +1,326 @@
+//! The table of broken brokers: how each is made, the runs that it is looked for in, and what is
+//! said when it is found.
+
+use super::{
+    AnswersBeforeSync, AnswersDuplicatesEarly, AppendsElsewhere, EndsPastHole, ForgetsAnswers,
+    ForgetsAppendTime, ForgetsDirectorySync, ForgetsInSession, ForgetsLogStarts, ForgetsSequences,
+    GarblesRecords, GivesProducerIdsTwice, LeaksSessions, LowersHighWatermark, MisplacesTimes,
+    RefusesWhatItTakes, ReordersAnswers, ReusesOffsets, ServesUnsynced, SkipsCrcInRecovery,
+    TellsLaterEnds, TellsLaterEpochEnds, TrustsTornIndex, WakesNobody,
+};
+use crate::decisions::Decisions;
+use crate::disk::Crash;
+use crate::layer::Layer;
+use crate::options::{Options, Strike, StrikeKind};
+use crate::world::{Failure, World};
+
+/// One broken broker.
+#[derive(Clone, Copy, Debug)]
+pub struct Control {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it does.
+    pub does: &'static str,
+    /// A part of what is said when it is found.
+    pub says: &'static str,
+    /// Runs, from seed 0 on, within which it is found.
+    pub seeds: u64,
+    options: fn() -> Options,
+    breaks: fn(World) -> World,
+}
+
+/// How a search for a broken broker ends.
+#[derive(Clone, Debug)]
+pub enum Search {
+    /// It was found, in the run of this seed, by the check that is there for it.
+    Found(u64, Box<Failure>),
+    /// The honest broker fails in the same run.
+    Unfair(u64, Box<Failure>),
+    /// It was not; and what was said instead.
+    Missed(Vec<String>),
+}
+
+impl Control {
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        CONTROLS.iter().find(|control| control.name == name)
+    }
+
+    /// The run of a seed, with the broken broker.
+    pub fn world(&self, seed: u64) -> World {
+        (self.breaks)(self.honest(seed))
+    }
+
+    /// The same run with the honest one.
+    pub fn honest(&self, seed: u64) -> World {
+        World::new((self.options)(), Decisions::from_seed(seed))
+    }
+
+    /// Looks for it; the honest broker is held against the same runs.
+    pub fn search(&self) -> Search {
+        let mut instead = Vec::new();
+        for seed in 0..self.seeds {
+            if let Err(failure) = self.honest(seed).run() {
+                return Search::Unfair(seed, failure);
+            }
+            match self.world(seed).run() {
+                Err(failure) if failure.message.contains(self.says) => {
+                    return Search::Found(seed, failure);
+                }
+                Err(failure) => instead.push(failure.message),
+                Ok(_) => {}
+            }
+        }
+        Search::Missed(instead)
+    }
+}
+
+fn layered<L: Layer + Default + 'static>(world: World) -> World {
+    world.with_layer(Box::new(L::default()))
+}
+
+/// All of them.
+pub const CONTROLS: &[Control] = &[
+    Control {
+        name: "answers-before-sync",
+        does: "tells of syncs of logs as done, and does none",
+        says: "was acknowledged",
+        seeds: 40,
+        options: || with_crashes(Options::calm(), Crash::PowerLoss),
+        breaks: layered::<AnswersBeforeSync>,
+    },
+    Control {
+        name: "forgets-directory-sync",
+        does: "syncs the content of new files, and not their names",
+        says: "was acknowledged",
+        seeds: 40,
+        // Small segments: each one is a new file.
+        options: || {
+            let options = Options { segment_bytes: 2048, ..Options::calm() };
+            with_crashes(options, Crash::PowerLoss)
+        },
+        breaks: layered::<ForgetsDirectorySync>,
+    },
+    Control {
+        name: "ends-past-hole",
+        does: "moves a log's end past a write that has not happened",
+        says: "was acknowledged",
+        seeds: 40,
+        options: || with_crashes(Options::calm(), Crash::Killed),
+        breaks: layered::<EndsPastHole>,
+    },
+    Control {
+        name: "skips-crc-in-recovery",
+        does: "takes any checksum for good in recovery",
+        says: "promise: ",
+        seeds: 40,
+        options: || {
+            let options = Options { value_bytes_max: 4096, ..Options::calm() };
+            with_crashes(options, Crash::PowerLoss)
+        },
+        breaks: layered::<SkipsCrcInRecovery>,
+    },
+    Control {
+        name: "forgets-append-time",
+        does: "stamps nothing, where a topic wants the broker's time",
+        // Its type is wrong, or the largest one is when that is the first to be looked at.
+        says: "timestamp",
+        seeds: 40,
+        options: || Options { append_time_topics: 1, ..Options::calm() },
+        breaks: layered::<ForgetsAppendTime>,
+    },
+    Control {
+        name: "reorders-answers",
+        does: "answers a request with what belongs to the one before",
+        says: "promise: ",
+        seeds: 40,
+        options: || Options { requests: 30, pipeline: 6, batch_records_max: 1, ..Options::calm() },
+        breaks: layered::<ReordersAnswers>,
+    },
+    Control {
+        name: "forgets-answers",
+        does: "answers one request in ten never",
+        says: "liveness: requests are unanswered",
+        seeds: 40,
+        options: || Options { requests: 30, ..Options::calm() },
+        breaks: layered::<ForgetsAnswers>,
+    },
+    Control {
+        name: "garbles-records",
+        does: "writes a record with another byte, and the checksum to match",
+        says: "promise: ",
+        seeds: 40,
+        options: || Options { requests: 20, ..Options::calm() },
+        breaks: layered::<GarblesRecords>,
+    },
+    Control {
+        name: "appends-elsewhere",
+        does: "appends now and then to the partition beside",
+        // Or two records are told the same offset, before anybody looks.
+        says: "promise: ",
+        seeds: 40,
+        options: || Options { requests: 20, partitions: 2, ..Options::calm() },
+        breaks: layered::<AppendsElsewhere>,
+    },
+    Control {
+        name: "refuses-what-it-takes",
+        does: "appends a batch and says that the topic is not there",
+        says: "was refused",
+        seeds: 40,
+        options: || Options { requests: 20, ..Options::calm() },
+        breaks: layered::<RefusesWhatItTakes>,
+    },
+    Control {
+        name: "trusts-torn-index",
+        does: "serves from the place of the next batch",
+        says: "for a fetch from",
+        seeds: 40,
+        options: with_consumers,
+        breaks: layered::<TrustsTornIndex>,
+    },
+    Control {
+        name: "serves-unsynced",
+        does: "serves what is written and not yet synced",
+        says: "before they were synced",
+        seeds: 40,
+        options: || Options { seek_per_mille: 0, ..with_consumers() },
+        breaks: layered::<ServesUnsynced>,
+    },
+    Control {
+        name: "lowers-high-watermark",
+        does: "lets the high watermark fall",
+        says: "was told before",
+        seeds: 40,
+        options: with_consumers,
+        breaks: layered::<LowersHighWatermark>,
+    },
+    Control {
+        name: "reuses-offsets",
+        does: "tells producers an offset that another one was told",
+        says: "was given to record",
+        seeds: 40,
+        options: || Options { requests: 20, ..Options::calm() },
+        breaks: layered::<ReusesOffsets>,
+    },
+    Control {
+        name: "wakes-nobody",
+        does: "ends no fetch that waits before its time",
+        says: "was not woken",
+        seeds: 40,
+        options: with_consumers,
+        breaks: layered::<WakesNobody>,
+    },
+    Control {
+        name: "leaks-sessions",
+        does: "keeps fetch sessions that were ended",
+        says: "the broker still keeps",
+        seeds: 40,
+        options: || Options { session_per_mille: 1000, ..with_consumers() },
+        breaks: layered::<LeaksSessions>,
+    },
+    Control {
+        name: "forgets-in-session",
+        does: "says nothing, in a session, of a partition that has changed",
+        says: "promise: ",
+        seeds: 40,
+        options: || Options { session_per_mille: 1000, ..with_consumers() },
+        breaks: layered::<ForgetsInSession>,
+    },
+    Control {
+        name: "answers-duplicates-early",
+        does: "answers a repeated batch before the first one is safe",
+        says: "was acknowledged",
+        seeds: 40,
+        options: || {
+            let options = Options { idempotent: 1, resent_per_mille: 500, ..Options::calm() };
+            let options = Options { disk_micros_max: 20_000, ..options };
+            with_crashes(options, Crash::PowerLoss)
+        },
+        breaks: layered::<AnswersDuplicatesEarly>,
+    },
+    Control {
+        name: "forgets-sequences",
+        does: "forgets in a start what producers have sent",
+        says: "lies at offset",
+        seeds: 40,
+        options: || {
+            let kind = StrikeKind::Stop;
+            let strikes = [400, 800, 1200].map(|at_event| Strike { at_event, kind }).to_vec();
+            let options = Options { requests: 40, strikes, ..Options::calm() };
+            Options { idempotent: 1, resent_per_mille: 500, ..options }
+        },
+        breaks: layered::<ForgetsSequences>,
+    },
+    Control {
+        name: "gives-producer-ids-twice",
+        does: "gives every producer the same id",
+        says: "was given twice",
+        seeds: 40,
+        options: || Options { clients: 3, idempotent: 3, ..Options::calm() },
+        breaks: layered::<GivesProducerIdsTwice>,
+    },
+    Control {
+        name: "forgets-log-starts",
+        does: "tells of a log start as durable that never is",
+        says: "was told before",
+        seeds: 40,
+        options: || with_crashes(with_deletions(), Crash::Killed),
+        breaks: layered::<ForgetsLogStarts>,
+    },
+    Control {
+        name: "retains-too-little",
+        does: "deletes beyond the bound of retention",
+        says: "nothing beyond",
+        seeds: 40,
+        options: || Options { retention_bytes: 20_000, task_interval_ms: 20, ..with_consumers() },
+        breaks: |world| world.with_config(|config| config.topic_defaults.retention_bytes = 3_000),
+    },
+    Control {
+        name: "tells-later-ends",
+        does: "tells of an end of a log that nobody has written to",
+        says: "latest offset",
+        seeds: 40,
+        options: with_deletions,
+        breaks: layered::<TellsLaterEnds>,
+    },
+    Control {
+        name: "misplaces-times",
+        does: "finds the record behind the first one of a time",
+        says: "timestamp",
+        seeds: 40,
+        options: with_deletions,
+        breaks: layered::<MisplacesTimes>,
+    },
+    Control {
+        name: "tells-later-epoch-ends",
+        does: "tells of an epoch that ends behind the log",
+        says: "an epoch ends at",
+        seeds: 40,
+        options: with_deletions,
+        breaks: layered::<TellsLaterEpochEnds>,
+    },
+];
+
+fn with_crashes(options: Options, crash: Crash) -> Options {
+    let kind = StrikeKind::Crash(crash);
+    let strikes = [250, 600, 1000].map(|at_event| Strike { at_event, kind });
+    Options { requests: 40, pipeline: 4, strikes: strikes.to_vec(), ..options }
+}
+
+/// Small segments, and consumers that read them again and again.
+fn with_consumers() -> Options {
+    Options {
+        requests: 40,
+        segment_bytes: 4096,
+        consumers: 2,
+        consumer_requests: 40,
+        seek_per_mille: 200,
+        fetch_wait_ms_max: 10,
+        ..Options::calm()
+    }
+}
+
+/// An inquirer that deletes, among consumers.
+fn with_deletions() -> Options {
+    Options { inquirers: 1, inquirer_requests: 40, delete_per_mille: 500, ..with_consumers() }
+}
