@@ -7,7 +7,6 @@ use alloc::string::{String, ToString};
 use bytes::Bytes;
 
 use super::format::BOOTSTRAP_CHECKPOINT;
-use super::image::Registration;
 use super::log_starts::MovingStarts;
 use super::offset_checkpoints::OffsetsFile;
 use crate::checkpoint::{
@@ -16,6 +15,7 @@ use crate::checkpoint::{
 };
 use crate::effect::{Entry, EntryKind, FileRef, IoError, Path};
 use crate::ids::{LogId, Uuid};
+use crate::records::RegisterBrokerRecord;
 
 /// The small files that are read at start, where they are there.
 pub(super) const SMALL_FILES: [&str; 6] = [
@@ -134,7 +134,7 @@ impl LogDirectory {
     /// Its last run ended with a clean stop: the marker names the registration of that run. A marker
     /// of an earlier one, as a restored copy or another disk may have, says nothing of what was written
     /// since; nor does one that names none, which only a Kafka before 3.7 writes.
-    pub(super) fn is_clean(&self, last_registration: Option<Registration>) -> bool {
+    pub(super) fn is_clean(&self, last_registration: Option<&RegisterBrokerRecord>) -> bool {
         let epoch = self.found.clean.and_then(|marker| marker.broker_epoch);
         epoch.is_some() && epoch == last_registration.map(|last| last.broker_epoch)
     }

@@ -7,8 +7,10 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::other_records::OtherRecords;
 use crate::config::{Listener, TopicConfig};
 use crate::ids::Uuid;
+use crate::records::{RegisterBrokerRecord, VotersRecord};
 
 /// One state of the cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,16 +28,20 @@ pub struct Image {
     pub features: BTreeMap<String, i16>,
     /// `kraft.version`, from the quorum's control record; 0 before there was one.
     pub kraft_version: i16,
+    /// The quorum's voters, from its control record; `None` where they are static.
+    pub voters: Option<VotersRecord>,
     /// Topics by name.
     pub topics: BTreeMap<Arc<str>, Arc<Topic>>,
     /// The same topics by id.
     pub topics_by_id: BTreeMap<Uuid, Arc<Topic>>,
     /// Settings as the metadata log has them, by resource.
     pub configs: BTreeMap<ConfigResource, BTreeMap<String, String>>,
-    /// The last `RegisterBrokerRecord` of this node, with what changed it since.
-    pub registration: Option<Registration>,
+    /// The last `RegisterBrokerRecord` of each broker, with what changed it since, by node id.
+    pub registrations: BTreeMap<i32, Arc<RegisterBrokerRecord>>,
     /// The first producer id that no block has taken yet (`ProducerIdsRecord`).
     pub next_producer_id: i64,
+    /// What else the log holds.
+    pub others: OtherRecords,
 }
 
 impl Default for Image {
@@ -48,11 +54,13 @@ impl Default for Image {
             metadata_offset: -1,
             features: BTreeMap::new(),
             kraft_version: 0,
+            voters: None,
             topics: BTreeMap::new(),
             topics_by_id: BTreeMap::new(),
             configs: BTreeMap::new(),
-            registration: None,
+            registrations: BTreeMap::new(),
             next_producer_id: 0,
+            others: OtherRecords::default(),
         }
     }
 }
@@ -63,12 +71,18 @@ impl Image {
         self.features.is_empty()
             && self.topics_by_id.is_empty()
             && self.configs.is_empty()
-            && self.registration.is_none()
+            && self.registrations.is_empty()
+            && self.others.is_empty()
+    }
+
+    /// The last registration of this node, with what changed it since.
+    pub fn registration(&self) -> Option<&RegisterBrokerRecord> {
+        self.registrations.get(&self.node_id).map(|last| &**last)
     }
 
     /// The incarnation of this node's last registration; [`Uuid::ZERO`] while there is none.
     pub fn incarnation_id(&self) -> Uuid {
-        self.registration.map_or(Uuid::ZERO, |last| last.incarnation_id)
+        self.registration().map_or(Uuid::ZERO, |last| last.incarnation_id)
     }
 }
 
@@ -79,19 +93,6 @@ pub struct Broker {
     pub endpoints: Vec<Listener>,
     /// `broker.rack`.
     pub rack: Option<String>,
-}
-
-/// What the last registration of this node said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Registration {
-    /// Drawn anew by each process that registers.
-    pub incarnation_id: Uuid,
-    /// Kafka 3.7 and later give it the offset of the record.
-    pub broker_epoch: i64,
-    /// True from the registration on, and again from a stop on.
-    pub fenced: bool,
-    /// True while a stop is under way, and after it.
-    pub in_controlled_shutdown: bool,
 }
 
 /// What a setting belongs to (`ConfigResource.Type`).

@@ -6,14 +6,15 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::broker::image::{ConfigResource, Image, Partition, Registration, Topic};
+use crate::broker::image::{ConfigResource, Image, Partition, Topic};
 use crate::broker::topic_config::Layers;
 use crate::config::TopicConfig;
 use crate::event::{Event, Severity};
 use crate::ids::Uuid;
+use crate::query::KRAFT_VERSION;
 use crate::records::{
-    BrokerRegistrationChangeRecord, ConfigRecord, FeatureLevelRecord, MetadataRecord,
-    PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord, TopicRecord,
+    BrokerRegistrationChangeRecord, ConfigRecord, ControlRecord, FeatureLevelRecord,
+    MetadataRecord, PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord, TopicRecord,
 };
 
 /// A record that does not fit the draft.
@@ -77,12 +78,17 @@ impl ImageBuilder {
         self.draft.metadata_offset = offset;
     }
 
-    /// The quorum's control record says so.
-    pub fn set_kraft_version(&mut self, level: i16) {
-        self.draft.kraft_version = level;
+    /// Applies a control record of the quorum. Leaders, and frames of snapshots, say nothing that
+    /// the image has.
+    pub fn apply_control(&mut self, record: &ControlRecord) {
+        match record {
+            ControlRecord::KRaftVersion(it) => self.draft.kraft_version = it.kraft_version,
+            ControlRecord::KRaftVoters(voters) => self.draft.voters = Some(voters.clone()),
+            _ => {}
+        }
     }
 
-    /// Applies one record. Records whose content nobody here uses change nothing.
+    /// Applies one record.
     pub fn apply(&mut self, record: MetadataRecord) -> Result<(), ApplyError> {
         match record {
             MetadataRecord::Topic(record) => self.add_topic(record),
@@ -102,7 +108,7 @@ impl ImageBuilder {
                 let next = record.next_producer_id.max(self.draft.next_producer_id);
                 self.draft.next_producer_id = next;
             }
-            _ => {}
+            other => self.draft.others.apply(other),
         }
         Ok(())
     }
@@ -209,7 +215,12 @@ impl ImageBuilder {
         }
     }
 
+    /// The level of `kraft.version` is the quorum's to say, whatever an older Kafka may have written
+    /// (KAFKA-18979).
     fn set_feature(&mut self, record: FeatureLevelRecord) {
+        if record.name == KRAFT_VERSION {
+            return;
+        }
         match record.feature_level {
             0 => self.draft.features.remove(&record.name),
             level => self.draft.features.insert(record.name, level),
@@ -217,44 +228,34 @@ impl ImageBuilder {
     }
 
     fn register(&mut self, record: RegisterBrokerRecord) {
-        if record.broker_id != self.draft.node_id {
-            return;
-        }
-        self.draft.registration = Some(Registration {
-            incarnation_id: record.incarnation_id,
-            broker_epoch: record.broker_epoch,
-            fenced: record.fenced,
-            in_controlled_shutdown: record.in_controlled_shutdown,
-        });
+        self.draft.registrations.insert(record.broker_id, Arc::new(record));
     }
 
     fn unregister(&mut self, node_id: i32) {
-        if node_id == self.draft.node_id {
-            self.draft.registration = None;
-        }
+        self.draft.registrations.remove(&node_id);
     }
 
     fn fence(&mut self, node_id: i32, fenced: bool) {
-        if node_id != self.draft.node_id {
-            return;
-        }
-        if let Some(registration) = &mut self.draft.registration {
-            registration.fenced = fenced;
+        if let Some(registration) = self.draft.registrations.get_mut(&node_id) {
+            Arc::make_mut(registration).fenced = fenced;
         }
     }
 
-    /// -1 means unfenced, 1 fenced, 0 no change (`BrokerRegistrationFencingChange`).
+    /// What has its default is no change (`ClusterDelta.replay`).
     fn change_registration(&mut self, record: BrokerRegistrationChangeRecord) {
+        let Some(shared) = self.draft.registrations.get_mut(&record.broker_id) else { return };
+        let registration = Arc::make_mut(shared);
         match record.fenced {
-            -1 => self.fence(record.broker_id, false),
-            1 => self.fence(record.broker_id, true),
+            -1 => registration.fenced = false,
+            1 => registration.fenced = true,
             _ => {}
         }
-        if record.broker_id != self.draft.node_id {
-            return;
+        registration.in_controlled_shutdown |= record.in_controlled_shutdown == 1;
+        if !record.log_dirs.is_empty() {
+            registration.log_dirs = record.log_dirs;
         }
-        if let Some(registration) = &mut self.draft.registration {
-            registration.in_controlled_shutdown |= record.in_controlled_shutdown == 1;
+        if record.cordoned_log_dirs.is_some() {
+            registration.cordoned_log_dirs = record.cordoned_log_dirs;
         }
     }
 

@@ -252,9 +252,7 @@ impl Draft {
     pub(super) fn push_control(&mut self, records: &[ControlRecord]) {
         self.end_batch();
         for record in records {
-            if let ControlRecord::KRaftVersion(record) = record {
-                self.builder.set_kraft_version(record.kraft_version);
-            }
+            self.builder.apply_control(record);
             let (key, value) = record.encode();
             self.append(|| BatchBuilder::new().control(), Some(&key), &value);
         }

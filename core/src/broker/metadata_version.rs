@@ -47,6 +47,12 @@ impl MetadataVersion {
         }
     }
 
+    /// The version of `PartitionRecord`.
+    pub(super) fn partition(self) -> i16 {
+        // They got directories and eligible leader replicas together.
+        self.partition_change()
+    }
+
     /// The version of `PartitionChangeRecord`.
     pub(super) fn partition_change(self) -> i16 {
         match self {

@@ -84,7 +84,7 @@ impl Broker {
     /// Writes the next block down.
     pub(super) fn draft_producer_ids(&self, draft: &mut Draft) {
         let next_producer_id = draft.image().next_producer_id.saturating_add(BLOCK_IDS);
-        let broker_epoch = draft.image().registration.map_or(-1, |own| own.broker_epoch);
+        let broker_epoch = draft.image().registration().map_or(-1, |own| own.broker_epoch);
         let broker_id = self.config.node_id;
         draft.push(ProducerIdsRecord { broker_id, broker_epoch, next_producer_id }, 0);
     }

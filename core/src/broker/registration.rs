@@ -99,7 +99,7 @@ impl Broker {
     /// ten seconds for the session of a broker that is gone.
     pub(super) fn draft_leave(&self, draft: &mut Draft) {
         let node_id = self.config.node_id;
-        let Some(registration) = draft.image().registration else { return };
+        let Some(registration) = draft.image().registration() else { return };
         let change = BrokerRegistrationChangeRecord {
             broker_id: node_id,
             broker_epoch: registration.broker_epoch,

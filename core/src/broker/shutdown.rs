@@ -102,7 +102,7 @@ impl Broker {
     /// The marker makes Kafka trust every log of its directory without a look: not where a log could
     /// not be loaded. The lock file goes, as Kafka's does.
     fn leave_directories(&mut self) {
-        let broker_epoch = self.image.registration.map(|last| last.broker_epoch);
+        let broker_epoch = self.image.registration().map(|last| last.broker_epoch);
         for index in 0..self.directories.len() {
             let directory = &self.directories[index];
             if !directory.is_online() {

@@ -279,7 +279,7 @@ impl Broker {
             partition: 0,
             stray_id: Uuid::ZERO,
             exists: directory.has_directory(METADATA_LOG),
-            is_clean: loaded.fault.is_none() && directory.is_clean(loaded.image.registration),
+            is_clean: loaded.fault.is_none() && directory.is_clean(loaded.image.registration()),
             recovery_point: None,
             synced_end: synced.and_then(|synced| synced.get(Uuid::METADATA_TOPIC, 0)),
             // A snapshot that goes beyond the log stands for all of it.
@@ -401,7 +401,7 @@ impl Broker {
             partition: index,
             stray_id,
             exists,
-            is_clean: home.is_clean(self.image.registration),
+            is_clean: home.is_clean(self.image.registration()),
             recovery_point: home.found.recovery_points.get(&topic.name, index),
             synced_end,
             log_start: home.found.log_starts.get(&topic.name, index),

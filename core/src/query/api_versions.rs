@@ -34,7 +34,7 @@ pub(crate) struct Feature {
 }
 
 const METADATA_VERSION: &str = "metadata.version";
-const KRAFT_VERSION: &str = "kraft.version";
+pub(crate) const KRAFT_VERSION: &str = "kraft.version";
 
 /// In the order of Kafka's answer, which is that of a hash map and the same at every start.
 pub(crate) const FEATURES: [Feature; 7] = [

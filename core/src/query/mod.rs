@@ -12,7 +12,7 @@ mod tests;
 pub mod topic_name;
 mod words;
 
-pub(crate) use api_versions::{FEATURES, Feature};
+pub(crate) use api_versions::{FEATURES, Feature, KRAFT_VERSION};
 pub(crate) use words::Words;
 
 /// What a client without restrictions may do with a topic (`AclEntry.supportedOperations`, as the

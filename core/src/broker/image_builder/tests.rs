@@ -3,11 +3,9 @@ use std::vec;
 
 use super::*;
 use crate::records::{
-    AccessControlEntryRecord, ClearElrRecord, ClientQuotaRecord, DelegationTokenRecord,
-    FenceBrokerRecord, NoOpRecord, ProducerIdsRecord, RegisterControllerRecord,
-    RemoveAccessControlEntryRecord, RemoveDelegationTokenRecord, RemoveTopicRecord,
-    RemoveUserScramCredentialRecord, UnfenceBrokerRecord, UnregisterBrokerRecord,
-    UnregisterControllerRecord, UserScramCredentialRecord, ZkMigrationStateRecord,
+    AccessControlEntryRecord, ClearElrRecord, FenceBrokerRecord, KRaftVersionRecord,
+    LeaderChangeMessage, NoOpRecord, ProducerIdsRecord, RemoveAccessControlEntryRecord,
+    RemoveTopicRecord, UnfenceBrokerRecord, UnregisterBrokerRecord, Voter, VotersRecord,
 };
 
 const NODE: i32 = 1;
@@ -209,7 +207,7 @@ fn registration_is_this_nodes_last_one() {
     };
     let base = two_topics();
     let image = build(&base, [register(NODE, 7).into(), register(2, 8).into()]);
-    let registration = image.registration.unwrap();
+    let registration = image.registration().unwrap();
     assert_eq!((registration.broker_epoch, registration.incarnation_id), (7, id(7)));
     assert!(registration.fenced && !registration.in_controlled_shutdown);
 
@@ -220,7 +218,7 @@ fn registration_is_this_nodes_last_one() {
         ..BrokerRegistrationChangeRecord::default()
     };
     let state = |image: &Image| {
-        image.registration.map(|now| (now.fenced, now.in_controlled_shutdown)).unwrap()
+        image.registration().map(|now| (now.fenced, now.in_controlled_shutdown)).unwrap()
     };
     let image = build(&image, [change(NODE, -1, 0).into(), change(2, 1, 1).into()]);
     assert_eq!(state(&image), (false, false));
@@ -234,8 +232,8 @@ fn registration_is_this_nodes_last_one() {
     let image = build(&image, [FenceBrokerRecord { id: NODE, epoch: 7 }.into()]);
     assert_eq!(state(&image), (true, true));
     let gone = |broker_id| UnregisterBrokerRecord { broker_id, broker_epoch: 7 }.into();
-    assert!(build(&image, [gone(2)]).registration.is_some());
-    assert_eq!(build(&image, [gone(NODE)]).registration, None);
+    assert!(build(&image, [gone(2)]).registration().is_some());
+    assert_eq!(build(&image, [gone(NODE)]).registration(), None);
 }
 
 #[test]
@@ -245,20 +243,59 @@ fn producer_ids_go_on_behind_the_last_block() {
 }
 
 #[test]
-fn records_whose_content_nobody_uses_change_nothing() {
+fn registration_has_what_changed_it_since() {
+    let record = RegisterBrokerRecord {
+        broker_id: 2,
+        rack: Some("r".to_string()),
+        log_dirs: vec![id(50)],
+        ..RegisterBrokerRecord::default()
+    };
+    let image = build(&two_topics(), [record.clone().into()]);
+    assert_eq!(*image.registrations[&2], record);
+
+    let change = BrokerRegistrationChangeRecord { broker_id: 2, ..Default::default() };
+    let directories = BrokerRegistrationChangeRecord {
+        log_dirs: vec![id(50), id(51)],
+        cordoned_log_dirs: Some(vec![id(51)]),
+        ..change.clone()
+    };
+    let image = build(&image, [directories.into()]);
+    let changed = RegisterBrokerRecord {
+        log_dirs: vec![id(50), id(51)],
+        cordoned_log_dirs: Some(vec![id(51)]),
+        ..record
+    };
+    assert_eq!(*image.registrations[&2], changed);
+    let image = build(&image, [change.clone().into()]);
+    assert_eq!(*image.registrations[&2], changed);
+    let emptied = BrokerRegistrationChangeRecord { cordoned_log_dirs: Some(vec![]), ..change };
+    let image = build(&image, [emptied.into()]);
+    assert_eq!(image.registrations[&2].cordoned_log_dirs, Some(vec![]));
+}
+
+#[test]
+fn quorum_says_its_version_and_voters_itself() {
+    let feature = FeatureLevelRecord { name: "kraft.version".into(), feature_level: 1 };
+    let image = build(&two_topics(), [feature.into()]);
+    assert_eq!((image.features.len(), image.kraft_version), (0, 0));
+
+    let voters = VotersRecord { version: 0, voters: vec![Voter::default()] };
+    let mut builder = ImageBuilder::new(image, TopicConfig::default());
+    let level = KRaftVersionRecord { version: 0, kraft_version: 1 };
+    builder.apply_control(&ControlRecord::KRaftVersion(level));
+    builder.apply_control(&ControlRecord::KRaftVoters(voters.clone()));
+    builder.apply_control(&ControlRecord::LeaderChange(LeaderChangeMessage::default()));
+    let (image, _) = builder.finish();
+    assert_eq!((image.kraft_version, image.voters), (1, Some(voters)));
+}
+
+#[test]
+fn what_nobody_uses_is_kept() {
     let before = two_topics();
-    let records: [MetadataRecord; 11] = [
-        AccessControlEntryRecord::default().into(),
-        RemoveAccessControlEntryRecord::default().into(),
-        ClientQuotaRecord::default().into(),
-        DelegationTokenRecord::default().into(),
-        RemoveDelegationTokenRecord::default().into(),
-        UserScramCredentialRecord::default().into(),
-        RemoveUserScramCredentialRecord::default().into(),
-        RegisterControllerRecord::default().into(),
-        UnregisterControllerRecord::default().into(),
-        ZkMigrationStateRecord::default().into(),
-        NoOpRecord::default().into(),
-    ];
-    assert_eq!(build(&before, records), before);
+    let image = build(&before, [NoOpRecord::default().into()]);
+    assert_eq!(image, before);
+    let acl = AccessControlEntryRecord { id: id(7), ..Default::default() };
+    let image = build(&before, [acl.into()]);
+    assert!(!image.others.is_empty());
+    assert_eq!(build(&image, [RemoveAccessControlEntryRecord { id: id(7) }.into()]), before);
 }

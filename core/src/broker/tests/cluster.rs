@@ -160,7 +160,7 @@ fn new_directory_is_formatted_and_begun_as_by_kafka() {
     let image = world.broker.image();
     assert_eq!(image.metadata_offset, 15, "both registrations, and two changes");
     assert_eq!((image.features.len(), image.kraft_version), (6, 1));
-    let registration = image.registration.expect("it is registered");
+    let registration = image.registration().expect("it is registered");
     assert_eq!((registration.broker_epoch, registration.fenced), (13, false));
 }
 
@@ -199,7 +199,7 @@ fn stop_leaves_its_partitions_and_the_next_start_leads_them() {
     world.broker.handle_connect(CLIENT, peer, world.now);
     world.produce(0, Acks::All, 1_000);
     world.settle();
-    let registered = world.broker.image().registration.expect("it is registered");
+    let registered = world.broker.image().registration().cloned().expect("it is registered");
     let mut disk = stopped(world);
     let marker = format!("{{\"version\":0,\"brokerEpoch\":{}}}", registered.broker_epoch);
     assert_eq!(text(&disk, "/data/.kafka_cleanshutdown"), marker);
@@ -211,7 +211,7 @@ fn stop_leaves_its_partitions_and_the_next_start_leads_them() {
     let left = &image.topics_by_id[&TOPIC].partitions[&0];
     assert_eq!((left.leader, left.leader_epoch, left.partition_epoch), (-1, 1, 1));
     assert_eq!((&left.isr, &left.elr, &left.last_known_elr), (&vec![], &vec![1], &vec![1]));
-    let last = image.registration.expect("it is registered");
+    let last = image.registration().expect("it is registered");
     assert!(last.fenced && last.in_controlled_shutdown);
 
     let again = started(disk, config(&["/data"]));
@@ -219,7 +219,7 @@ fn stop_leaves_its_partitions_and_the_next_start_leads_them() {
     let led = &image.topics_by_id[&TOPIC].partitions[&0];
     assert_eq!((led.leader, led.leader_epoch, led.partition_epoch), (1, 2, 2));
     assert_eq!((&led.isr, &led.elr, &led.last_known_elr), (&vec![1], &vec![], &vec![]));
-    let registration = image.registration.expect("it is registered");
+    let registration = image.registration().expect("it is registered");
     assert!(!registration.fenced && !registration.in_controlled_shutdown);
     assert_ne!(registration.incarnation_id, last.incarnation_id);
     assert!(text(&again.disk, "/data/__cluster_metadata-0/quorum-state").contains("Epoch\":3"));
@@ -230,7 +230,7 @@ fn start_without_a_level_writes_what_the_oldest_kafka_reads() {
     let world = started(disk(&topic(1)), config(&["/data"]));
     let image = Arc::clone(world.broker.image());
     assert_eq!(image.topics_by_id[&TOPIC].partitions[&0].leader_epoch, 0, "it has a leader");
-    assert!(image.registration.is_some_and(|it| !it.fenced));
+    assert!(image.registration().is_some_and(|it| !it.fenced));
     let written = world.disk.get(METADATA).expect("it is there").to_vec();
     // Frame, type 0 and version 1, then node 1; and no record of a controller.
     assert!(written.windows(7).any(|window| window == [1, 0, 1, 0, 0, 0, 1]));
@@ -374,7 +374,7 @@ fn transaction_that_nobody_will_complete_is_aborted_first() {
     records.push(feature("group.version", 1));
     let disk = stopped(started(disk(&records), config(&["/data"])));
     let world = started(disk, config(&["/data"]));
-    assert!(world.broker.image().registration.is_some_and(|it| !it.fenced));
+    assert!(world.broker.image().registration().is_some_and(|it| !it.fenced));
     assert_eq!(world.broker.image().features.get("group.version"), None);
     assert_eq!(world.events, []);
 }

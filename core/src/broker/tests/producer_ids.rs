@@ -67,7 +67,7 @@ fn id_is_given_when_its_block_is_durable() {
 fn durable_block_is_kafkas_record() {
     let mut world = World::ready(0);
     world.next_id();
-    let broker_epoch = world.broker.image().registration.expect("it is registered").broker_epoch;
+    let broker_epoch = world.broker.image().registration().expect("it is registered").broker_epoch;
     let record = ProducerIdsRecord { broker_id: 1, broker_epoch, next_producer_id: 1_000 };
     let value = MetadataRecord::from(record).encode(0);
     let log = world.disk.get(METADATA).expect("the metadata log");

@@ -112,5 +112,5 @@ fn no_broker_leaves_the_cluster() {
     assert_eq!(world.unregister(9), (ErrorCode::BROKER_ID_NOT_REGISTERED, unknown));
     let running = "Broker ID 1 is running, and the only one of this cluster.".to_string();
     assert_eq!(world.unregister(1), (ErrorCode::INVALID_REQUEST, running));
-    assert!(world.broker.image().registration.is_some());
+    assert!(world.broker.image().registration().is_some());
 }

@@ -127,7 +127,6 @@ impl Replay {
         }
     }
 
-    /// Leaders, voters and frames of snapshots say nothing that the image has.
     fn control(
         &mut self,
         record: &Record<'_>,
@@ -135,10 +134,7 @@ impl Replay {
         offset: i64,
     ) -> Result<(), ReplayFault> {
         match control_record(record, bytes) {
-            Ok(ControlRecord::KRaftVersion(record)) => {
-                self.builder.set_kraft_version(record.kraft_version);
-            }
-            Ok(_) => {}
+            Ok(record) => self.builder.apply_control(&record),
             Err(RecordError::Unknown { record_type, version }) => {
                 let text = format!(
                     "the control record of type {record_type} version {version} at offset \

@@ -191,7 +191,7 @@ fn hand_made_log_from_offset_1_is_loaded() {
     assert!(loaded.image.topics["bar"].partitions[&0].directories.is_empty());
     assert!(std::sync::Arc::ptr_eq(foo, &loaded.image.topics_by_id[&id(1)]));
     assert_eq!(loaded.image.features["metadata.version"], 20);
-    assert_eq!(loaded.image.registration, None);
+    assert_eq!(loaded.image.registration(), None);
     assert_eq!(loaded.image.metadata_offset, 6);
     assert_eq!((loaded.end_offset, loaded.last_epoch), (7, 1));
     assert_eq!(loaded.append_at, Some(append_at(log(0), length)));
