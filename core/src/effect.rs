@@ -176,6 +176,8 @@ pub enum Operation {
     RemoveDirectory(Path),
     /// Lists a directory. [`OperationResult::Listed`].
     List(Path),
+    /// Asks for the room of the file system that holds the path. [`OperationResult::Space`].
+    Space(Path),
     /// Creates the file if missing and locks it against other processes (fcntl, as Java's `tryLock`)
     /// until it is closed. Fails at once with [`IoErrorKind::Locked`].
     Lock(FileRef),
@@ -200,7 +202,8 @@ impl Operation {
             | Self::Unlink(path)
             | Self::MakeDirectory(path)
             | Self::RemoveDirectory(path)
-            | Self::List(path) => path,
+            | Self::List(path)
+            | Self::Space(path) => path,
         }
     }
 
@@ -224,6 +227,17 @@ pub enum OperationResult {
     Read(Bytes),
     /// The directory's entries, sorted by name.
     Listed(Vec<Entry>),
+    /// The file system's room.
+    Space(Space),
+}
+
+/// A file system's room, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// In all.
+    pub total_bytes: u64,
+    /// Free to this process.
+    pub usable_bytes: u64,
 }
 
 /// One entry of a listed directory.

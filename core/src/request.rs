@@ -147,6 +147,12 @@ answered_by_the_broker! {
         api::alter_partition_reassignments::AlterPartitionReassignmentsRequest,
         api::alter_partition_reassignments::AlterPartitionReassignmentsResponse
     ),
+    /// Asks for log directories.
+    DescribeLogDirs(
+        DESCRIBE_LOG_DIRS,
+        api::describe_log_dirs::DescribeLogDirsRequest,
+        api::describe_log_dirs::DescribeLogDirsResponse
+    ),
     /// Asks for the metadata quorum.
     DescribeQuorum(
         DESCRIBE_QUORUM,

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use klamm_core::effect::{
-    Entry, EntryKind, FileRef, IoError, IoErrorKind, Operation, OperationResult, Path,
+    Entry, EntryKind, FileRef, IoError, IoErrorKind, Operation, OperationResult, Path, Space,
 };
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -69,6 +69,7 @@ impl Files {
             Operation::MakeDirectory(path) => fs::create_dir_all(path_of(path))?,
             Operation::RemoveDirectory(path) => fs::remove_dir(path_of(path))?,
             Operation::List(path) => return Ok(OperationResult::Listed(list(path)?)),
+            Operation::Space(path) => return Ok(OperationResult::Space(space(path)?)),
             Operation::Lock(file) => self.handles.lock_file(file)?,
             Operation::Close(file) => self.handles.close(file),
         }
@@ -128,6 +129,13 @@ fn write_all(file: &File, mut position: u64, data: &[Bytes]) -> io::Result<()> {
 
 /// IOV_MAX of every system that matters.
 const PIECES_MAX: usize = 1024;
+
+/// As `df` counts it: blocks kept for the superuser are not usable.
+fn space(path: &Path) -> io::Result<Space> {
+    let found = rustix::fs::statvfs(path_of(path))?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Ok(Space { total_bytes: bytes(found.f_blocks), usable_bytes: bytes(found.f_bavail) })
+}
 
 fn list(path: &Path) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();

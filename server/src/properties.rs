@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use java_properties::{LineContent, PropertiesIter};
 use klamm_core::config::{self, ConfigError, Settings};
+use klamm_core::effect;
 
 /// Reads the file, if there is one, and what it says with `overrides` behind it; for the other keys
 /// the defaults hold.
@@ -20,11 +22,24 @@ pub(crate) fn read(
     let overrides = overrides.into_iter();
     source.entries.extend(overrides.map(|(key, value)| Entry { line: None, key, value }));
     let pairs = source.entries.iter().map(|entry| (&entry.key, &entry.value));
-    let settings = config::parse(pairs).map_err(|error: ConfigError| PropertiesError {
+    let mut settings = config::parse(pairs).map_err(|error: ConfigError| PropertiesError {
         place: source.place_of(&error.key),
         reason: error.to_string(),
     })?;
+    for log_dir in &mut settings.config.log_dirs {
+        *log_dir = absolute(log_dir).map_err(|error| PropertiesError {
+            place: source.place_of("log.dirs"),
+            reason: format!("{log_dir}: {error}"),
+        })?;
+    }
     Ok((settings, source))
+}
+
+/// As administrators are told of it, who need not know the working directory.
+fn absolute(log_dir: &effect::Path) -> io::Result<effect::Path> {
+    let path = std::path::absolute(log_dir.as_str())?;
+    let not_utf8 = || io::Error::new(io::ErrorKind::InvalidData, "a path that is not UTF-8");
+    Ok(effect::Path::new(path.to_str().ok_or_else(not_utf8)?))
 }
 
 /// Where settings came from.
@@ -162,7 +177,8 @@ mod tests {
         let file = Written::new("comment", text);
         let (settings, source) = read(Some(&file.0), Vec::new()).expect("a good file");
         let directories: Vec<_> = settings.config.log_dirs.iter().map(Path::as_str).collect();
-        assert_eq!(directories, ["/a", "#b"]);
+        let here = std::env::current_dir().expect("a working directory");
+        assert_eq!(directories, ["/a", &format!("{}/#b", here.display())]);
         let expected = format!("{}:5", file.0.display());
         assert_eq!(source.place_of("node.id").to_string(), expected);
     }

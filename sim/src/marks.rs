@@ -118,6 +118,7 @@ pub fn operation_name(operation: &Operation) -> &'static str {
         Operation::MakeDirectory(_) => "make directory",
         Operation::RemoveDirectory(_) => "remove directory",
         Operation::List(_) => "list",
+        Operation::Space(_) => "space",
         Operation::Lock(_) => "lock",
         Operation::Close(_) => "close",
     }

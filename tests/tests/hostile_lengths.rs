@@ -12,6 +12,7 @@ use klamm_core::api::alter_partition_reassignments::{
 use klamm_core::api::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
 };
+use klamm_core::api::describe_log_dirs::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use klamm_core::api::describe_producers::{self, DescribeProducersRequest};
 use klamm_core::api::describe_quorum::{self, DescribeQuorumRequest, PartitionRequest};
 use klamm_core::api::describe_topic_partitions::{DescribeTopicPartitionsRequest, TopicRequest};
@@ -127,6 +128,8 @@ fn lengths_beyond_the_frame_reserve_nothing() {
     let compact = b"\xff\xff\xff\xff\x07";
     assert_eq!(refused::<DescribeProducersRequest>(compact, 0), 0);
     assert_eq!(refused::<DescribeQuorumRequest>(compact, 2), 0);
+    assert_eq!(refused::<DescribeLogDirsRequest>(many, 1), 0);
+    assert_eq!(refused::<DescribeLogDirsRequest>(compact, 5), 0);
     assert_eq!(refused::<ElectLeadersRequest>(&[b"\0", &many[..]].concat(), 1), 0);
     assert_eq!(refused::<ElectLeadersRequest>(&[b"\0", &compact[..]].concat(), 2), 0);
     let timeout = &[0; 4][..];
@@ -426,7 +429,16 @@ fn moves(
             })
             .collect(),
     };
+    let log_dirs = DescribeLogDirsRequest {
+        topics: Some(
+            names()
+                .map(|topic| DescribableLogDirTopic { topic, partitions: indexes().collect() })
+                .collect(),
+        ),
+    };
     vec![
+        (QUERY_BYTES_MAX, frame(ApiKey::DESCRIBE_LOG_DIRS, 1, &log_dirs)),
+        (QUERY_BYTES_MAX, frame(ApiKey::DESCRIBE_LOG_DIRS, 5, &log_dirs)),
         (QUERY_BYTES_MAX, frame(ApiKey::ELECT_LEADERS, 0, &elections)),
         (QUERY_BYTES_MAX, frame(ApiKey::ELECT_LEADERS, 2, &elections)),
         (QUERY_BYTES_MAX, frame(ApiKey::ALTER_PARTITION_REASSIGNMENTS, 1, &reassignments)),

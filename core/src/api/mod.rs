@@ -136,6 +136,7 @@ pub const APIS: &[Api] = &[
     api(ApiKey::DELETE_RECORDS, "DeleteRecords", 0..=2, 0..=2, 2),
     api(ApiKey::INIT_PRODUCER_ID, "InitProducerId", 0..=5, 0..=5, 2),
     api(ApiKey::OFFSET_FOR_LEADER_EPOCH, "OffsetForLeaderEpoch", 2..=4, 2..=4, 4),
+    api(ApiKey::DESCRIBE_LOG_DIRS, "DescribeLogDirs", 1..=5, 1..=5, 2),
     api(ApiKey::ELECT_LEADERS, "ElectLeaders", 0..=2, 0..=2, 2),
     api(ApiKey::ALTER_PARTITION_REASSIGNMENTS, "AlterPartitionReassignments", 0..=1, 0..=1, 0),
     api(ApiKey::LIST_PARTITION_REASSIGNMENTS, "ListPartitionReassignments", 0..=0, 0..=0, 0),
@@ -206,6 +207,8 @@ mod tests {
         assert_agrees::<OffsetForLeaderEpochResponse>(ApiKey::OFFSET_FOR_LEADER_EPOCH);
         assert_agrees::<DescribeProducersRequest>(ApiKey::DESCRIBE_PRODUCERS);
         assert_agrees::<DescribeProducersResponse>(ApiKey::DESCRIBE_PRODUCERS);
+        assert_agrees::<describe_log_dirs::DescribeLogDirsRequest>(ApiKey::DESCRIBE_LOG_DIRS);
+        assert_agrees::<describe_log_dirs::DescribeLogDirsResponse>(ApiKey::DESCRIBE_LOG_DIRS);
         assert_agrees::<elect_leaders::ElectLeadersRequest>(ApiKey::ELECT_LEADERS);
         assert_agrees::<elect_leaders::ElectLeadersResponse>(ApiKey::ELECT_LEADERS);
         assert_agrees::<alter_partition_reassignments::AlterPartitionReassignmentsRequest>(
@@ -226,7 +229,7 @@ mod tests {
         assert_agrees::<describe_cluster::DescribeClusterResponse>(ApiKey::DESCRIBE_CLUSTER);
         assert_agrees::<unregister_broker::UnregisterBrokerRequest>(ApiKey::UNREGISTER_BROKER);
         assert_agrees::<unregister_broker::UnregisterBrokerResponse>(ApiKey::UNREGISTER_BROKER);
-        assert_eq!(APIS.len(), 16);
+        assert_eq!(APIS.len(), 17);
     }
 
     #[test]

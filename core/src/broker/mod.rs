@@ -5,6 +5,7 @@
 
 mod delete_records;
 mod deletions;
+mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod directory;
@@ -67,6 +68,7 @@ use crate::rng::Rng;
 use crate::time::{Instant, Millis, Now};
 use delete_records::DeleteRecords;
 use deletions::Deletions;
+use describe_log_dirs::DescribeLogDirs;
 use directory::LogDirectory;
 use fetch::{FetchId, Fetches};
 use flood::FloodGate;
@@ -77,6 +79,7 @@ pub use kept::Kept;
 use list_offsets::{ListOffsets, OffsetSearch};
 use metadata_log::MetadataLog;
 use offset_checkpoints::OffsetsKind;
+use open_requests::OpenId;
 pub use pins::{Freed, Pins};
 use produce::{ProduceId, Produces};
 use producer_ids::ProducerIds;
@@ -155,6 +158,7 @@ pub struct Broker {
     list_offsets: ListOffsets,
     fetches: Fetches,
     delete_records: DeleteRecords,
+    describe_log_dirs: DescribeLogDirs,
     deletions: Deletions,
     schedule: Schedule,
     flushes: Flushes,
@@ -215,6 +219,8 @@ enum Purpose {
     Leave(DirectoryIndex),
     /// A look-up of a fetch.
     FetchRead(FetchId),
+    /// The room of a log directory's file system, for a description.
+    Space(DirectoryIndex, OpenId),
 }
 
 /// A log, and whose it is.
@@ -284,6 +290,7 @@ impl Broker {
             producer_ids: ProducerIds::default(),
             list_offsets: ListOffsets::default(),
             delete_records: DeleteRecords::default(),
+            describe_log_dirs: DescribeLogDirs::default(),
             deletions: Deletions::default(),
             schedule: Schedule::default(),
             flushes: Flushes::default(),
@@ -346,6 +353,9 @@ impl Broker {
             RequestBody::AlterPartitionReassignments { request: asked, .. } => {
                 self.handle_alter_partition_reassignments(from, request.number, asked);
             }
+            RequestBody::DescribeLogDirs { version, request: asked } => {
+                self.handle_describe_log_dirs(from, request.number, version, asked);
+            }
             RequestBody::DescribeQuorum { request: asked, .. } => {
                 self.handle_describe_quorum(from, request.number, asked);
             }
@@ -370,6 +380,7 @@ impl Broker {
         self.forget_list_offsets(id);
         self.fetches.forget(id);
         self.delete_records.forget(id);
+        self.describe_log_dirs.forget(id);
         let freed = self.pins.release_all(id);
         self.emit_freed(freed);
         // To be idle is no misbehaviour.
@@ -396,6 +407,7 @@ impl Broker {
             Purpose::Sync(index) => self.handle_synced(index, result),
             Purpose::Checkpoint(index) => self.handle_checkpointed(index, result),
             Purpose::FetchRead(fetch) => self.handle_fetch_read(fetch, result),
+            Purpose::Space(index, request) => self.handle_space(index, request, result),
             Purpose::Offsets(index, kind) => self.handle_offsets_written(index, kind, result),
             Purpose::Rename(index, file) => self.handle_renamed(index, file, result),
             Purpose::Unlink(index) | Purpose::Leave(index) => {

@@ -4,6 +4,7 @@ mod cluster;
 mod deletion;
 mod fetch;
 mod list_offsets;
+mod log_dirs;
 mod partition_moves;
 mod producer_ids;
 mod producers;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{Job, JobResult};
 use crate::effect::{
     Completion, Effect, Entry, EntryKind, FileRef, IoError, IoErrorKind, Operation,
-    OperationResult, Path,
+    OperationResult, Path, Space,
 };
 use crate::ids::FileId;
 
@@ -156,6 +156,13 @@ impl Disk {
                 }
             }
             Operation::List(path) => return self.list(&path),
+            Operation::Space(path) => {
+                if !self.has_directory(path.as_str()) {
+                    return Err(not_found(&path));
+                }
+                let space = Space { total_bytes: 1_000, usable_bytes: 400 };
+                return Ok(OperationResult::Space(space));
+            }
             Operation::Close(file) => {
                 self.open.remove(&file.id).expect("a file that is closed was used");
             }

@@ -236,6 +236,16 @@ fn directories_are_made_with_parents_listed_in_order_synced_and_removed() {
 }
 
 #[test]
+fn room_is_that_of_the_file_system() {
+    let (dir, files) = (TempDir::new(), Files::new(8));
+    let space = files.perform(&Operation::Space(dir.join("."))).unwrap();
+    let OperationResult::Space(space) = space else { panic!("{space:?}") };
+    assert!(space.usable_bytes > 0 && space.usable_bytes <= space.total_bytes, "{space:?}");
+    let missing = files.perform(&Operation::Space(dir.join("none"))).unwrap_err();
+    assert_eq!(missing.kind, IoErrorKind::NotFound);
+}
+
+#[test]
 fn lock_is_refused_to_a_second_broker_of_this_process_until_it_is_closed() {
     let dir = TempDir::new();
     let (first, second) = (Files::new(8), Files::new(8));

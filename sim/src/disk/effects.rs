@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use klamm_core::effect::{
     Completion, Effect, Entry, EntryKind, FileRef, IoError, IoErrorKind, Operation,
-    OperationResult, Path,
+    OperationResult, Path, Space,
 };
 use klamm_core::ids::{EffectId, FileId};
 
@@ -11,6 +11,9 @@ use super::file::Snapshot;
 use super::tree::{Node, NodeId, TreeError};
 use super::{Disk, Progress, Violation};
 use crate::decisions::{Decisions, Purpose};
+
+/// Room of a disk without a bound.
+const UNLIMITED_BYTES: u64 = 1 << 40;
 
 /// An effect that was submitted and has not completed.
 #[derive(Clone, Debug)]
@@ -273,6 +276,7 @@ impl Disk {
             Operation::MakeDirectory(path) => done(self.tree.make_directory(path), path),
             Operation::RemoveDirectory(path) => done(self.tree.unlink(path), path),
             Operation::List(path) => self.listed(path),
+            Operation::Space(path) => self.space(path),
             Operation::Lock(file) => self.lock(file, wall_ms),
             Operation::Close(file) => {
                 self.bound.remove(&file.id);
@@ -280,6 +284,14 @@ impl Disk {
                 Ok(OperationResult::Done)
             }
         }
+    }
+
+    /// The whole disk is one file system.
+    fn space(&self, path: &Path) -> Result<OperationResult, IoError> {
+        self.tree.find(path).ok_or_else(|| not_found(path))?;
+        let total_bytes = self.faults.capacity.unwrap_or(UNLIMITED_BYTES);
+        let usable_bytes = total_bytes.saturating_sub(self.used_bytes());
+        Ok(OperationResult::Space(Space { total_bytes, usable_bytes }))
     }
 
     fn write_or_fail(

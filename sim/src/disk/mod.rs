@@ -361,7 +361,8 @@ impl Disk {
             | Operation::Unlink(path)
             | Operation::MakeDirectory(path)
             | Operation::RemoveDirectory(path) => (path.clone(), self.faults.entry_per_mille),
-            Operation::Close(_) => return false,
+            // Answered without the disk.
+            Operation::Space(_) | Operation::Close(_) => return false,
         };
         self.faults.cover(&path) && decisions.chance(Purpose::DiskFault, per_mille)
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use klamm_core::effect::{
-    Completion, Effect, FileRange, FileRef, IoErrorKind, Operation, OperationResult, Path, SyncSet,
+    Completion, Effect, FileRange, FileRef, IoErrorKind, Operation, OperationResult, Path, Space,
+    SyncSet,
 };
 use klamm_core::ids::{EffectId, FileId, JobId};
 
@@ -109,6 +110,23 @@ fn listings_are_sorted_and_tell_kinds() {
     let names: Vec<_> = entries.iter().map(|e| (e.name.as_str(), e.length)).collect();
     assert_eq!(names, [("0.log", 2), ("b", 0)]);
     assert_eq!(entries[0].modified_ms, 5);
+}
+
+#[test]
+fn what_is_written_leaves_less_room() {
+    let mut bench = Bench::new(1);
+    let space = |bench: &mut Bench| match bench.well(vec![Operation::Space(Path::new("/d"))])[..] {
+        [OperationResult::Space(space)] => space,
+        ref other => panic!("{other:?}"),
+    };
+    let empty = space(&mut bench);
+    bench.well(vec![write(&log(), 0, b"xyz")]);
+    let used = Space { usable_bytes: empty.usable_bytes - 3, ..empty };
+    assert_eq!(space(&mut bench), used);
+    bench.disk.set_faults(Faults { capacity: Some(2), ..Faults::default() });
+    assert_eq!(space(&mut bench), Space { total_bytes: 2, usable_bytes: 0 });
+    let missing = bench.run(vec![Operation::Space(Path::new("/none"))]).into_result();
+    assert_eq!(missing.unwrap_err().kind, IoErrorKind::NotFound);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use klamm_core::effect::{
-    Completion, Effect, FileRange, IoError, IoErrorKind, Operation, OperationResult,
+    Completion, Effect, FileRange, IoError, IoErrorKind, Operation, OperationResult, Space,
 };
 use klamm_core::event::Event as CoreEvent;
 use klamm_core::ids::{ConnectionId, EffectId, FileId, JobId};
@@ -483,6 +483,9 @@ fn success(effect: &Effect) -> Completion {
         Operation::Open(_) => OperationResult::Opened(0),
         Operation::Read { .. } => OperationResult::Read(bytes::Bytes::new()),
         Operation::List(_) => OperationResult::Listed(Vec::new()),
+        Operation::Space(_) => {
+            OperationResult::Space(Space { total_bytes: 1_000, usable_bytes: 1_000 })
+        }
         _ => OperationResult::Done,
     };
     match effect {

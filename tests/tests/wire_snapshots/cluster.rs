@@ -8,6 +8,10 @@ use klamm_core::api::alter_partition_reassignments::{
 use klamm_core::api::describe_cluster::{
     DescribeClusterBroker, DescribeClusterRequest, DescribeClusterResponse,
 };
+use klamm_core::api::describe_log_dirs::{
+    DescribableLogDirTopic, DescribeLogDirsPartition, DescribeLogDirsRequest,
+    DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
+};
 use klamm_core::api::describe_quorum::{
     DescribeQuorumRequest, DescribeQuorumResponse, Listener, Node, PartitionRequest,
     PartitionResponse, ReplicaState, TopicRequest, TopicResponse,
@@ -53,6 +57,46 @@ fn describe_cluster() {
     };
     let plain = DescribeClusterRequest::default();
     snapshot_versions("nulls_and_empties", ApiKey::DESCRIBE_CLUSTER, &plain, &refused);
+}
+
+#[test]
+fn describe_log_dirs() {
+    let request = DescribeLogDirsRequest {
+        topics: Some(vec![DescribableLogDirTopic {
+            topic: "topic".to_owned(),
+            partitions: vec![0, 1],
+        }]),
+    };
+    let partition = DescribeLogDirsPartition {
+        partition_index: 1,
+        partition_size: 1_000_000,
+        offset_lag: 7,
+        is_future_key: true,
+    };
+    let described = DescribeLogDirsResult {
+        error_code: ErrorCode::NONE,
+        log_dir: "/data".to_owned(),
+        topics: vec![DescribeLogDirsTopic {
+            name: "topic".to_owned(),
+            partitions: vec![partition],
+        }],
+        total_bytes: 1 << 40,
+        usable_bytes: 1 << 30,
+        is_cordoned: true,
+    };
+    let offline = DescribeLogDirsResult {
+        error_code: ErrorCode::KAFKA_STORAGE_ERROR,
+        log_dir: "/more".to_owned(),
+        ..DescribeLogDirsResult::default()
+    };
+    let answer = DescribeLogDirsResponse {
+        results: vec![described, offline],
+        ..DescribeLogDirsResponse::default()
+    };
+    snapshot_versions("every_field", ApiKey::DESCRIBE_LOG_DIRS, &request, &answer);
+    let all = DescribeLogDirsRequest { topics: None };
+    let none = DescribeLogDirsResponse::default();
+    snapshot_versions("nulls_and_empties", ApiKey::DESCRIBE_LOG_DIRS, &all, &none);
 }
 
 #[test]
