@@ -166,7 +166,7 @@ mod tests {
         let (settings, source) = read(Some(&file.0), Vec::new()).expect("a good file");
         assert_eq!(settings.config.node_id, 7);
         assert_eq!(settings.config.log_dirs.len(), 2);
-        assert_eq!(settings.unknown, ["key x"]);
+        assert_eq!(settings.unused, ["key x"]);
         let expected = format!("{}:4", file.0.display());
         assert_eq!(source.place_of("log.dirs").to_string(), expected);
     }

@@ -25,10 +25,10 @@ pub(crate) fn serve(
     driver: Option<String>,
     begun: Instant,
 ) -> Result<(), String> {
-    let Settings { config, driver: configured, unknown } = settings;
+    let Settings { config, driver: configured, unused } = settings;
     let driver = driver::find(&wanted_driver(driver, configured, source))?;
-    if !unknown.is_empty() {
-        warn!("these keys have no effect: {}", unknown.join(", "));
+    if !unused.is_empty() {
+        warn!("these keys have no effect: {}", unused.join(", "));
     }
     let log_dirs: Vec<String> = config.log_dirs.iter().map(ToString::to_string).collect();
     let signals = StopSignals::catch().map_err(|error| format!("signals: {error}"))?;

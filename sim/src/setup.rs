@@ -3,7 +3,10 @@
 
 use klamm_core::batch::BatchBuilder;
 use klamm_core::checkpoint::{MetaProperties, MetaPropertiesVersion, PartitionMetadata};
-use klamm_core::config::{Config, Durability, Limits, Listener, TaskConfig, TopicConfig};
+use klamm_core::config::{
+    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, TaskConfig,
+    TopicConfig,
+};
 use klamm_core::effect::Path;
 use klamm_core::ids::Uuid;
 use klamm_core::records::{
@@ -89,8 +92,11 @@ impl Installation {
                 _ => Durability::PageCache,
             },
             topic_defaults: topic_config(options),
+            creation: CreationConfig::default(),
             tasks: tasks(options),
+            metadata_log: MetadataLogConfig::default(),
             limits: limits(options),
+            settings: std::sync::Arc::default(),
         }
     }
 }

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use klamm_core::config::{Config, Durability, Limits, Listener, TaskConfig, TopicConfig};
+use klamm_core::config::{
+    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, TaskConfig,
+    TopicConfig,
+};
 use klamm_core::effect::{Completion, Effect, Path};
 use klamm_core::ids::EffectId;
 use klamm_core::time::{Instant, Now};
@@ -24,8 +27,11 @@ fn config() -> Config {
         log_dirs: vec![Path::new("/data0"), Path::new("/data1")],
         durability: Durability::PageCache,
         topic_defaults: TopicConfig::default(),
+        creation: CreationConfig::default(),
         tasks: TaskConfig::default(),
+        metadata_log: MetadataLogConfig::default(),
         limits: Limits::default(),
+        settings: Arc::default(),
     }
 }
 

@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use klamm_core::Exit;
 use klamm_core::batch::Compression;
-use klamm_core::config::{Config, Durability, Limits, Listener, TaskConfig, TopicConfig};
+use klamm_core::config::{
+    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, TaskConfig,
+    TopicConfig,
+};
 use klamm_core::effect::Path;
 use klamm_core::time::Now;
 use klamm_runtime::{Handle, Machine, Options, StartError};
@@ -135,8 +138,11 @@ impl TempDir {
             log_dirs: vec![Path::new(logs.to_str().expect("text"))],
             durability: Durability::Durable,
             topic_defaults: TopicConfig::default(),
+            creation: CreationConfig::default(),
             tasks: TaskConfig::default(),
+            metadata_log: MetadataLogConfig::default(),
             limits: Limits::default(),
+            settings: Arc::default(),
         }
     }
 }

@@ -13,7 +13,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use klamm_core::config::{Config, Durability, Limits, Listener, TaskConfig, TopicConfig};
+use klamm_core::config::{
+    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, TaskConfig,
+    TopicConfig,
+};
 use klamm_core::effect::Path;
 use klamm_core::ids::Uuid;
 use klamm_runtime::compression::Codecs;
@@ -178,8 +181,11 @@ pub fn node_with(topics: &[NewTopic], files: Vec<(String, Vec<u8>)>) -> Node {
         log_dirs: vec![log_dir],
         durability: Durability::Durable,
         topic_defaults: TopicConfig::default(),
+        creation: CreationConfig::default(),
         tasks: TaskConfig::default(),
+        metadata_log: MetadataLogConfig::default(),
         limits: Limits::default(),
+        settings: Arc::default(),
     };
     Node::start(config, disk, Arc::new(Codecs::default()), WALL_MS)
 }

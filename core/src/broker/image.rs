@@ -36,6 +36,8 @@ pub struct Image {
     pub topics_by_id: BTreeMap<Uuid, Arc<Topic>>,
     /// Settings as the metadata log has them, by resource.
     pub configs: BTreeMap<ConfigResource, BTreeMap<String, String>>,
+    /// What this broker was started with.
+    pub settings: Arc<BTreeMap<String, String>>,
     /// The last `RegisterBrokerRecord` of each broker, with what changed it since, by node id.
     pub registrations: BTreeMap<i32, Arc<RegisterBrokerRecord>>,
     /// The first producer id that no block has taken yet (`ProducerIdsRecord`).
@@ -58,6 +60,7 @@ impl Default for Image {
             topics: BTreeMap::new(),
             topics_by_id: BTreeMap::new(),
             configs: BTreeMap::new(),
+            settings: Arc::default(),
             registrations: BTreeMap::new(),
             next_producer_id: 0,
             others: OtherRecords::default(),

@@ -3,6 +3,7 @@
 //! Its work under that lock is bookkeeping, a bounded amount per batch. What takes long is an effect
 //! or a [`Job`], carried out elsewhere and handed back as one input.
 
+pub mod configs;
 mod delete_records;
 mod deletions;
 mod describe_log_dirs;

@@ -260,7 +260,8 @@ impl Broker {
         let node_id = self.config.node_id;
         let brokers = BTreeMap::from([(node_id, broker)]);
         let cluster_id = cluster_id.unwrap_or_default();
-        Image { cluster_id, node_id, brokers, ..Image::default() }
+        let settings = Arc::clone(&self.config.settings);
+        Image { cluster_id, node_id, brokers, settings, ..Image::default() }
     }
 
     /// The records tell whether the synced checkpoints count; with them the log itself is loaded.

@@ -22,7 +22,10 @@ use super::image::{Image, Topic};
 use super::{Broker, Exit, Output, Peer};
 use crate::batch::testing::Stored;
 use crate::batch::{BatchBuilder, CheckedBatch};
-use crate::config::{Config, Durability, Limits, Listener, TaskConfig, TopicConfig};
+use crate::config::{
+    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, TaskConfig,
+    TopicConfig,
+};
 use crate::connection::ConnectionError;
 use crate::effect::{Completion, Effect, IoError, IoErrorKind, Operation, Path};
 use crate::error_code::ErrorCode;
@@ -70,8 +73,11 @@ fn config(dirs: &[&str]) -> Config {
         log_dirs: dirs.iter().map(|dir| Path::new(dir)).collect(),
         durability: Durability::Durable,
         topic_defaults: TopicConfig::default(),
+        creation: CreationConfig::default(),
         tasks: TaskConfig::default(),
+        metadata_log: MetadataLogConfig::default(),
         limits: Limits::default(),
+        settings: Arc::default(),
     }
 }
 

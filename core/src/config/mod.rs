@@ -1,19 +1,25 @@
 //! Everything that can be set, and every limit with its reason.
 
 mod compression;
+mod creation;
 pub mod keys;
 pub mod limits;
 mod listeners;
+mod metadata_log;
 mod parse;
 mod tasks;
 #[cfg(test)]
 mod tests;
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub use compression::{CompressionLevels, StoredCompression};
+pub use creation::CreationConfig;
 pub use limits::Limits;
+pub use metadata_log::MetadataLogConfig;
 pub use parse::{ConfigError, Settings, parse};
 pub use tasks::TaskConfig;
 
@@ -39,10 +45,17 @@ pub struct Config {
     pub durability: Durability,
     /// What topics get that do not say otherwise.
     pub topic_defaults: TopicConfig,
+    /// What topics get that are created without saying so.
+    pub creation: CreationConfig,
     /// How often periodic work is done.
     pub tasks: TaskConfig,
+    /// How the metadata log is kept short.
+    pub metadata_log: MetadataLogConfig,
     /// Limits, each with its reason.
     pub limits: Limits,
+    /// All that was set, as it was written, by key: what clients are told. The other fields are made
+    /// of it, or stand for themselves where the broker is embedded.
+    pub settings: Arc<BTreeMap<String, String>>,
 }
 
 /// One listener: a name, and where it listens or what it advertises.

@@ -3,17 +3,16 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::keys::{self, KEYS, Value, Voter};
+use super::keys::{self, Value, Voter};
 use super::{
-    CompressionLevels, Config, Durability, Limits, Listener, StoredCompression, TaskConfig,
+    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, TaskConfig,
     TopicConfig,
 };
+use crate::broker::topic_config::Layers;
 use crate::effect::Path;
-
-const MINUTE_MS: i64 = 60_000;
-const HOUR_MS: i64 = 60 * MINUTE_MS;
 
 /// What the entries say.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +21,8 @@ pub struct Settings {
     pub config: Config,
     /// `klamm.driver`, for whoever starts one; which there are is not known here.
     pub driver: String,
-    /// Keys that mean nothing here, in their order. Kafka's own files hold many.
-    pub unknown: Vec<String>,
+    /// Keys that mean nothing here, in their order, whether Kafka knows them or not. Kafka's own files hold many.
+    pub unused: Vec<String>,
 }
 
 /// A value that cannot be used.
@@ -39,23 +38,51 @@ pub struct ConfigError {
 }
 
 /// Reads the entries of a properties file; of equal keys the last one counts. Keys that are absent
-/// get their defaults from [`KEYS`].
+/// get their defaults from the [table](keys).
 pub fn parse<K: AsRef<str>, V: AsRef<str>>(
     entries: impl IntoIterator<Item = (K, V)>,
 ) -> Result<Settings, ConfigError> {
     let mut texts = BTreeMap::new();
-    let mut unknown: Vec<String> = Vec::new();
+    let mut unused: Vec<String> = Vec::new();
     for (name, text) in entries {
-        match keys::find(name.as_ref()) {
-            Some(key) => {
-                texts.insert(key.name, text.as_ref().to_string());
-            }
-            None if unknown.iter().any(|other| other == name.as_ref()) => {}
-            None => unknown.push(name.as_ref().to_string()),
+        let name = name.as_ref();
+        let does_nothing = keys::find(name).is_none_or(|key| key.documentation.is_none());
+        if does_nothing && !unused.iter().any(|other| other == name) {
+            unused.push(name.to_string());
+        }
+        texts.insert(name.to_string(), text.as_ref().to_string());
+    }
+    take_node_id(&mut texts, &mut unused);
+    let values = Values::read(texts)?;
+    refuse_what_would_be_missed(&values)?;
+    Ok(Settings { config: config(&values)?, driver: values.text("klamm.driver").into(), unused })
+}
+
+/// `broker.id` is the older name of `node.id`, and each gives the other.
+fn take_node_id(texts: &mut BTreeMap<String, String>, unused: &mut Vec<String>) {
+    const NAMES: [&str; 2] = ["node.id", "broker.id"];
+    unused.retain(|name| name != NAMES[1]);
+    for [from, to] in [NAMES, [NAMES[1], NAMES[0]]] {
+        if let Some(id) = texts.get(from).filter(|id| !id.trim().starts_with('-')).cloned() {
+            texts.entry(to.to_string()).or_insert(id);
         }
     }
-    let values = Values::read(texts)?;
-    Ok(Settings { config: config(&values)?, driver: values.text("klamm.driver").into(), unknown })
+}
+
+/// Keys without which a node would do less than its operator counts on, where that must not pass
+/// with a word in the log: access that nobody checks, data that is not moved away.
+fn refuse_what_would_be_missed(values: &Values) -> Result<(), ConfigError> {
+    let refusals = [
+        ("authorizer.class.name", "", "empty: there is no authorization yet"),
+        ("remote.log.storage.system.enable", "false", "false: there is no tiered storage"),
+    ];
+    for (name, harmless, allowed) in refusals {
+        let text = values.texts.get(name).map_or(harmless, |text| text.trim());
+        if !text.eq_ignore_ascii_case(harmless) {
+            return Err(values.error(name, allowed));
+        }
+    }
+    Ok(())
 }
 
 fn config(values: &Values) -> Result<Config, ConfigError> {
@@ -82,8 +109,15 @@ fn config(values: &Values) -> Result<Config, ConfigError> {
             _ => Durability::Durable,
         },
         topic_defaults: topic_defaults(values)?,
+        creation: CreationConfig {
+            is_automatic: values.boolean("auto.create.topics.enable"),
+            partitions: values.integer("num.partitions") as i32,
+            replication_factor: values.integer("default.replication.factor") as i32,
+        },
         tasks: tasks(values),
+        metadata_log: metadata_log(values),
         limits: limits(values)?,
+        settings: Arc::new(values.texts.clone()),
     })
 }
 
@@ -175,53 +209,33 @@ fn without_controllers(values: &Values, listeners: &[Listener]) -> Vec<Listener>
     listeners.iter().filter(|listener| !is_controller(&listener.name)).cloned().collect()
 }
 
+/// What the broker's keys give to topics. Ages that Kafka refuses at its start are refused here
+/// (`KafkaConfig.validateValues`).
 fn topic_defaults(values: &Values) -> Result<TopicConfig, ConfigError> {
-    let policies = values.list("log.cleanup.policy");
-    let has_policy = |name: &str| policies.iter().any(|policy| policy == name);
-    let scheduler_ms = values.integer("log.flush.scheduler.interval.ms");
-    let flush_ms = values.optional_integer("log.flush.interval.ms").unwrap_or(scheduler_ms);
-    Ok(TopicConfig {
-        message_bytes_max: values.integer("message.max.bytes") as u32,
-        log_append_time: values.text("log.message.timestamp.type") == "LogAppendTime",
-        timestamp_before_ms_max: values.integer("log.message.timestamp.before.max.ms"),
-        timestamp_after_ms_max: values.integer("log.message.timestamp.after.max.ms"),
-        compacted: has_policy("compact"),
-        deletes_old: has_policy("delete"),
-        retention_ms: retention_ms(values)?,
-        retention_bytes: values.integer("log.retention.bytes"),
-        file_delete_delay_ms: values.integer("log.segment.delete.delay.ms") as u64,
-        segment_bytes: values.integer("log.segment.bytes") as u32,
-        segment_ms: values.either("log.roll.ms", ("log.roll.hours", HOUR_MS)) as u64,
-        segment_jitter_ms: values.either("log.roll.jitter.ms", ("log.roll.jitter.hours", HOUR_MS))
-            as u64,
-        index_interval_bytes: values.integer("log.index.interval.bytes") as u32,
-        segment_index_bytes: values.integer("log.index.size.max.bytes") as u32,
-        flush_messages: values.integer("log.flush.interval.messages") as u64,
-        flush_ms: u64::try_from(flush_ms).unwrap_or(0),
-        compression: StoredCompression::named(values.text("compression.type"))
-            .expect("the table has the names"),
-        compression_levels: CompressionLevels {
-            gzip: values.text("compression.gzip.level").parse().expect("the table has numbers"),
-            lz4: values.integer("compression.lz4.level") as i32,
-            zstd: values.integer("compression.zstd.level") as i32,
-        },
-        min_insync_replicas: values.integer("min.insync.replicas") as u32,
-    })
+    for (name, least) in [("log.roll.ms", 1), ("log.roll.jitter.ms", 0)] {
+        if values.optional_integer(name).is_some_and(|number| number < least) {
+            return Err(values.error(name, &format!("at least {least}")));
+        }
+    }
+    let ages = ["log.retention.ms", "log.retention.minutes", "log.retention.hours"];
+    let age = ages.into_iter().find(|name| values.has(name)).expect("hours have a default");
+    if values.integer(age) == 0 {
+        return Err(values.error(age, "-1, or at least 1"));
+    }
+    let fallback = &TopicConfig::default();
+    let layers = Layers { topic: None, broker: Some(&values.texts), all_brokers: None, fallback };
+    Ok(layers.resolve().0)
 }
 
-/// The finest unit that is set counts; anything below 0 is for ever, and 0 is refused
-/// (`KafkaConfig.validateValues`).
-fn retention_ms(values: &Values) -> Result<i64, ConfigError> {
-    let minutes = values.optional_integer("log.retention.minutes").map(|n| (n, MINUTE_MS));
-    let (count, unit_ms) =
-        minutes.unwrap_or_else(|| (values.integer("log.retention.hours"), HOUR_MS));
-    let coarse_ms = count * unit_ms;
-    let retention_ms = values.optional_integer("log.retention.ms").unwrap_or(coarse_ms);
-    if retention_ms == 0 {
-        let key = ["log.retention.ms", "log.retention.minutes"].into_iter().find(|k| values.has(k));
-        return Err(values.error(key.unwrap_or("log.retention.hours"), "-1, or at least 1"));
+fn metadata_log(values: &Values) -> MetadataLogConfig {
+    MetadataLogConfig {
+        snapshot_bytes: values.integer("metadata.log.max.record.bytes.between.snapshots") as u64,
+        snapshot_interval_ms: values.interval("metadata.log.max.snapshot.interval.ms"),
+        segment_bytes: values.integer("metadata.log.segment.bytes") as u32,
+        segment_ms: values.integer("metadata.log.segment.ms"),
+        retention_bytes: values.integer("metadata.max.retention.bytes"),
+        retention_ms: values.integer("metadata.max.retention.ms"),
     }
-    Ok(retention_ms.max(-1))
 }
 
 fn tasks(values: &Values) -> TaskConfig {
@@ -269,22 +283,29 @@ fn limits(values: &Values) -> Result<Limits, ConfigError> {
 /// The values of all keys that are set or have a default. The accessors' types are those of the
 /// table, which is this file's own invariant.
 struct Values {
-    texts: BTreeMap<&'static str, String>,
+    texts: BTreeMap<String, String>,
     values: BTreeMap<&'static str, Value>,
 }
 
 impl Values {
-    fn read(texts: BTreeMap<&'static str, String>) -> Result<Self, ConfigError> {
+    /// Keys that do nothing are checked where they are set, and not kept.
+    fn read(texts: BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let mut values = BTreeMap::new();
-        for key in KEYS {
-            let Some(text) = texts.get(key.name).map(String::as_str).or(key.default) else {
-                continue;
-            };
-            let value = key.value_type.read(text).ok_or_else(|| ConfigError {
+        for key in keys::all() {
+            let text = texts.get(key.name).map(String::as_str);
+            let wrong = |text: &str| ConfigError {
                 key: key.name.to_string(),
                 value: text.to_string(),
                 allowed: key.value_type.allowed(),
-            })?;
+            };
+            if key.documentation.is_none() {
+                match text.filter(|text| key.check(text).is_err()) {
+                    Some(text) => return Err(wrong(text)),
+                    None => continue,
+                }
+            }
+            let Some(text) = text.or(key.default) else { continue };
+            let value = key.value_type.read(text).ok_or_else(|| wrong(text))?;
             values.insert(key.name, value);
         }
         Ok(Self { texts, values })
@@ -292,6 +313,13 @@ impl Values {
 
     fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
+    }
+
+    fn boolean(&self, name: &str) -> bool {
+        match self.values.get(name) {
+            Some(Value::Boolean(value)) => *value,
+            other => unreachable!("{name} is a boolean with a default, not {other:?}"),
+        }
     }
 
     fn integer(&self, name: &str) -> i64 {
@@ -303,11 +331,6 @@ impl Values {
 
     fn optional_integer(&self, name: &str) -> Option<i64> {
         self.has(name).then(|| self.integer(name))
-    }
-
-    /// The first key when it is set, else the second, which counts in a coarser unit.
-    fn either(&self, name: &str, (coarse, unit_ms): (&str, i64)) -> i64 {
-        self.optional_integer(name).unwrap_or_else(|| self.integer(coarse) * unit_ms)
     }
 
     /// Milliseconds between two runs; below 0 is as good as 0.

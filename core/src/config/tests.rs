@@ -45,7 +45,7 @@ fn listener(name: &str, host: &str, port: u16) -> Listener {
 
 #[test]
 fn without_entries_the_defaults_hold() {
-    let Settings { config, driver, unknown } =
+    let Settings { config, driver, unused } =
         parse(Vec::<(String, String)>::new()).expect("defaults");
     assert_eq!(
         config,
@@ -57,24 +57,96 @@ fn without_entries_the_defaults_hold() {
             log_dirs: vec![Path::new("./klamm-data")],
             durability: Durability::Durable,
             topic_defaults: TopicConfig::default(),
+            creation: CreationConfig::default(),
             tasks: TaskConfig::default(),
+            metadata_log: MetadataLogConfig::default(),
             limits: Limits::default(),
+            settings: alloc::sync::Arc::default(),
         }
     );
     assert_eq!(driver, "std");
-    assert!(unknown.is_empty());
+    assert!(unused.is_empty());
 }
 
 #[test]
 fn kafkas_stock_file_is_understood_and_the_rest_is_listed_once() {
-    let Settings { config, unknown, .. } = with(&[]).expect("stock");
+    let Settings { config, unused, .. } = with(&[]).expect("stock");
     assert_eq!(config.listeners, [listener("PLAINTEXT", "", 9092)]);
     assert_eq!(config.advertised, [listener("PLAINTEXT", "localhost", 9092)]);
     assert_eq!(config.log_dirs, [Path::new("/tmp/kraft-combined-logs")]);
     assert_eq!(
-        unknown,
+        unused,
         ["num.network.threads", "socket.send.buffer.bytes", "offsets.topic.replication.factor"]
     );
+}
+
+#[test]
+fn keys_that_do_nothing_are_checked_and_kept_as_they_were_written() {
+    let Settings { config, unused, .. } =
+        with(&[("num.io.threads", " 16 "), ("my.key", "x")]).expect("allowed");
+    assert!(unused.ends_with(&["num.io.threads".to_string(), "my.key".to_string()]));
+    assert_eq!(config.settings["num.io.threads"], " 16 ");
+    assert_eq!(config.settings["my.key"], "x");
+    assert!(!config.settings.contains_key("log.roll.hours"));
+    assert_eq!(refused("num.io.threads", "0").allowed, "an integer from 1 to 2147483647");
+    refused("auto.leader.rebalance.enable", "maybe");
+    refused("client.quota.callback.class", "org.example.Quota");
+    with(&[(
+        "principal.builder.class",
+        "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder",
+    )])
+    .expect("Kafka's default");
+}
+
+#[test]
+fn what_an_operator_counts_on_and_is_not_there_is_refused() {
+    refused("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer");
+    refused("remote.log.storage.system.enable", "true");
+    with(&[("authorizer.class.name", ""), ("remote.log.storage.system.enable", " FALSE ")])
+        .expect("nothing is missed");
+}
+
+#[test]
+fn node_id_and_broker_id_are_one() {
+    let config = parse([("broker.id", "7")]).expect("an id").config;
+    assert_eq!((config.node_id, &*config.settings["node.id"]), (7, "7"));
+    let Settings { config, unused, .. } = parse([("node.id", "8")]).expect("an id");
+    assert_eq!((&*config.settings["broker.id"], unused.len()), ("8", 0));
+    assert_eq!(parse([("broker.id", "-1")]).expect("the default").config.node_id, 1);
+}
+
+#[test]
+fn creation_and_the_metadata_log_have_their_keys() {
+    let config = with(&[
+        ("auto.create.topics.enable", "FALSE"),
+        ("num.partitions", "3"),
+        ("default.replication.factor", "2"),
+        ("metadata.log.max.record.bytes.between.snapshots", "4"),
+        ("metadata.log.max.snapshot.interval.ms", "5"),
+        ("metadata.log.segment.bytes", "8388608"),
+        ("metadata.log.segment.ms", "6"),
+        ("metadata.max.retention.bytes", "7"),
+        ("metadata.max.retention.ms", "-8"),
+    ])
+    .expect("all allowed")
+    .config;
+    assert_eq!(
+        config.creation,
+        CreationConfig { is_automatic: false, partitions: 3, replication_factor: 2 }
+    );
+    assert_eq!(
+        config.metadata_log,
+        MetadataLogConfig {
+            snapshot_bytes: 4,
+            snapshot_interval_ms: 5,
+            segment_bytes: 8 << 20,
+            segment_ms: 6,
+            retention_bytes: 7,
+            retention_ms: -8,
+        }
+    );
+    refused("num.partitions", "0");
+    refused("metadata.log.segment.bytes", "8388607");
 }
 
 #[test]

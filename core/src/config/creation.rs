@@ -1,0 +1,19 @@
+//! What a topic gets that is created without saying so, and whether asking for it creates it.
+
+/// How topics come about where nobody says how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreationConfig {
+    /// `auto.create.topics.enable`: a client that asks for a topic that is not there makes it.
+    pub is_automatic: bool,
+    /// `num.partitions`; at least 1.
+    pub partitions: i32,
+    /// `default.replication.factor`.
+    pub replication_factor: i32,
+}
+
+impl Default for CreationConfig {
+    /// Kafka 4.3's defaults (`ServerLogConfigs`, `ReplicationConfigs`).
+    fn default() -> Self {
+        Self { is_automatic: true, partitions: 1, replication_factor: 1 }
+    }
+}
