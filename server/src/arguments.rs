@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use klamm_core::config::keys::KEYS;
+use klamm_core::config::keys;
 
 use crate::logging;
 
@@ -91,13 +91,14 @@ Options:
   -h, --help            print this
   -V, --version         print the version
 
-Keys of server.properties (others are accepted and listed in one warning):
+Keys of server.properties (Kafka's others are checked, and listed in one warning like those that nobody knows):
 ",
     );
-    for key in KEYS {
+    for key in keys::all() {
+        let Some(documentation) = key.documentation else { continue };
         let default = key.default.map_or(String::new(), |value| format!(" (default {value})"));
         let allowed = key.value_type.allowed();
-        write!(text, "\n{}{default}\n    {}\n    {allowed}\n", key.name, key.documentation)
+        write!(text, "\n{}{default}\n    {documentation}\n    {allowed}\n", key.name)
             .expect("a string takes every write");
     }
     text
