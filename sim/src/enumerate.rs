@@ -15,24 +15,24 @@ pub struct SmallHistory {
     pub seed: u64,
 }
 
-/// How many small histories there are.
-pub const SMALL_HISTORIES: u64 = 20;
+/// How many small histories there are: of produces, of logs that roll and are cut by retention, and
+/// of topics that come and go.
+pub const SMALL_HISTORIES: u64 = 32;
+
+/// The first one with rolls and retention.
+const FIRST_WITH_ROLLS: u64 = 20;
+
+/// The first one with administrators.
+const FIRST_WITH_TOPICS: u64 = 24;
 
 impl SmallHistory {
-    /// History `number` of [`SMALL_HISTORIES`]: a few produces to one or two partitions, in each
-    /// mode, with small segments and large ones, in old directories and new ones. Fails when the
-    /// run does without any crash.
+    /// History `number` of [`SMALL_HISTORIES`]. Fails when the run does without any crash.
     pub fn new(number: u64) -> Result<Self, Box<Failure>> {
         let seed = 1_000 + number;
-        let mut options = Options {
-            requests: 2 + number % 3,
-            partitions: 1 + number % 2,
-            request_partitions_max: 1 + number % 2,
-            log_dirs: 1 + number / 10,
-            partition_dirs: number / 2 % 2,
-            page_cache: u64::from(number % 5 == 4),
-            segment_bytes: if number % 4 == 3 { 2048 } else { 1 << 20 },
-            ..Options::calm()
+        let mut options = match number {
+            FIRST_WITH_TOPICS.. => with_topics(number),
+            FIRST_WITH_ROLLS.. => with_rolls(number),
+            _ => of_produces(number),
         };
         let calm = World::new(options.clone(), Decisions::from_seed(seed)).run()?;
         let at_event = calm.safety_events.saturating_sub(1);
@@ -64,5 +64,51 @@ impl SmallHistory {
             }
         }
         Ok(tried)
+    }
+}
+
+/// A few produces, in each mode, with small segments and large ones, in old directories and new ones.
+fn of_produces(number: u64) -> Options {
+    Options {
+        requests: 2 + number % 3,
+        partitions: 1 + number % 2,
+        request_partitions_max: 1 + number % 2,
+        log_dirs: 1 + number / 10,
+        partition_dirs: number / 2 % 2,
+        page_cache: u64::from(number % 5 == 4),
+        segment_bytes: if number % 4 == 3 { 2048 } else { 1 << 20 },
+        ..Options::calm()
+    }
+}
+
+/// A segment for every batch or two, and retention that takes the oldest while others come.
+fn with_rolls(number: u64) -> Options {
+    Options {
+        requests: 6,
+        segment_bytes: 600,
+        value_bytes_max: 200,
+        retention_bytes: 900,
+        retention_ms: number % 2 * 20,
+        task_interval_ms: 5,
+        file_delete_delay_ms: 1,
+        checkpoint_interval_ms: 4,
+        page_cache: number / 2 % 2,
+        ..Options::calm()
+    }
+}
+
+/// Topics that are made, written to, grown, deleted and made again.
+fn with_topics(number: u64) -> Options {
+    Options {
+        requests: 3,
+        log_dirs: 1 + number % 2,
+        administrators: 1,
+        administrator_requests: 5,
+        passing_topics: 1,
+        passing_partitions: 2,
+        task_interval_ms: 10,
+        file_delete_delay_ms: 1,
+        page_cache: number / 2 % 2,
+        ..Options::calm()
     }
 }

@@ -259,6 +259,35 @@ pub fn batches_of(content: &[u8]) -> Vec<std::ops::Range<usize>> {
     batches
 }
 
+/// Where the values of an uncompressed batch lie in it, nulls left out; `None` for another batch, for
+/// one of control records, and for more than one.
+pub fn value_ranges(batch: &[u8]) -> Option<Vec<std::ops::Range<usize>>> {
+    const CODEC_OR_CONTROL: u16 = 0x27;
+    if batch_size(batch).ok()? != batch.len() || batch[16] != 2 {
+        return None;
+    }
+    if u16::from_be_bytes(array(batch, 21)) & CODEC_OR_CONTROL != 0 {
+        return None;
+    }
+    let mut records = Records { left: &batch[HEADER_BYTES..] };
+    let mut ranges = Vec::new();
+    while !records.left.is_empty() {
+        records.varint()?;
+        records.take(1)?;
+        records.varint()?;
+        records.varint()?;
+        records.field()?;
+        let length = usize::try_from(records.varint()?).ok();
+        let start = batch.len() - records.left.len();
+        ranges.extend(length.map(|length| start..start + length));
+        records.take(length.unwrap_or(0))?;
+        for _ in 0..2 * records.varint()? {
+            records.field()?;
+        }
+    }
+    Some(ranges)
+}
+
 /// The offset of a batch's last record, as its header has it.
 pub fn last_offset(batch: &[u8]) -> i64 {
     if batch.len() < HEADER_BYTES {

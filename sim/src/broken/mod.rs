@@ -7,6 +7,7 @@
 mod answers;
 mod controls;
 mod files;
+mod metadata;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,10 @@ pub use answers::{
 };
 pub use controls::{CONTROLS, Control, Search};
 pub use files::{ForgetsLogStarts, ForgetsSequences, ServesUnsynced, TrustsTornIndex};
+pub use metadata::{
+    AnswersChangesBeforeSync, ForgetsDeletions, ForgetsSettings, LeavesDirectories, MakesHalf,
+    MixesUpIds, RenamesInUse,
+};
 
 /// What an effect writes to logs, batch by batch.
 fn writes_of_logs(effect: &Effect) -> Vec<Vec<u8>> {
