@@ -12,9 +12,11 @@
 //!   what is there before the first start.
 //! - [`world`]: all of it around the real machines; [`layer`]: where a run may lie to them.
 //! - [`history`]: what clients asked and were told; [`reader`]: what lies on the disk; [`oracle`]:
-//!   what a log can be after that; [`checker`]: whether all three agree.
+//!   what a log can be after that; [`metadata`]: what topics and settings can be; [`checker`]:
+//!   whether all of it agrees.
 //! - [`marks`]: what has happened in a run, so that nothing is tested by runs in which nothing
 //!   happens.
+//! - [`minimise`]: a failed run made smaller.
 //! - [`broken`]: brokers that break their promises, for the checkers to catch; [`enumerate`]: every
 //!   crash point of small histories.
 
@@ -31,6 +33,7 @@ pub mod history;
 pub mod layer;
 pub mod marks;
 pub mod metadata;
+pub mod minimise;
 pub mod network;
 pub mod options;
 pub mod oracle;

@@ -10,6 +10,7 @@ use klamm_sim::broken::{CONTROLS, Control, Search};
 use klamm_sim::decisions::Decisions;
 use klamm_sim::enumerate::{SMALL_HISTORIES, SmallHistory};
 use klamm_sim::marks::Marks;
+use klamm_sim::minimise::{RUNS_MAX, minimise};
 use klamm_sim::options::Options;
 use klamm_sim::script::Script;
 use klamm_sim::world::{Failure, Report, World};
@@ -26,7 +27,7 @@ klamm-sim: the whole broker on a simulated network, disk and clock
 
     --set NAME=VALUE with --seed: another value for an option, as often as wanted
     --trace          print each event
-    --save FILE      write a failed run down as a script
+    --save FILE      write a failed run down as a script, and a smaller one beside it as FILE.min
 ";
 
 fn main() -> ExitCode {
@@ -182,14 +183,25 @@ impl Arguments {
     fn failed(&self, failure: &Failure, again: &str) -> String {
         let mut told = format!("FAILED {failure}\nto repeat: klamm-sim {again}");
         if let Some(file) = &self.save {
-            let text = format!("# {failure}\n{}", failure.script.to_text());
-            match std::fs::write(file, text) {
-                Ok(()) => write!(told, "\nto repeat without the seed: klamm-sim --script {file}"),
-                Err(error) => write!(told, "\n{}: {error}", Path::new(file)),
+            told.push_str("\nto repeat without the seed: ");
+            told.push_str(&saved(failure, file));
+            // A broken broker is no part of a script.
+            if self.breaks.is_none() {
+                let smaller = minimise(failure, RUNS_MAX, World::from_script);
+                told.push_str("\nto repeat what is left of it: ");
+                told.push_str(&saved(&smaller, &format!("{file}.min")));
             }
-            .expect("a string takes everything");
         }
         told
+    }
+}
+
+/// Writes a failed run down; gives the command that repeats it, or why there is none.
+fn saved(failure: &Failure, file: &str) -> String {
+    let text = format!("# {failure}\n{}", failure.script.to_text());
+    match std::fs::write(file, text) {
+        Ok(()) => format!("klamm-sim --script {file}"),
+        Err(error) => format!("{}: {error}", Path::new(file)),
     }
 }
 

@@ -26,6 +26,17 @@ macro_rules! options {
         }
 
         impl Options {
+            /// The names of all options but the strikes.
+            pub const NAMES: &[&str] = &[$( stringify!($name), )*];
+
+            /// The value of an option; 0 when there is none of that name.
+            pub fn value(&self, name: &str) -> u64 {
+                match name {
+                    $( stringify!($name) => self.$name, )*
+                    _ => 0,
+                }
+            }
+
             /// Sets one option by its name; an error says what is wrong.
             pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
                 if name == "strike" {
