@@ -17,6 +17,8 @@ pub(super) enum JobPurpose {
     Startup(Loading),
     /// A deleted partition's directory.
     RemoveDirectory(DirectoryIndex),
+    /// A snapshot of the metadata log.
+    WriteSnapshot,
     /// A partition of a ListOffsets request, and the files that are read for it.
     SearchTimestamp(OffsetSearch, Vec<FileId>),
 }
@@ -101,6 +103,13 @@ impl Broker {
                     return;
                 };
                 self.handle_removed(index, removed);
+            }
+            JobPurpose::WriteSnapshot => {
+                let JobOutcome::SnapshotWritten(written) = result.outcome else {
+                    debug_assert!(false, "job {id:?} writes a snapshot");
+                    return;
+                };
+                self.handle_snapshot(written);
             }
         }
         self.start_jobs();

@@ -81,6 +81,8 @@ impl Broker {
             self.push(Output::Ready);
             self.write_checkpoints();
             self.remove_deleted();
+            self.clean_metadata();
+            self.write_due_snapshot();
         }
     }
 

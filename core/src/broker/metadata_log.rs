@@ -75,6 +75,10 @@ pub(super) struct MetadataLog {
 #[derive(Debug)]
 struct Flight {
     image: Image,
+    /// Of the log.
+    bytes: u64,
+    /// Milliseconds since the epoch.
+    appended_ms: i64,
     answers: Vec<Answer>,
 }
 
@@ -112,13 +116,15 @@ impl Broker {
     pub(super) fn land_metadata_flight(&mut self) {
         let flight = self.metadata.as_mut().and_then(|metadata| metadata.flight.take());
         let before = self.image.next_producer_id;
-        let Flight { image, answers } = flight.expect("a flight lands once");
+        let Flight { image, bytes, appended_ms, answers } = flight.expect("a flight lands once");
         self.apply_topic_configs(&image);
         self.image = Arc::new(image);
+        self.snapshots.note_change(bytes, appended_ms);
         self.take_producer_ids(before..self.image.next_producer_id);
         self.answer_asked(answers);
         self.start_metadata_flight();
         self.finish_joining();
+        self.write_due_snapshot();
     }
 
     fn answer_asked(&mut self, answers: Vec<Answer>) {
@@ -167,8 +173,10 @@ impl Broker {
         self.outputs.extend(event.map(Output::Event));
         let Some(live) = self.logs.get_mut(&log_id) else { return };
         let mut last_offset = None;
+        let mut bytes = 0;
         let mut effects = mem::take(&mut self.log_effects);
         for batch in batches {
+            bytes += u64::from(batch.info().size);
             let appended =
                 live.log.append(batch, epoch, self.now, &mut self.numbering, &mut effects);
             last_offset = Some(appended.last_offset);
@@ -178,7 +186,8 @@ impl Broker {
             // Nothing changes.
             return self.answer_asked(answers);
         };
-        metadata.flight = Some(Flight { image, answers });
+        let appended_ms = self.now.wall_ms;
+        metadata.flight = Some(Flight { image, bytes, appended_ms, answers });
         self.waits.add(log_id, Level::Synced, last_offset, Waiter::Metadata);
     }
 }

@@ -40,6 +40,7 @@ mod registration;
 mod retention;
 mod schedule;
 mod shutdown;
+mod snapshots;
 mod sorted;
 mod startup;
 mod storage;
@@ -86,6 +87,7 @@ use produce::{ProduceId, Produces};
 use producer_ids::ProducerIds;
 use schedule::Schedule;
 use shutdown::Shutdown;
+use snapshots::Snapshots;
 use startup::Startup;
 use wait::{Waits, Wake};
 
@@ -173,6 +175,7 @@ pub struct Broker {
     metadata_directory: Option<DirectoryIndex>,
     /// Once it is loaded.
     metadata: Option<MetadataLog>,
+    snapshots: Snapshots,
     /// The incarnation that is about to be registered.
     next_incarnation: Option<Uuid>,
     next_log: u64,
@@ -218,6 +221,8 @@ enum Purpose {
     Unlink(DirectoryIndex),
     /// The clean marker, and the lock given back: the end of a stop.
     Leave(DirectoryIndex),
+    /// The removal of snapshots that nobody needs.
+    Snapshots,
     /// A look-up of a fetch.
     FetchRead(FetchId),
     /// The room of a log directory's file system, for a description.
@@ -285,6 +290,7 @@ impl Broker {
             failure: None,
             metadata_directory: None,
             metadata: None,
+            snapshots: Snapshots::default(),
             next_incarnation: None,
             next_log: 0,
             produces: Produces::default(),
@@ -411,6 +417,7 @@ impl Broker {
             Purpose::Space(index, request) => self.handle_space(index, request, result),
             Purpose::Offsets(index, kind) => self.handle_offsets_written(index, kind, result),
             Purpose::Rename(index, file) => self.handle_renamed(index, file, result),
+            Purpose::Snapshots => self.handle_snapshots_unlinked(result),
             Purpose::Unlink(index) | Purpose::Leave(index) => {
                 if let Err(error) = result.into_result() {
                     self.fail_directory(index, &error);
@@ -448,6 +455,7 @@ impl Broker {
         }
         self.expire_delete_records();
         self.run_tasks();
+        self.write_due_snapshot();
         if self.checkpoint_due.is_some_and(|due| due <= now.mono) {
             self.checkpoint_due = None;
             self.write_checkpoints();
@@ -484,6 +492,7 @@ impl Broker {
             self.fetches.deadline(),
             self.delete_records.deadline(),
             self.schedule.deadline(),
+            self.snapshot_deadline(),
             self.deletions.deadline(),
             self.flood.deadline(),
             self.damage.deadline(),

@@ -3,7 +3,6 @@
 
 use alloc::string::String;
 
-use super::metadata_log::MetadataLog;
 use super::{Broker, PartitionState, Purpose};
 use crate::checkpoint::{
     LOG_START_FILE, OffsetCheckpoint, RECOVERY_POINT_FILE, REPLICATION_FILE, replace_file,
@@ -105,7 +104,7 @@ impl Broker {
                 checkpoint.insert(&topic.name, partition, offset);
             }
         }
-        let metadata = self.metadata.as_ref().map(MetadataLog::log);
+        let metadata = self.metadata_log();
         let is_partition = |id: &LogId| Some(*id) != metadata;
         for (id, live) in self.logs.iter().filter(|(id, _)| is_partition(id)) {
             if live.log.log_directory() != index {

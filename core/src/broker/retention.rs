@@ -1,7 +1,6 @@
 //! Retention: every so often each log is asked what of it is too old (`LogManager.cleanupLogs`).
 
 use super::log_starts::Target;
-use super::metadata_log::MetadataLog;
 use super::{Broker, LiveLog};
 use crate::config::TopicConfig;
 use crate::ids::LogId;
@@ -23,7 +22,7 @@ impl Broker {
     }
 
     fn retain_log(&mut self, id: LogId) {
-        if self.metadata.as_ref().map(MetadataLog::log) == Some(id) {
+        if self.metadata_log() == Some(id) {
             return;
         }
         let Some(LiveLog { log, topic_id, .. }) = self.logs.get(&id) else { return };

@@ -5,6 +5,7 @@ use alloc::collections::BTreeSet;
 use super::offset_checkpoints::OffsetsKind;
 use super::{Broker, Phase};
 use crate::config::TaskConfig;
+use crate::config::limits::METADATA_CLEAN_INTERVAL_MS;
 use crate::ids::LogId;
 use crate::time::{Instant, Millis};
 
@@ -17,6 +18,7 @@ enum Task {
     HighWatermarks,
     LogStarts,
     ExpireProducers,
+    CleanMetadata,
 }
 
 /// What is due when.
@@ -40,6 +42,7 @@ impl Schedule {
             (first, Task::LogStarts),
             (now + Millis(tasks.high_watermark_interval_ms), Task::HighWatermarks),
             (expiry, Task::ExpireProducers),
+            (now + Millis(METADATA_CLEAN_INTERVAL_MS), Task::CleanMetadata),
         ]);
         due.extend(tasks.flush_scheduler_interval_ms.map(|_| (first, Task::Flush)));
         Self { due, retained: None, expired: None }
@@ -77,6 +80,7 @@ impl Broker {
                 Task::HighWatermarks => self.write_offset_checkpoints(OffsetsKind::HighWatermarks),
                 Task::LogStarts => self.write_offset_checkpoints(OffsetsKind::LogStarts),
                 Task::ExpireProducers => self.schedule.expired = Some(LogId(0)),
+                Task::CleanMetadata => self.clean_metadata(),
             }
         }
         if let Some(next) = self.schedule.retained.take() {
@@ -97,6 +101,7 @@ impl Broker {
             Task::HighWatermarks => tasks.high_watermark_interval_ms,
             Task::LogStarts => tasks.log_start_interval_ms,
             Task::ExpireProducers => tasks.producer_id_expiration_check_interval_ms,
+            Task::CleanMetadata => METADATA_CLEAN_INTERVAL_MS,
         }
     }
 }

@@ -18,9 +18,9 @@ use super::directory::{LogDirectory, SMALL_FILES, SmallFileError, State};
 use super::image::{self, Image, Partition, Topic};
 use super::jobs::JobPurpose;
 use super::metadata_log::METADATA_TOPIC;
+use super::snapshots::Snapshots;
 use super::{Broker, LiveLog, Output, PartitionState, Phase, Purpose};
 use crate::checkpoint::{CleanShutdown, MetaProperties, SyncedCheckpoint};
-use crate::config::limits::METADATA_SEGMENT_BYTES;
 use crate::effect::{Completion, Effect, Entry, FileRef, IoErrorKind, Operation, OperationResult};
 use crate::event::{Event, Severity};
 use crate::ids::{DirectoryIndex, JobId, LogId, Uuid};
@@ -283,9 +283,12 @@ impl Broker {
             is_clean: loaded.fault.is_none() && directory.is_clean(loaded.image.registration()),
             recovery_point: None,
             synced_end: synced.and_then(|synced| synced.get(Uuid::METADATA_TOPIC, 0)),
-            // A snapshot that goes beyond the log stands for all of it.
-            log_start: loaded.append_at.is_none().then_some(loaded.end_offset),
-            config: LogConfig { segment_bytes: METADATA_SEGMENT_BYTES, ..LogConfig::default() },
+            log_start: metadata_log_start(&loaded),
+            config: LogConfig {
+                segment_bytes: self.config.metadata_log.segment_bytes,
+                segment_ms: u64::try_from(self.config.metadata_log.segment_ms).unwrap_or(0),
+                ..LogConfig::default()
+            },
             leader_epoch: loaded.last_epoch,
             limits: self.config.limits.clone(),
         };
@@ -308,7 +311,11 @@ impl Broker {
                 continue;
             }
             let is_home = self.metadata_directory == Some(DirectoryIndex(index as u16));
-            let may_be_gone = loaded.has_snapshot && loaded.fault.is_none();
+            // Unless a snapshot, written since, stands for the part that had it.
+            let end = synced.get(Uuid::METADATA_TOPIC, 0).unwrap_or(0);
+            let may_be_gone = loaded.snapshot.is_some_and(|it| it.end_offset > 0)
+                && loaded.fault.is_none()
+                && loaded.end_offset >= end;
             if is_home && synced.iter().next().is_some() && !is_known(synced) && !may_be_gone {
                 let path = directory.path.join(METADATA_LOG);
                 let place = match &loaded.fault {
@@ -342,6 +349,7 @@ impl Broker {
         }
         startup.ends_in_transaction = metadata.ends_in_transaction;
         let last_epoch = metadata.last_epoch;
+        self.snapshots = Snapshots::new(&metadata, self.now.mono);
         self.image = Arc::new(metadata.image);
         let id = self.add_log(LiveLog {
             log,
@@ -507,6 +515,17 @@ impl Broker {
             self.failure = Some(reason);
         }
     }
+}
+
+/// Where the metadata log starts: it has no line in `log-start-offset-checkpoint`, in Kafka neither,
+/// but its snapshots say what of it may be gone.
+fn metadata_log_start(loaded: &LoadedMetadata) -> Option<i64> {
+    if loaded.append_at.is_none() {
+        // A snapshot that goes beyond the log stands for all of it.
+        return Some(loaded.end_offset);
+    }
+    let oldest = loaded.snapshots.first().filter(|_| loaded.snapshot.is_some());
+    oldest.map(|snapshot| snapshot.id.end_offset).filter(|start| *start > 0)
 }
 
 /// A segment with something in it.

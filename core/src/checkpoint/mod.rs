@@ -13,6 +13,7 @@ mod partition_metadata;
 mod properties;
 mod quorum_state;
 mod replace;
+mod snapshot_id;
 mod synced;
 
 pub use clean_shutdown::CleanShutdown;
@@ -23,6 +24,7 @@ pub use partition_metadata::PartitionMetadata;
 pub use properties::{format_properties, parse_properties};
 pub use quorum_state::{QuorumState, QuorumStateVersion};
 pub use replace::replace_file;
+pub use snapshot_id::SnapshotId;
 pub use synced::{SyncedCheckpoint, SyncedEnd};
 
 use alloc::string::String;

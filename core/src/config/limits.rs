@@ -39,6 +39,13 @@ pub const MESSAGE_DEPTH_MAX: u8 = 16;
 /// (`KafkaRaftClient.MAX_BATCH_SIZE_BYTES`).
 pub const METADATA_BATCH_RECORDS_MAX: i32 = 5_000;
 
+/// Records in one batch of a metadata snapshot, as in Kafka (`SnapshotEmitter.DEFAULT_BATCH_SIZE`).
+pub const SNAPSHOT_BATCH_RECORDS_MAX: i32 = 1_024;
+
+/// Bytes at which such a batch is full: one piece of the job's work. With the longest record it must
+/// stay below the 8 MiB that Kafka reads at once.
+pub const SNAPSHOT_BATCH_BYTES: usize = 512 << 10;
+
 /// The longest producer snapshot that is read: some million producers, who are all in memory at once.
 /// Kafka itself has no limit.
 pub const SNAPSHOT_BYTES_MAX: u32 = 48 << 20;
@@ -50,8 +57,8 @@ pub const LOG_PRODUCERS_MAX: usize = 1 << 16;
 /// Kafka's default of `transaction.max.timeout.ms`.
 pub const TRANSACTION_TIMEOUT_MS_MAX: i32 = 900_000;
 
-/// Kafka's default of `metadata.log.segment.bytes`.
-pub const METADATA_SEGMENT_BYTES: u32 = 1 << 30;
+/// How often old snapshots of the metadata log are looked for, as in Kafka (`KafkaRaftClient`).
+pub const METADATA_CLEAN_INTERVAL_MS: u64 = 60_000;
 
 /// Batches at a log's end whose places are known exactly: what some milliseconds of small batches are, which is how
 /// far readers at the end lag. Eight bytes each; whoever lags more costs a read of some 32 KiB.

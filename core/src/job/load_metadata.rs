@@ -8,6 +8,7 @@
 //! versions that are newer than this code.
 
 mod files;
+mod heads;
 mod load;
 mod replay;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use core::mem;
 use bytes::Bytes;
 
 use crate::broker::image::Image;
-use crate::checkpoint::QuorumState;
+use crate::checkpoint::{QuorumState, SnapshotId};
 use crate::config::{Limits, TopicConfig};
 use crate::effect::{
     Completion, Effect, Entry, EntryKind, FileRef, IoError, IoErrorKind, Operation,
@@ -33,6 +34,8 @@ use crate::ids::{EffectId, JobId, Numbering, Uuid};
 use crate::job::batch_file::{BatchFile, Found};
 use crate::job::{JobOutcome, JobResult};
 use files::MetadataFiles;
+pub use files::SnapshotFile;
+use heads::{HEAD_BYTES, HEADS_MAX};
 use load::{Flow, Load};
 
 /// The cluster as the metadata log has it, and where that log ends.
@@ -50,8 +53,17 @@ pub struct LoadedMetadata {
     pub incarnations: BTreeSet<Uuid>,
     /// The log ends inside a transaction: what is appended would belong to it.
     pub ends_in_transaction: bool,
-    /// The log was not read from its beginning: a snapshot covers that.
-    pub has_snapshot: bool,
+    /// The snapshot that stands for the log's beginning, which was not read; `None` where all of the
+    /// log was.
+    pub snapshot: Option<SnapshotId>,
+    /// Every snapshot that is there, by id. Those above [`snapshot`](Self::snapshot) are useless.
+    pub snapshots: Vec<SnapshotFile>,
+    /// What is left of others: files that nobody needs.
+    pub leftovers: Vec<Path>,
+    /// Bytes of the log behind the snapshot.
+    pub bytes_since_snapshot: u64,
+    /// Records were met whose type or version is not known here: the image has not everything.
+    pub has_unknown: bool,
     /// The first invalid place, where the log ended early.
     pub fault: Option<LogFault>,
 }
@@ -122,6 +134,7 @@ pub(super) struct LoadMetadata {
     piece_bytes: u32,
     batch_bytes_max: u32,
     numbering: Numbering,
+    quorum_state: Option<Bytes>,
     state: State,
     next: Option<(EffectId, Effect)>,
     awaited: Option<EffectId>,
@@ -132,7 +145,9 @@ pub(super) struct LoadMetadata {
 enum State {
     Listing,
     /// `quorum-state` is read.
-    ReadingQuorum(Vec<Entry>),
+    ReadingQuorum(MetadataFiles),
+    /// Heads of snapshots are read, from this one on.
+    ReadingHeads(MetadataFiles, usize),
     Reading(Box<Load>, BatchFile),
     /// What is known, until the last file is closed.
     Closing(JobResult),
@@ -154,6 +169,7 @@ impl LoadMetadata {
             piece_bytes: limits.job_piece_bytes,
             batch_bytes_max: limits.metadata_batch_bytes_max,
             numbering: Numbering::new(id),
+            quorum_state: None,
             state: State::Listing,
             next: None,
             awaited: None,
@@ -176,18 +192,26 @@ impl LoadMetadata {
         self.awaited = None;
         match mem::replace(&mut self.state, State::Finished) {
             State::Listing => match entries(result) {
-                Ok(entries) => self.read_quorum_state(entries),
-                Err(error) => {
-                    let outcome = JobOutcome::MetadataFailed(error.into());
-                    self.close(None, JobResult { events: Vec::new(), outcome });
-                }
+                Ok(entries) => self.read_quorum_state(&entries),
+                Err(error) => self.fail(error),
             },
-            State::ReadingQuorum(entries) => match result.into_result() {
-                Ok(results) => self.begin(&entries, results.into_iter().next()),
-                Err(error) => {
-                    let outcome = JobOutcome::MetadataFailed(error.into());
-                    self.close(None, JobResult { events: Vec::new(), outcome });
+            State::ReadingQuorum(files) => match result.into_result() {
+                Ok(results) => {
+                    self.quorum_state = contents(results).next();
+                    self.read_heads(files, 0);
                 }
+                Err(error) => self.fail(error),
+            },
+            State::ReadingHeads(mut files, from) => match result.into_result() {
+                Ok(results) => {
+                    for (snapshot, head) in
+                        files.snapshots[from..].iter_mut().zip(contents(results))
+                    {
+                        snapshot.appended_ms = heads::appended_ms(&head);
+                    }
+                    self.read_heads(files, from + HEADS_MAX);
+                }
+                Err(error) => self.fail(error),
             },
             State::Reading(load, file) => match last_read(result) {
                 Ok(data) => self.read(load, file, data),
@@ -202,25 +226,41 @@ impl LoadMetadata {
         }
     }
 
-    fn read_quorum_state(&mut self, entries: Vec<Entry>) {
+    fn read_quorum_state(&mut self, entries: &[Entry]) {
+        let files = MetadataFiles::select(&self.directory, entries);
         let is_quorum_state =
             |entry: &Entry| entry.name == QuorumState::FILE && entry.kind == EntryKind::File;
         if !entries.iter().any(is_quorum_state) {
-            return self.begin(&entries, None);
+            return self.read_heads(files, 0);
         }
         let path = self.directory.join(QuorumState::FILE);
         let file = FileRef { id: self.numbering.file(), path };
         let length = self.piece_bytes;
         let read = Operation::Read { file: file.clone(), position: 0, length };
         self.emit(vec![read, Operation::Close(file)]);
-        self.state = State::ReadingQuorum(entries);
+        self.state = State::ReadingQuorum(files);
     }
 
-    fn begin(&mut self, entries: &[Entry], quorum_state: Option<OperationResult>) {
-        let files = MetadataFiles::select(&self.directory, entries);
+    /// Reads the heads of some snapshots, from number `from` on, or begins to load.
+    fn read_heads(&mut self, files: MetadataFiles, from: usize) {
+        let Some(rest) = files.snapshots.get(from..).filter(|rest| !rest.is_empty()) else {
+            return self.begin(files);
+        };
+        let mut operations = Vec::new();
+        for snapshot in rest.iter().take(HEADS_MAX) {
+            let path = self.directory.join(&snapshot.id.file_name());
+            let file = FileRef { id: self.numbering.file(), path };
+            let read = Operation::Read { file: file.clone(), position: 0, length: HEAD_BYTES };
+            operations.extend([read, Operation::Close(file)]);
+        }
+        self.emit(operations);
+        self.state = State::ReadingHeads(files, from);
+    }
+
+    fn begin(&mut self, files: MetadataFiles) {
         let base = mem::take(&mut self.base);
         let mut load = Load::new(self.directory.clone(), files, base, self.topic_defaults.clone());
-        if let Some(OperationResult::Read(content)) = quorum_state {
+        if let Some(content) = self.quorum_state.take() {
             load.take_quorum_state(&content);
         }
         self.next_file(Box::new(load), None);
@@ -268,6 +308,11 @@ impl LoadMetadata {
         self.state = State::Reading(load, file);
     }
 
+    fn fail(&mut self, error: IoError) {
+        let outcome = JobOutcome::MetadataFailed(error.into());
+        self.close(None, JobResult { events: Vec::new(), outcome });
+    }
+
     fn close(&mut self, file: Option<FileRef>, result: JobResult) {
         let Some(file) = file else {
             self.result = Some(result);
@@ -294,6 +339,14 @@ fn entries(result: Completion) -> Result<Vec<Entry>, IoError> {
         Err(error) if error.kind == IoErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+/// What an effect has read, file by file.
+fn contents(results: Vec<OperationResult>) -> impl Iterator<Item = Bytes> {
+    results.into_iter().filter_map(|result| match result {
+        OperationResult::Read(bytes) => Some(bytes),
+        _ => None,
+    })
 }
 
 fn last_read(result: Completion) -> Result<Bytes, IoError> {

@@ -8,13 +8,15 @@ mod remove_directory;
 mod search_timestamp;
 #[cfg(test)]
 pub(crate) mod testing;
+mod write_snapshot;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 pub use load_log::{LoadLogContext, LoadLogFailure};
-pub use load_metadata::{AppendPoint, LoadedMetadata, LogFault, MetadataFailure};
+pub use load_metadata::{AppendPoint, LoadedMetadata, LogFault, MetadataFailure, SnapshotFile};
 pub use search_timestamp::{FoundTimestamp, SearchStart, SearchTimestampContext, SearchedSegment};
+pub use write_snapshot::{WriteSnapshotContext, WrittenSnapshot};
 
 use crate::broker::image::Image;
 use crate::config::{Limits, TopicConfig};
@@ -26,6 +28,7 @@ use load_log::LoadLog;
 use load_metadata::LoadMetadata;
 use remove_directory::RemoveDirectory;
 use search_timestamp::SearchTimestamp;
+use write_snapshot::WriteSnapshot;
 
 /// A job. Drive it with: `poll_effect` until `None`, carry the effects out (any order), hand each
 /// completion in, and again, until `poll_done` gives the result.
@@ -38,6 +41,7 @@ enum Kind {
     LoadLog(Box<LoadLog>),
     SearchTimestamp(Box<SearchTimestamp>),
     RemoveDirectory(Box<RemoveDirectory>),
+    WriteSnapshot(Box<WriteSnapshot>),
 }
 
 impl Job {
@@ -73,6 +77,11 @@ impl Job {
         Self(Kind::RemoveDirectory(Box::new(RemoveDirectory::new(id, path))))
     }
 
+    /// Writes a snapshot of the metadata log.
+    pub fn write_snapshot(id: JobId, context: WriteSnapshotContext) -> Self {
+        Self(Kind::WriteSnapshot(Box::new(WriteSnapshot::new(id, context))))
+    }
+
     /// The next effect to carry out.
     #[must_use]
     pub fn poll_effect(&mut self) -> Option<(EffectId, Effect)> {
@@ -81,6 +90,7 @@ impl Job {
             Kind::LoadLog(job) => job.poll_effect(),
             Kind::SearchTimestamp(job) => job.poll_effect(),
             Kind::RemoveDirectory(job) => job.poll_effect(),
+            Kind::WriteSnapshot(job) => job.poll_effect(),
         }
     }
 
@@ -91,6 +101,7 @@ impl Job {
             Kind::LoadLog(job) => job.handle_completion(id, result),
             Kind::SearchTimestamp(job) => job.handle_completion(id, result),
             Kind::RemoveDirectory(job) => job.handle_completion(result),
+            Kind::WriteSnapshot(job) => job.handle_completion(result),
         }
     }
 
@@ -102,6 +113,7 @@ impl Job {
             Kind::LoadLog(job) => job.poll_done(),
             Kind::SearchTimestamp(job) => job.poll_done(),
             Kind::RemoveDirectory(job) => job.poll_done(),
+            Kind::WriteSnapshot(job) => job.poll_done(),
         }
     }
 }
@@ -130,4 +142,6 @@ pub enum JobOutcome {
     TimestampSearched(FoundTimestamp),
     /// [`Job::remove_directory`] is done: which one, or why not all of it.
     DirectoryRemoved(Result<Path, IoError>),
+    /// [`Job::write_snapshot`] is done: the snapshot is durable, or why not.
+    SnapshotWritten(Result<WrittenSnapshot, IoError>),
 }

@@ -3,17 +3,20 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use crate::checkpoint::SnapshotId;
 use crate::effect::{Entry, EntryKind, Path};
+use crate::log::{FileSuffix, parse_file_name};
 
-/// A snapshot of everything below an offset (`Snapshots`, KIP-630).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SnapshotFile {
-    /// The first offset that is not in it.
-    pub(super) end_offset: i64,
-    /// The quorum's epoch at its end.
-    pub(super) epoch: i32,
-    pub(super) path: Path,
-    pub(super) length: u64,
+/// A snapshot on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotFile {
+    /// What it covers, if it is whole.
+    pub id: SnapshotId,
+    /// Bytes.
+    pub length: u64,
+    /// When the last record that it covers was appended, milliseconds since the epoch; `None` where
+    /// its header cannot be read.
+    pub appended_ms: Option<i64>,
 }
 
 /// A segment of the log.
@@ -31,45 +34,35 @@ pub(super) struct MetadataFiles {
     pub(super) snapshots: Vec<SnapshotFile>,
     /// By base offset.
     pub(super) segments: VecDeque<SegmentFile>,
+    /// What is left of snapshots that were not finished, or were to go.
+    pub(super) leftovers: Vec<Path>,
 }
 
 impl MetadataFiles {
-    /// Sorts out a directory's entries; whatever has another name (`.part`, `.deleted`, indexes) is
-    /// left alone.
+    /// Sorts out a directory's entries; whatever has another name (`.log.deleted`, indexes) is left
+    /// alone.
     pub(super) fn select(directory: &Path, entries: &[Entry]) -> Self {
         let files = || entries.iter().filter(|entry| entry.kind == EntryKind::File);
         let mut snapshots: Vec<SnapshotFile> = files()
             .filter_map(|entry| {
-                let (end_offset, epoch) = snapshot_id(&entry.name)?;
-                let path = directory.join(&entry.name);
-                Some(SnapshotFile { end_offset, epoch, path, length: entry.length })
+                let id = SnapshotId::parse(&entry.name)?;
+                Some(SnapshotFile { id, length: entry.length, appended_ms: None })
             })
             .collect();
-        snapshots.sort_by_key(|snapshot| (snapshot.end_offset, snapshot.epoch));
+        snapshots.sort_by_key(|snapshot| snapshot.id);
         let mut segments: Vec<SegmentFile> = files()
             .filter_map(|entry| {
-                let base_offset = digits(entry.name.strip_suffix(".log")?, OFFSET_DIGITS)?;
+                let (base_offset, suffix) = parse_file_name(&entry.name)?;
                 let path = directory.join(&entry.name);
-                Some(SegmentFile { base_offset, path, length: entry.length })
+                let segment = SegmentFile { base_offset, path, length: entry.length };
+                (suffix == FileSuffix::Log).then_some(segment)
             })
             .collect();
         segments.sort_by_key(|segment| segment.base_offset);
-        Self { snapshots, segments: segments.into() }
+        let leftovers = files().filter(|entry| SnapshotId::is_leftover(&entry.name));
+        let leftovers = leftovers.map(|entry| directory.join(&entry.name)).collect();
+        Self { snapshots, segments: segments.into(), leftovers }
     }
-}
-
-const OFFSET_DIGITS: usize = 20;
-const EPOCH_DIGITS: usize = 10;
-
-/// `<end offset>-<epoch>.checkpoint`.
-fn snapshot_id(name: &str) -> Option<(i64, i32)> {
-    let (offset, epoch) = name.strip_suffix(".checkpoint")?.split_once('-')?;
-    Some((digits(offset, OFFSET_DIGITS)?, digits(epoch, EPOCH_DIGITS)?))
-}
-
-fn digits<T: core::str::FromStr>(text: &str, count: usize) -> Option<T> {
-    let is_padded = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_padded.then(|| text.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -105,10 +98,14 @@ mod tests {
         entries.push(Entry { kind: EntryKind::Directory, ..entry(&"00000000000000000030.log") });
 
         let files = MetadataFiles::select(&Path::new("/d"), &entries);
-        let snapshots: Vec<_> = files.snapshots.iter().map(|s| (s.end_offset, s.epoch)).collect();
+        let snapshots: Vec<_> =
+            files.snapshots.iter().map(|s| (s.id.end_offset, s.id.epoch)).collect();
         assert_eq!(snapshots, [(0, 0), (7, 1), (7, 2)]);
         let segments: Vec<_> = files.segments.iter().map(|s| s.base_offset).collect();
         assert_eq!(segments, vec![0, 10]);
+        let leftovers: Vec<_> = files.leftovers.iter().map(Path::name).collect();
+        let left = |suffix| std::format!("00000000000000000009-0000000002.checkpoint.{suffix}");
+        assert_eq!(leftovers, [left("part"), left("deleted")]);
         assert_eq!(files.segments[1].path.as_str(), "/d/00000000000000000010.log");
     }
 }

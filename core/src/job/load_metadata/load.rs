@@ -14,7 +14,7 @@ use super::{AppendPoint, LoadedMetadata, LogFault, MetadataFailure};
 use crate::batch::{BatchFault, BatchView, Step, next_batch};
 use crate::broker::image::Image;
 use crate::broker::image_builder::ImageBuilder;
-use crate::checkpoint::QuorumState;
+use crate::checkpoint::{QuorumState, SnapshotId};
 use crate::config::TopicConfig;
 use crate::effect::Path;
 use crate::event::{Event, Severity};
@@ -34,8 +34,13 @@ pub(super) struct Load {
     replay: Replay,
     /// The first snapshot that turned out useless: the log must reach to its end instead.
     refused: Option<Refused>,
-    /// Below it the snapshot counts, not the log.
-    snapshot_end: i64,
+    /// What stands for the log's beginning.
+    snapshot: Option<SnapshotId>,
+    /// As they were listed.
+    found: Vec<SnapshotFile>,
+    leftovers: Vec<Path>,
+    /// Bytes of the log behind the snapshot.
+    bytes_since_snapshot: u64,
     /// Of what is loaded, snapshot or log.
     end_offset: i64,
     /// Of the log alone; it may end below the snapshot.
@@ -52,7 +57,7 @@ pub(super) struct Load {
 enum Stage {
     /// A snapshot is to be chosen.
     Choose,
-    Snapshot(SnapshotFile, Frame),
+    Snapshot(SnapshotId, Frame),
     /// A segment is to be chosen.
     Next,
     Segment(SegmentFile),
@@ -96,17 +101,20 @@ impl Load {
         base: Image,
         topic_defaults: TopicConfig,
     ) -> Self {
-        let MetadataFiles { snapshots, segments } = files;
+        let MetadataFiles { snapshots, segments, leftovers } = files;
         Self {
             replay: Replay::new(ImageBuilder::new(base.clone(), topic_defaults.clone())),
             directory,
             base,
             topic_defaults,
+            found: snapshots.clone(),
+            leftovers,
+            bytes_since_snapshot: 0,
             snapshots,
             segments,
             stage: Stage::Choose,
             refused: None,
-            snapshot_end: 0,
+            snapshot: None,
             end_offset: 0,
             log_end: 0,
             last_epoch: -1,
@@ -134,8 +142,8 @@ impl Load {
     pub(super) fn next_file(&mut self) -> Result<Option<Source>, MetadataFailure> {
         if matches!(self.stage, Stage::Choose) {
             if let Some(snapshot) = self.snapshots.pop() {
-                let source = Source { path: snapshot.path.clone(), length: snapshot.length };
-                self.stage = Stage::Snapshot(snapshot, Frame::Nothing);
+                let source = Source { path: self.path(snapshot.id), length: snapshot.length };
+                self.stage = Stage::Snapshot(snapshot.id, Frame::Nothing);
                 return Ok(Some(source));
             }
             self.stage = Stage::Next;
@@ -170,7 +178,7 @@ impl Load {
                 let taken = frame_of(&batch, bytes, frame)
                     .and_then(|()| Ok(self.replay.batch(&batch, bytes, i64::MIN)?));
                 if let Err(fault) = taken {
-                    let snapshot = snapshot.clone();
+                    let snapshot = *snapshot;
                     self.refuse(snapshot, format!("batch at position {position}: {fault}"));
                     return Ok(Flow::Leave);
                 }
@@ -183,7 +191,11 @@ impl Load {
                     file: file.clone(),
                     position: position + bytes.len() as u64,
                 });
-                self.replay.batch(&batch, bytes, self.snapshot_end).map_err(|fault| {
+                let covered = self.snapshot.map_or(0, |snapshot| snapshot.end_offset);
+                if header.last_offset() >= covered {
+                    self.bytes_since_snapshot += bytes.len() as u64;
+                }
+                self.replay.batch(&batch, bytes, covered).map_err(|fault| {
                     MetadataFailure::Batch { file, position, reason: fault.to_string() }
                 })?;
                 let end = header.last_offset().saturating_add(1);
@@ -201,7 +213,7 @@ impl Load {
         match core::mem::replace(&mut self.stage, Stage::Next) {
             Stage::Snapshot(snapshot, Frame::Footer) => {
                 self.replay.end_snapshot(snapshot.end_offset);
-                self.snapshot_end = snapshot.end_offset;
+                self.snapshot = Some(snapshot);
                 self.end_offset = snapshot.end_offset;
                 self.last_epoch = snapshot.epoch;
             }
@@ -245,7 +257,8 @@ impl Load {
             let Refused { path, reason, .. } = refused;
             return self.fail(MetadataFailure::Snapshot { file: path, reason });
         }
-        let Replayed { image, incarnations, ends_in_transaction, events } = self.replay.finish();
+        let Replayed { image, incarnations, ends_in_transaction, has_unknown, events } =
+            self.replay.finish();
         self.events.extend(events);
         let loaded = LoadedMetadata {
             image,
@@ -254,7 +267,11 @@ impl Load {
             append_at: self.append_at.filter(|_| self.log_end == self.end_offset),
             incarnations,
             ends_in_transaction,
-            has_snapshot: self.snapshot_end > 0,
+            snapshot: self.snapshot,
+            snapshots: self.found,
+            leftovers: self.leftovers,
+            bytes_since_snapshot: self.bytes_since_snapshot,
+            has_unknown,
             fault: self.fault,
         };
         let outcome = JobOutcome::MetadataLoaded(Box::new(loaded));
@@ -267,16 +284,19 @@ impl Load {
     }
 
     /// Drops what the snapshot gave, and goes on with an older one, or with the log alone.
-    fn refuse(&mut self, snapshot: SnapshotFile, reason: String) {
-        self.events.push(Event::MetadataSnapshotRefused {
-            file: snapshot.path.clone(),
-            reason: reason.clone(),
-        });
-        let SnapshotFile { path, end_offset, .. } = snapshot;
+    fn refuse(&mut self, snapshot: SnapshotId, reason: String) {
+        let path = self.path(snapshot);
+        self.events
+            .push(Event::MetadataSnapshotRefused { file: path.clone(), reason: reason.clone() });
+        let end_offset = snapshot.end_offset;
         self.refused.get_or_insert(Refused { path, end_offset, reason });
         self.stage = Stage::Choose;
         let builder = ImageBuilder::new(self.base.clone(), self.topic_defaults.clone());
         self.replay = Replay::new(builder);
+    }
+
+    fn path(&self, snapshot: SnapshotId) -> Path {
+        self.directory.join(&snapshot.file_name())
     }
 
     /// The log holds everything below `offset`, or did.

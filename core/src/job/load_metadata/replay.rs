@@ -40,6 +40,7 @@ pub(super) struct Replay {
     transaction: Option<Vec<(i64, MetadataRecord)>>,
     /// Types and versions that have had their event.
     unknown: BTreeSet<(u64, u64)>,
+    has_unknown: bool,
     /// How many records did not fit the draft.
     misfits: u64,
     /// Of this node's registrations.
@@ -54,6 +55,8 @@ pub(super) struct Replayed {
     /// Of this node's registrations.
     pub(super) incarnations: BTreeSet<Uuid>,
     pub(super) ends_in_transaction: bool,
+    /// Some were not understood.
+    pub(super) has_unknown: bool,
     pub(super) events: Vec<Event>,
 }
 
@@ -63,6 +66,7 @@ impl Replay {
             builder,
             transaction: None,
             unknown: BTreeSet::new(),
+            has_unknown: false,
             misfits: 0,
             incarnations: BTreeSet::new(),
             events: Vec::new(),
@@ -123,6 +127,7 @@ impl Replay {
             image,
             incarnations: self.incarnations,
             ends_in_transaction: self.transaction.is_some(),
+            has_unknown: self.has_unknown,
             events: self.events,
         }
     }
@@ -141,6 +146,7 @@ impl Replay {
                      {offset} of the metadata log is skipped"
                 );
                 self.events.push(Event::Notice { severity: Severity::Warning, text });
+                self.has_unknown = true;
             }
             Err(error) => return Err(ReplayFault::Control { offset, error }),
         }
@@ -192,6 +198,7 @@ impl Replay {
     }
 
     fn unknown(&mut self, record_type: u64, version: u64, offset: i64) {
+        self.has_unknown = true;
         if self.unknown.insert((record_type, version)) {
             self.events.push(Event::UnknownMetadataRecord { record_type, version, offset });
         }
