@@ -80,8 +80,7 @@ impl Snapshots {
 
     /// When there is one for its time alone.
     fn deadline(&self, config: &MetadataLogConfig) -> Option<Instant> {
-        let may_begin =
-            self.step == Step::Idle && self.changed_ms.is_some() && !self.is_incomplete;
+        let may_begin = self.step == Step::Idle && self.changed_ms.is_some() && !self.is_incomplete;
         let interval = Some(config.snapshot_interval_ms).filter(|interval| *interval > 0);
         interval.filter(|_| may_begin).map(|interval| self.counts_from + Millis(interval))
     }
@@ -109,7 +108,8 @@ impl Snapshots {
         let retention_bytes = u64::try_from(config.retention_bytes).ok();
         let retention_ms = u64::try_from(config.retention_ms).ok();
         while let [file, next, ..] = &self.files[first..] {
-            let is_too_much = retention_bytes.is_some_and(|max| bytes_from(log, start) + bytes > max);
+            let is_too_much =
+                retention_bytes.is_some_and(|max| bytes_from(log, start) + bytes > max);
             let age_ms = file.appended_ms.and_then(|at| u64::try_from(wall_ms - at).ok());
             let is_too_old = retention_ms.zip(age_ms).is_some_and(|(max, age)| age > max);
             let moves_on = next.id.end_offset > start && next.id <= trusted;
@@ -137,7 +137,9 @@ impl Broker {
         let is_running = matches!(self.phase, Phase::Running);
         let due = self.snapshots.due(&self.config.metadata_log, self.now.mono);
         let (true, Some(appended_ms)) = (is_running, due) else { return };
-        let (Some(home), Some(metadata)) = (self.metadata_directory, &self.metadata) else { return };
+        let (Some(home), Some(metadata)) = (self.metadata_directory, &self.metadata) else {
+            return;
+        };
         let context = WriteSnapshotContext {
             directory: self.directory(home).path.join(METADATA_LOG),
             image: Arc::clone(&self.image),
@@ -210,7 +212,8 @@ impl Broker {
         }
         snapshots.step = Step::Cleaning;
         let count = snapshots.waste.len().min(UNLINKS_MAX);
-        let mut operations: Vec<_> = snapshots.waste.drain(..count).map(Operation::Unlink).collect();
+        let mut operations: Vec<_> =
+            snapshots.waste.drain(..count).map(Operation::Unlink).collect();
         operations.push(Operation::SyncDirectory(directory.clone()));
         self.emit(Effect::Operations(operations), Purpose::Snapshots);
     }

@@ -10,6 +10,7 @@ mod producer_ids;
 mod producers;
 mod quorum;
 mod restart;
+mod snapshots;
 mod transactions;
 
 use alloc::format;

@@ -1,6 +1,5 @@
 //! Cuts the writing of a snapshot wherever a crash may, and loads what is left.
 
-use std::collections::BTreeSet;
 use std::vec::Vec;
 
 use super::tests::{DIRECTORY, context, load, log, log_of, many_settings};
@@ -27,11 +26,11 @@ fn apply(disk: &mut Disk, operations: &[Operation]) {
 /// The image is the same, whatever of the snapshot is there; it counts only when it is whole.
 fn check(mut disk: Disk, says: &str) -> bool {
     disk.close_all();
-    let parts: BTreeSet<_> = disk.files().keys().filter(|it| it.ends_with(".part")).collect();
-    let parts: Vec<Path> = parts.into_iter().map(|it| Path::new(it)).collect();
+    let parts = disk.files().keys().filter(|it| it.strip_suffix(".part").is_some());
+    let parts: Vec<Path> = parts.map(|it| Path::new(it)).collect();
     let (expected, _) = {
         let mut log_alone = disk.clone();
-        log_alone.files_mut().retain(|path, _| path.ends_with(".log"));
+        log_alone.files_mut().retain(|path, _| *path == log(0));
         load(&mut log_alone)
     };
     let (loaded, events) = load(&mut disk);
