@@ -159,6 +159,12 @@ answered_by_the_broker! {
         api::describe_quorum::DescribeQuorumRequest,
         api::describe_quorum::DescribeQuorumResponse
     ),
+    /// Changes the levels of features.
+    UpdateFeatures(
+        UPDATE_FEATURES,
+        api::update_features::UpdateFeaturesRequest,
+        api::update_features::UpdateFeaturesResponse
+    ),
     /// Forgets a broker.
     UnregisterBroker(
         UNREGISTER_BROKER,

@@ -61,6 +61,8 @@ fn clusters_and_moves_that_are_not_to_be_had() {
         ("elect-leaders.v2.unknown-topic", "unknown_topic"),
         ("elect-leaders.v2.type-5", "unknown_election"),
         ("unregister-broker.v0.unknown", "unknown_broker"),
+        ("update-features.v1.unknown", "unknown_feature"),
+        ("update-features.v2.unknown", "unknown_feature"),
         ("alter-partition-reassignments.v0.unknown-broker", "unknown_broker"),
         ("alter-partition-reassignments.v0.cancel", "nothing_to_cancel"),
     ]);

@@ -28,6 +28,7 @@ use klamm_core::api::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use klamm_core::api::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use klamm_core::api::update_features::{FeatureUpdateKey, UpdateFeaturesRequest};
 use klamm_core::batch::{BatchBuilder, Codec, ProduceRules, check_produced};
 use klamm_core::codec::{Message, Reader};
 use klamm_core::config::{StoredCompression, TopicConfig};
@@ -133,6 +134,7 @@ fn lengths_beyond_the_frame_reserve_nothing() {
     assert_eq!(refused::<ElectLeadersRequest>(&[b"\0", &many[..]].concat(), 1), 0);
     assert_eq!(refused::<ElectLeadersRequest>(&[b"\0", &compact[..]].concat(), 2), 0);
     let timeout = &[0; 4][..];
+    assert_eq!(refused::<UpdateFeaturesRequest>(&[timeout, compact].concat(), 0), 0);
     assert_eq!(refused::<AlterPartitionReassignmentsRequest>(&[timeout, compact].concat(), 0), 0);
     assert_eq!(refused::<ListPartitionReassignmentsRequest>(&[timeout, compact].concat(), 0), 0);
     let record = Bytes::from_static(b"\x01\x03\0\0\0\0\0ABCDEFGHIJKLMNOP\xff\xff\xff\xff\x07");
@@ -305,7 +307,13 @@ fn names(count: usize, name: impl Fn(usize) -> String) -> Vec<Vec<u8>> {
         response_partition_limit: 2_000,
         ..Default::default()
     };
+    let update = |feature| FeatureUpdateKey { feature, ..FeatureUpdateKey::default() };
+    let features = UpdateFeaturesRequest {
+        feature_updates: all().map(update).collect(),
+        ..UpdateFeaturesRequest::default()
+    };
     vec![
+        frame(ApiKey::UPDATE_FEATURES, 1, &features),
         frame(ApiKey::METADATA, 0, &metadata),
         frame(ApiKey::METADATA, 9, &metadata),
         frame(ApiKey::METADATA, 12, &metadata),

@@ -141,6 +141,7 @@ pub const APIS: &[Api] = &[
     api(ApiKey::ALTER_PARTITION_REASSIGNMENTS, "AlterPartitionReassignments", 0..=1, 0..=1, 0),
     api(ApiKey::LIST_PARTITION_REASSIGNMENTS, "ListPartitionReassignments", 0..=0, 0..=0, 0),
     api(ApiKey::DESCRIBE_QUORUM, "DescribeQuorum", 0..=2, 0..=2, 0),
+    api(ApiKey::UPDATE_FEATURES, "UpdateFeatures", 0..=2, 0..=2, 0),
     api(ApiKey::DESCRIBE_CLUSTER, "DescribeCluster", 0..=2, 0..=2, 0),
     api(ApiKey::DESCRIBE_PRODUCERS, "DescribeProducers", 0..=0, 0..=0, 0),
     api(ApiKey::UNREGISTER_BROKER, "UnregisterBroker", 0..=0, 0..=0, 0),
@@ -207,6 +208,8 @@ mod tests {
         assert_agrees::<OffsetForLeaderEpochResponse>(ApiKey::OFFSET_FOR_LEADER_EPOCH);
         assert_agrees::<DescribeProducersRequest>(ApiKey::DESCRIBE_PRODUCERS);
         assert_agrees::<DescribeProducersResponse>(ApiKey::DESCRIBE_PRODUCERS);
+        assert_agrees::<update_features::UpdateFeaturesRequest>(ApiKey::UPDATE_FEATURES);
+        assert_agrees::<update_features::UpdateFeaturesResponse>(ApiKey::UPDATE_FEATURES);
         assert_agrees::<describe_log_dirs::DescribeLogDirsRequest>(ApiKey::DESCRIBE_LOG_DIRS);
         assert_agrees::<describe_log_dirs::DescribeLogDirsResponse>(ApiKey::DESCRIBE_LOG_DIRS);
         assert_agrees::<elect_leaders::ElectLeadersRequest>(ApiKey::ELECT_LEADERS);
@@ -229,7 +232,7 @@ mod tests {
         assert_agrees::<describe_cluster::DescribeClusterResponse>(ApiKey::DESCRIBE_CLUSTER);
         assert_agrees::<unregister_broker::UnregisterBrokerRequest>(ApiKey::UNREGISTER_BROKER);
         assert_agrees::<unregister_broker::UnregisterBrokerResponse>(ApiKey::UNREGISTER_BROKER);
-        assert_eq!(APIS.len(), 17);
+        assert_eq!(APIS.len(), 18);
     }
 
     #[test]

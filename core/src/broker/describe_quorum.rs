@@ -3,8 +3,10 @@
 
 use alloc::string::ToString;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use super::Broker;
+use super::format::voters;
 use super::metadata_log::{METADATA_TOPIC, MetadataLog};
 use crate::api::describe_quorum::{
     DescribeQuorumRequest, DescribeQuorumResponse, Listener, Node, PartitionResponse, ReplicaState,
@@ -14,6 +16,7 @@ use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber, Uuid};
 use crate::log::Level;
 use crate::query::Words;
+use crate::records::{Voter, VoterEndpoint};
 use crate::request::{Response, ResponseBody};
 
 impl Broker {
@@ -33,40 +36,61 @@ impl Broker {
         let metadata = self.metadata.as_ref();
         let log = metadata.and_then(|metadata| self.logs.get(&metadata.log()));
         let (node_id, now_ms) = (self.config.node_id, self.now.wall_ms);
-        let voter = ReplicaState {
-            replica_id: node_id,
-            replica_directory_id: self.voter_directory_id(),
-            log_end_offset: log.map_or(-1, |live| live.log.accepted_end()),
-            last_fetch_timestamp: now_ms,
-            last_caught_up_timestamp: now_ms,
+        let voters = self.quorum_voters();
+        let state = |voter: &Voter| {
+            let state = ReplicaState {
+                replica_id: voter.voter_id,
+                replica_directory_id: voter.voter_directory_id,
+                log_end_offset: -1,
+                ..ReplicaState::default()
+            };
+            if voter.voter_id != node_id {
+                return state;
+            }
+            ReplicaState {
+                log_end_offset: log.map_or(-1, |live| live.log.accepted_end()),
+                last_fetch_timestamp: now_ms,
+                last_caught_up_timestamp: now_ms,
+                ..state
+            }
         };
         let partition = PartitionResponse {
             leader_id: node_id,
             leader_epoch: metadata.map_or(-1, MetadataLog::epoch),
             high_watermark: log.map_or(-1, |live| live.log.end(Level::Synced)),
-            current_voters: vec![voter],
+            current_voters: voters.iter().map(state).collect(),
             ..PartitionResponse::default()
         };
-        let controller = &self.config.controller;
-        let listener = Listener {
-            name: controller.name.clone(),
-            host: controller.host.clone(),
-            port: controller.port,
+        let listener = |endpoint: &VoterEndpoint| Listener {
+            name: endpoint.name.clone(),
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+        };
+        let node = |voter: &Voter| Node {
+            node_id: voter.voter_id,
+            listeners: voter.endpoints.iter().map(listener).collect(),
         };
         DescribeQuorumResponse {
             topics: vec![TopicResponse {
                 topic_name: METADATA_TOPIC.to_string(),
                 partitions: vec![partition],
             }],
-            nodes: vec![Node { node_id, listeners: vec![listener] }],
+            nodes: voters.iter().map(node).collect(),
             ..DescribeQuorumResponse::default()
         }
     }
 
-    /// A quorum whose voters stand in no records knows none of their directories.
-    fn voter_directory_id(&self) -> Uuid {
-        let home = self.metadata_directory.filter(|_| self.image.kraft_version > 0);
-        home.and_then(|home| self.directory(home).found.directory_id).unwrap_or(Uuid::ZERO)
+    /// As records have them, but for where this node listens now. Where there are none the voter is this node, and its
+    /// directory is not known.
+    fn quorum_voters(&self) -> Vec<Voter> {
+        let own = voters(&self.config, Uuid::ZERO).voters;
+        let Some(record) = &self.image.voters else { return own };
+        let present = |voter: &Voter| {
+            let own = own.iter().find(|own| own.voter_id == voter.voter_id);
+            let endpoints = &own.unwrap_or(voter).endpoints;
+            Voter { endpoints: endpoints.clone(), ..voter.clone() }
+        };
+        record.voters.iter().map(present).collect()
     }
 }
 

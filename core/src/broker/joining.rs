@@ -63,7 +63,7 @@ impl Broker {
                     controller_incarnation,
                     incarnation,
                     ends_in_transaction,
-                    voters: (self.metadata_end() == 0).then(|| self.voters()),
+                    voters: (self.metadata_end() == 0).then(|| self.own_voters()),
                     bootstrap,
                 }));
             }
@@ -121,10 +121,14 @@ impl Broker {
         records.map(Some).map_err(|reason| format!("{path}: {reason}"))
     }
 
-    fn voters(&self) -> VotersRecord {
-        let home = self.metadata_directory.map(|home| self.directory(home));
-        let id = home.and_then(|home| home.found.directory_id).unwrap_or(Uuid::ZERO);
-        voters(&self.config, id)
+    /// The quorum: this node, by the directory of its metadata log.
+    pub(super) fn own_voters(&self) -> VotersRecord {
+        voters(&self.config, self.own_directory_id().unwrap_or(Uuid::ZERO))
+    }
+
+    /// The id of the directory that holds the metadata log.
+    pub(super) fn own_directory_id(&self) -> Option<Uuid> {
+        self.metadata_directory.and_then(|home| self.directory(home).found.directory_id)
     }
 
     /// The offset that the next metadata record gets.

@@ -12,6 +12,8 @@ use core::mem;
 use super::image::{Image, Topic};
 use super::image_builder::ImageBuilder;
 use super::registration::Join;
+use super::unregister_broker::plan_unregistration;
+use super::update_features::FeatureChange;
 use super::{Broker, Output, Waiter};
 use crate::api::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
 use crate::batch::{BatchBuilder, CheckedBatch};
@@ -34,6 +36,8 @@ pub(super) enum Change {
     Leave,
     /// This node takes a block of producer ids.
     ProducerIds,
+    /// A client asked for other levels of features, which may take control records of the quorum.
+    Features(FeatureChange),
     /// What a client asked for, answered when it is durable.
     Asked(Asked),
 }
@@ -49,6 +53,8 @@ pub(super) struct Asked {
 /// What a client may change.
 #[derive(Debug)]
 pub(super) enum AskedChange {
+    /// The end of a broker's registration.
+    UnregisterBroker(i32),
     /// Other replicas of partitions.
     AlterPartitionReassignments(AlterPartitionReassignmentsRequest),
 }
@@ -138,6 +144,7 @@ impl Broker {
     /// What a change comes to, as the draft stands.
     fn plan(&self, what: AskedChange, draft: &Draft) -> Planned {
         match what {
+            AskedChange::UnregisterBroker(broker_id) => plan_unregistration(broker_id, draft),
             AskedChange::AlterPartitionReassignments(request) => {
                 self.plan_reassignments(request, draft)
             }
@@ -162,6 +169,11 @@ impl Broker {
                 Change::Join(join) => self.draft_join(join, &mut draft),
                 Change::Leave => self.draft_leave(&mut draft),
                 Change::ProducerIds => self.draft_producer_ids(&mut draft),
+                Change::Features(change) => {
+                    let answer = self.draft_features(&change, &mut draft);
+                    let (number, body) = (change.number, ResponseBody::UpdateFeatures(answer));
+                    answers.push((change.from, Response { number, body }));
+                }
                 Change::Asked(Asked { from, number, what }) => {
                     let Planned { records, answer } = self.plan(what, &draft);
                     draft.push_whole(records);

@@ -22,6 +22,11 @@ impl MetadataVersion {
     const V4_0_IV1: Self = Self(23);
     const V4_3_IV0: Self = Self(30);
 
+    /// 4.0-IV1: eligible leader replicas can be had.
+    pub(super) const ELR: Self = Self::V4_0_IV1;
+    /// Those that brought another form of a record, or a new one (`MetadataVersion.didMetadataChange`).
+    const CHANGES: [i16; 8] = [8, 11, 13, 14, 15, 17, 23, 30];
+
     /// The level of `image`.
     pub(super) fn of(image: &Image) -> Self {
         image.features.get(METADATA_VERSION).map_or(Self::MINIMUM, |level| Self::at(*level))
@@ -62,6 +67,11 @@ impl MetadataVersion {
         }
     }
 
+    /// Whether it has forms of records that `before` has not (`MetadataVersion.checkIfMetadataChanged`).
+    pub(super) fn changes_records_since(self, before: Self) -> bool {
+        Self::CHANGES.iter().any(|level| (before.0 + 1..=self.0).contains(level))
+    }
+
     /// Whether records can be grouped into transactions (KIP-868).
     pub(super) fn has_transactions(self) -> bool {
         self >= Self::V3_6_IV1
@@ -70,6 +80,11 @@ impl MetadataVersion {
     /// Whether controllers register (KIP-919).
     pub(super) fn has_controller_registration(self) -> bool {
         self >= Self::V3_7_IV0
+    }
+
+    /// Whether brokers tell of their log directories (KIP-858).
+    pub(super) fn has_directories(self) -> bool {
+        self >= Self::V3_7_IV2
     }
 
     /// Whether brokers tell of cordoned log directories (KIP-1066).
@@ -99,6 +114,9 @@ mod tests {
         assert_eq!(versions(16), (2, 0));
         assert_eq!(versions(7), (1, 0));
         assert_eq!(MetadataVersion::of(&Image::default()), at(7));
+        assert!(at(19).changes_records_since(at(16)) && at(17).changes_records_since(at(16)));
+        assert!(!at(19).changes_records_since(at(17)) && !at(30).changes_records_since(at(30)));
+        assert!(!at(16).changes_records_since(at(19)));
         assert!(at(13).has_transactions() && !at(12).has_transactions());
         assert!(at(15).has_controller_registration() && !at(14).has_controller_registration());
         assert!(at(30).has_cordoned_directories() && !at(29).has_cordoned_directories());

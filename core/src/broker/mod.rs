@@ -49,6 +49,7 @@ mod strays;
 mod tests;
 pub mod topic_config;
 mod unregister_broker;
+mod update_features;
 mod wait;
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -368,6 +369,9 @@ impl Broker {
             }
             RequestBody::UnregisterBroker { request: asked, .. } => {
                 self.handle_unregister_broker(from, request.number, &asked);
+            }
+            RequestBody::UpdateFeatures { version, request: asked } => {
+                self.handle_update_features(from, request.number, version, asked);
             }
         }
         self.settle();

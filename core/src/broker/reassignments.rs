@@ -11,7 +11,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::Broker;
-use super::image::Partition;
+use super::image::{Image, Partition};
 use super::metadata_log::{Asked, AskedChange, Change, Draft, Planned};
 use super::metadata_version::MetadataVersion;
 use super::registration::election;
@@ -111,7 +111,7 @@ impl Broker {
         let (replicas, isr) = match &asked.replicas {
             None => self.without_reassignment(name, index, partition)?,
             Some(target) => {
-                self.check_assignment(target)?;
+                self.check_assignment(target, draft.image())?;
                 if !allows_change {
                     check_replication_factor(partition, target.len())?;
                 }
@@ -128,7 +128,7 @@ impl Broker {
     }
 
     /// `ReplicationControlManager.validateManualPartitionAssignment`.
-    fn check_assignment(&self, replicas: &[i32]) -> Result<(), Refusal> {
+    fn check_assignment(&self, replicas: &[i32], image: &Image) -> Result<(), Refusal> {
         let refused = |what: String| {
             let text = format!("The manual partition assignment includes {what}");
             Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, Some(text)))
@@ -139,6 +139,9 @@ impl Broker {
         let mut sorted = replicas.to_vec();
         sorted.sort_unstable();
         if let Some(other) = sorted.iter().find(|node| **node != self.config.node_id) {
+            if image.registrations.contains_key(other) {
+                return refused(format!("broker {other}, which is not running."));
+            }
             return refused(format!("broker {other}, but no such broker is registered."));
         }
         if sorted.len() > 1 {

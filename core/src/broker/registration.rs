@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::format::KRAFT_VERSION;
-use super::image::{ConfigResource, NO_LEADER, Partition};
+use super::image::{ConfigResource, Image, NO_LEADER, Partition};
 use super::metadata_log::Draft;
 use super::metadata_version::{METADATA_VERSION, MetadataVersion};
 use super::{Broker, PartitionState};
@@ -21,7 +21,7 @@ use crate::records::{
 };
 
 /// The feature of eligible leader replicas (KIP-966).
-const ELR_VERSION: &str = "eligible.leader.replicas.version";
+pub(super) const ELR_VERSION: &str = "eligible.leader.replicas.version";
 /// `BrokerRegistrationFencingChange`.
 const FENCE: i8 = 1;
 const UNFENCE: i8 = -1;
@@ -106,7 +106,7 @@ impl Broker {
             ..BrokerRegistrationChangeRecord::default()
         };
         let version = MetadataVersion::of(draft.image());
-        let has_elr = draft.image().features.get(ELR_VERSION).is_some_and(|level| *level > 0);
+        let has_elr = has_elr(draft.image());
         let mut led = draft.image().topics_by_id.values().flat_map(|it| it.partitions.values());
         if led.any(|partition| partition.leader == node_id) {
             let in_controlled_shutdown = 1;
@@ -120,6 +120,37 @@ impl Broker {
             draft_partition_changes(draft, version, resign);
         }
         draft.push(BrokerRegistrationChangeRecord { fenced: FENCE, ..change }, 0);
+    }
+
+    /// What a running node tells of itself anew when `metadata.version` has risen from `before`: with the levels
+    /// come registrations of controllers, and log directories and cordoned ones among those of brokers
+    /// (`ControllerRegistrationManager`, `BrokerRegistrationTracker`). Its incarnation and epoch stay.
+    pub(super) fn draft_registrations_since(
+        &self,
+        before: MetadataVersion,
+        controller_incarnation: Uuid,
+        draft: &mut Draft,
+    ) {
+        let version = MetadataVersion::of(draft.image());
+        if version.has_controller_registration() && !before.has_controller_registration() {
+            draft.push(self.register_controller(controller_incarnation), 0);
+        }
+        let Some(last) = draft.image().registration() else { return };
+        let (incarnation, broker_epoch, fenced) =
+            (last.incarnation_id, last.broker_epoch, last.fenced);
+        if version.has_directories() && !before.has_directories() {
+            let again = self.register_broker(incarnation, broker_epoch, version);
+            draft.push(RegisterBrokerRecord { fenced, ..again }, version.register_broker());
+        }
+        if version.has_cordoned_directories() && !before.has_cordoned_directories() {
+            let change = BrokerRegistrationChangeRecord {
+                broker_id: self.config.node_id,
+                broker_epoch,
+                cordoned_log_dirs: Some(Vec::new()),
+                ..BrokerRegistrationChangeRecord::default()
+            };
+            draft.push(change, 3);
+        }
     }
 
     fn register_controller(&self, incarnation_id: Uuid) -> RegisterControllerRecord {
@@ -139,7 +170,7 @@ impl Broker {
         version: MetadataVersion,
     ) -> RegisterBrokerRecord {
         let online = self.directories.iter().filter(|directory| directory.is_online());
-        let has_directories = version.register_broker() >= 3;
+        let has_directories = version.has_directories();
         let ids = online.filter_map(|directory| directory.found.directory_id);
         RegisterBrokerRecord {
             broker_id: self.config.node_id,
@@ -178,19 +209,23 @@ fn draft_bootstrap(bootstrap: Vec<MetadataRecord>, draft: &mut Draft) {
         draft.push(record, version);
     }
     if has_elr {
-        let ConfigResource { resource_type, name } = ConfigResource::broker_default();
-        let setting = ConfigRecord {
-            resource_type,
-            resource_name: name,
-            name: "min.insync.replicas".to_string(),
-            value: Some("1".to_string()),
-        };
-        draft.push(setting, 0);
+        draft.push(min_insync_setting(1), 0);
     }
     if has_transactions {
         draft.push(EndTransactionRecord {}, 0);
     }
     draft.end_batch();
+}
+
+/// `min.insync.replicas` of all brokers.
+pub(super) fn min_insync_setting(count: u32) -> ConfigRecord {
+    let ConfigResource { resource_type, name } = ConfigResource::broker_default();
+    ConfigRecord {
+        resource_type,
+        resource_name: name,
+        name: "min.insync.replicas".to_string(),
+        value: Some(count.to_string()),
+    }
 }
 
 /// Drafts what `change` gives for each partition.
@@ -237,9 +272,18 @@ pub(super) fn election(
     record
 }
 
+/// Whether the cluster knows eligible leader replicas.
+pub(super) fn has_elr(image: &Image) -> bool {
+    image.features.get(ELR_VERSION).is_some_and(|level| *level > 0)
+}
+
 /// The partition is left without a leader. With eligible leader replicas (KIP-966) this one is
 /// known to have everything; without them it stays in sync, since someone must be.
-fn resignation(partition: &Partition, node_id: i32, has_elr: bool) -> PartitionChangeRecord {
+pub(super) fn resignation(
+    partition: &Partition,
+    node_id: i32,
+    has_elr: bool,
+) -> PartitionChangeRecord {
     let mut record =
         PartitionChangeRecord { leader: NO_LEADER, ..PartitionChangeRecord::default() };
     if has_elr {

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod deletion;
+mod features;
 mod fetch;
 mod list_offsets;
 mod log_dirs;

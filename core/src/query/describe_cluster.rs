@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::CLUSTER_OPERATIONS;
 use super::partition_view::endpoint;
@@ -17,8 +18,7 @@ const CONTROLLERS: i8 = 2;
 
 /// Answers `request`, which came in by `listener`.
 ///
-/// Whoever is answered is alone in the cluster, and in use: there is no fenced broker to tell of. As its
-/// controller a broker names a live broker, which passes changes on.
+/// As its controller a broker names a live broker, which passes changes on.
 pub fn answer(
     request: &DescribeClusterRequest,
     image: &Image,
@@ -36,7 +36,7 @@ pub fn answer(
             return refusal(ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, message);
         }
     }
-    let brokers = image.brokers.iter().filter_map(|(broker_id, broker)| {
+    let living = image.brokers.iter().filter_map(|(broker_id, broker)| {
         let endpoint = endpoint(broker, listener)?;
         Some(DescribeClusterBroker {
             broker_id: *broker_id,
@@ -46,10 +46,14 @@ pub fn answer(
             is_fenced: false,
         })
     });
+    let mut brokers: Vec<_> = living.collect();
+    if request.include_fenced_brokers {
+        brokers.extend(fenced(image, listener));
+    }
     let mut response = DescribeClusterResponse {
         cluster_id: image.cluster_id.clone(),
         controller_id: image.node_id,
-        brokers: brokers.collect(),
+        brokers,
         ..DescribeClusterResponse::default()
     };
     // A controller that is not among the nodes would only confuse.
@@ -60,6 +64,23 @@ pub fn answer(
         response.cluster_authorized_operations = CLUSTER_OPERATIONS;
     }
     response
+}
+
+/// Brokers of a larger cluster, from which the directory comes.
+fn fenced(image: &Image, listener: &str) -> impl Iterator<Item = DescribeClusterBroker> {
+    let gone = image.registrations.values();
+    let gone = gone.filter(|registration| !image.brokers.contains_key(&registration.broker_id));
+    gone.filter_map(move |registration| {
+        let mut endpoints = registration.end_points.iter();
+        let endpoint = endpoints.find(|endpoint| endpoint.name == listener)?;
+        Some(DescribeClusterBroker {
+            broker_id: registration.broker_id,
+            host: endpoint.host.clone(),
+            port: i32::from(endpoint.port),
+            rack: registration.rack.clone(),
+            is_fenced: true,
+        })
+    })
 }
 
 fn refusal(error_code: ErrorCode, message: String) -> DescribeClusterResponse {

@@ -20,6 +20,7 @@ use crate::config::{Limits, Listener, TopicConfig};
 use crate::error_code::ErrorCode;
 use crate::frame::{RequestHeader, write_response};
 use crate::ids::Uuid;
+use crate::records::{BrokerEndpoint, RegisterBrokerRecord};
 
 const LISTENER: &str = "PLAINTEXT";
 
@@ -317,6 +318,39 @@ fn cluster_is_this_broker_seen_from_its_listener() {
     assert_eq!(answer.brokers[0].rack.as_deref(), Some("r"));
     let answer = describe_cluster::answer(&request, &image, "INTERNAL");
     assert_eq!((answer.brokers.len(), answer.controller_id), (0, -1));
+}
+
+#[test]
+fn brokers_that_are_gone_are_told_of_when_asked_for() {
+    use crate::api::describe_cluster::DescribeClusterRequest;
+    let gone = |broker_id| RegisterBrokerRecord {
+        broker_id,
+        end_points: vec![BrokerEndpoint {
+            name: LISTENER.into(),
+            host: "gone".into(),
+            port: 7,
+            security_protocol: 0,
+        }],
+        rack: Some("r".into()),
+        ..RegisterBrokerRecord::default()
+    };
+    let registrations = [1, 2].map(|id| (id, Arc::new(gone(id)))).into();
+    let image = Image { registrations, ..recorded_image() };
+    let ask = |include_fenced_brokers, listener| {
+        let request = DescribeClusterRequest {
+            endpoint_type: 1,
+            include_fenced_brokers,
+            ..Default::default()
+        };
+        describe_cluster::answer(&request, &image, listener).brokers
+    };
+    assert_eq!(ask(false, LISTENER).len(), 1);
+    let brokers = ask(true, LISTENER);
+    let [here, gone] = &brokers[..] else { panic!("{brokers:?}") };
+    assert_eq!((here.broker_id, here.is_fenced), (1, false));
+    assert_eq!((gone.broker_id, gone.host.as_str(), gone.port), (2, "gone", 7));
+    assert_eq!((gone.rack.as_deref(), gone.is_fenced), (Some("r"), true));
+    assert_eq!(ask(true, "INTERNAL"), []);
 }
 
 #[test]

@@ -25,6 +25,9 @@ use klamm_core::api::list_partition_reassignments::{
     ListPartitionReassignmentsTopics, OngoingPartitionReassignment, OngoingTopicReassignment,
 };
 use klamm_core::api::unregister_broker::{UnregisterBrokerRequest, UnregisterBrokerResponse};
+use klamm_core::api::update_features::{
+    FeatureUpdateKey, UpdatableFeatureResult, UpdateFeaturesRequest, UpdateFeaturesResponse,
+};
 use klamm_core::error_code::ErrorCode;
 
 use crate::{ID, snapshot_versions};
@@ -262,4 +265,34 @@ fn list_partition_reassignments() {
     };
     let none = ListPartitionReassignmentsResponse::default();
     snapshot_versions("nulls_and_empties", key, &all, &none);
+}
+
+#[test]
+fn update_features() {
+    let update = FeatureUpdateKey {
+        feature: "metadata.version".to_owned(),
+        max_version_level: 30,
+        allow_downgrade: true,
+        upgrade_type: 2,
+    };
+    let request = UpdateFeaturesRequest {
+        timeout_ms: 30_000,
+        feature_updates: vec![update],
+        validate_only: true,
+    };
+    let result = UpdatableFeatureResult {
+        feature: "metadata.version".to_owned(),
+        error_code: ErrorCode::INVALID_UPDATE_VERSION,
+        error_message: Some("no such level".to_owned()),
+    };
+    let answer =
+        UpdateFeaturesResponse { results: vec![result], ..UpdateFeaturesResponse::default() };
+    snapshot_versions("every_field", ApiKey::UPDATE_FEATURES, &request, &answer);
+    let empty = UpdateFeaturesRequest::default();
+    let refused = UpdateFeaturesResponse {
+        error_code: ErrorCode::INVALID_UPDATE_VERSION,
+        error_message: Some("no such level".to_owned()),
+        ..UpdateFeaturesResponse::default()
+    };
+    snapshot_versions("nulls_and_empties", ApiKey::UPDATE_FEATURES, &empty, &refused);
 }

@@ -6,7 +6,7 @@ use crate::api::alter_partition_reassignments::{
     ReassignableTopic,
 };
 use crate::broker::image::Partition;
-use crate::records::FeatureLevelRecord;
+use crate::records::{FeatureLevelRecord, RegisterBrokerRecord};
 
 /// Partition 0 is here alone; 1 is led here and has another replica, 2 is led by a broker that is gone; 3 is being
 /// moved away from here, to a broker that is gone, and 4 to this one.
@@ -35,6 +35,7 @@ fn from_larger_cluster() -> World {
     }
     let level = FeatureLevelRecord { name: "metadata.version".to_string(), feature_level: 30 };
     records.push(level.into());
+    records.push(RegisterBrokerRecord { broker_id: 3, ..RegisterBrokerRecord::default() }.into());
     let mut world = World::on(disk(&records), config(&["/data"]));
     world.settle();
     assert!(world.ready, "{:?}", world.events);
@@ -88,7 +89,7 @@ fn told(error: ErrorCode, text: &str) -> Outcome {
 
 #[test]
 fn only_this_broker_can_be_moved_to() {
-    let mut world = World::ready(1);
+    let mut world = from_larger_cluster();
     let assignment = ErrorCode::INVALID_REPLICA_ASSIGNMENT;
     let manual = |what: &str| {
         told(assignment, &alloc::format!("The manual partition assignment includes {what}"))
@@ -98,6 +99,8 @@ fn only_this_broker_can_be_moved_to() {
     assert_eq!(world.reassign(0, Some(&[1, 1]), true), manual("the broker 1 more than once."));
     let unregistered = "broker 2, but no such broker is registered.";
     assert_eq!(world.reassign(0, Some(&[2, 1, 2]), false), manual(unregistered));
+    let fenced = manual("broker 3, which is not running.");
+    assert_eq!(world.reassign(0, Some(&[1, 3]), false), fenced);
     assert_eq!(world.reassign(0, None, true), (ErrorCode::NO_REASSIGNMENT_IN_PROGRESS, None));
     let unknown = told(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "Unable to find partition t:7.");
     assert_eq!(world.reassign(7, Some(&[1]), true), unknown);

@@ -5,6 +5,7 @@ use crate::api::describe_quorum::{
     DescribeQuorumRequest, DescribeQuorumResponse, PartitionRequest, TopicRequest,
 };
 use crate::api::unregister_broker::UnregisterBrokerRequest;
+use crate::records::RegisterBrokerRecord;
 
 impl World {
     fn describe_quorum(&mut self, topics: &[(&str, &[i32])]) -> DescribeQuorumResponse {
@@ -26,6 +27,7 @@ impl World {
     fn unregister(&mut self, broker_id: i32) -> (ErrorCode, String) {
         let request = UnregisterBrokerRequest { broker_id };
         self.ask(RequestBody::UnregisterBroker { version: 0, request });
+        self.settle();
         match self.responses.pop() {
             Some((_, ResponseBody::UnregisterBroker(answer))) => {
                 (answer.error_code, answer.error_message.expect("words"))
@@ -106,11 +108,51 @@ fn nothing_beside_the_quorum_is_described() {
 }
 
 #[test]
-fn no_broker_leaves_the_cluster() {
+fn running_broker_does_not_leave_the_cluster() {
     let mut world = World::ready(1);
     let unknown = "Broker ID 9 is not currently registered".to_string();
     assert_eq!(world.unregister(9), (ErrorCode::BROKER_ID_NOT_REGISTERED, unknown));
-    let running = "Broker ID 1 is running, and the only one of this cluster.".to_string();
+    let running = "Broker ID 1 is running, and the only one that is.".to_string();
     assert_eq!(world.unregister(1), (ErrorCode::INVALID_REQUEST, running));
     assert!(world.broker.image().registration().is_some());
+}
+
+#[test]
+fn broker_of_a_larger_cluster_leaves_it() {
+    let registered = RegisterBrokerRecord { broker_id: 2, broker_epoch: 5, ..Default::default() };
+    let shared = |partition_id, leader, isr: &[i32]| PartitionRecord {
+        replicas: vec![1, 2],
+        isr: isr.to_vec(),
+        leader,
+        ..partition(partition_id)
+    };
+    let mut records = topic(1);
+    records.push(shared(1, 1, &[1, 2]).into());
+    records.push(shared(2, 2, &[1, 2]).into());
+    records.push(shared(3, 1, &[1]).into());
+    records.push(registered.into());
+    let mut world = World::on(disk(&records), config(&["/data"]));
+    world.settle();
+    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: "127.0.0.1:5".to_string() };
+    world.broker.handle_connect(CLIENT, peer, world.now);
+    world.drain();
+    assert_eq!(world.unregister(2), (ErrorCode::NONE, String::new()));
+    assert!(!world.broker.image().registrations.contains_key(&2));
+    let partitions = &world.broker.image().topics["t"].partitions;
+    let state = |index| {
+        let partition: &crate::broker::image::Partition = &partitions[&index];
+        (partition.leader, partition.isr.clone(), partition.leader_epoch, partition.partition_epoch)
+    };
+    assert_eq!(state(0), (1, vec![1], 0, 0));
+    assert_eq!(state(1), (1, vec![1], 0, 1));
+    // Nobody leads it: it was not loaded here.
+    assert_eq!((state(2).0, state(2).2), (-1, 1));
+    assert_eq!(state(3), (1, vec![1], 0, 0));
+    let unknown = "Broker ID 2 is not currently registered".to_string();
+    assert_eq!(world.unregister(2), (ErrorCode::BROKER_ID_NOT_REGISTERED, unknown));
+
+    // The next start leads what it has.
+    let mut world = World::on(world.disk, config(&["/data"]));
+    world.settle();
+    assert_eq!(world.broker.image().topics["t"].partitions[&2].leader, 1);
 }
