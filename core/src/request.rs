@@ -5,12 +5,17 @@ use alloc::vec::Vec;
 
 use crate::api;
 use crate::api::ApiKey;
+use crate::api::create_acls::CreateAclsRequest;
+use crate::api::delete_acls::DeleteAclsRequest;
+use crate::api::describe_acls::DescribeAclsRequest;
 use crate::api::describe_cluster::DescribeClusterRequest;
 use crate::api::describe_topic_partitions::DescribeTopicPartitionsRequest;
 use crate::api::elect_leaders::ElectLeadersRequest;
 use crate::api::fetch::FetchResponse;
 use crate::api::list_partition_reassignments::ListPartitionReassignmentsRequest;
 use crate::api::metadata::MetadataRequest;
+use crate::api::sasl_authenticate::SaslAuthenticateRequest;
+use crate::api::sasl_handshake::SaslHandshakeRequest;
 use crate::batch::CheckedBatch;
 use crate::broker::image::Image;
 use crate::codec::{DecodeError, Message, Reader};
@@ -184,6 +189,16 @@ pub enum Query {
     DescribeTopicPartitions(DescribeTopicPartitionsRequest),
     /// DescribeCluster.
     DescribeCluster(DescribeClusterRequest),
+    /// SaslHandshake.
+    SaslHandshake(SaslHandshakeRequest),
+    /// SaslAuthenticate.
+    SaslAuthenticate(SaslAuthenticateRequest),
+    /// DescribeAcls.
+    DescribeAcls(DescribeAclsRequest),
+    /// CreateAcls.
+    CreateAcls(CreateAclsRequest),
+    /// DeleteAcls.
+    DeleteAcls(DeleteAclsRequest),
     /// ElectLeaders.
     ElectLeaders(ElectLeadersRequest),
     /// ListPartitionReassignments.

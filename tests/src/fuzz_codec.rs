@@ -6,7 +6,10 @@ use klamm_core::api::alter_partition_reassignments::{
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
 };
 use klamm_core::api::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use klamm_core::api::create_acls::{CreateAclsRequest, CreateAclsResponse};
+use klamm_core::api::delete_acls::{DeleteAclsRequest, DeleteAclsResponse};
 use klamm_core::api::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
+use klamm_core::api::describe_acls::{DescribeAclsRequest, DescribeAclsResponse};
 use klamm_core::api::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
 use klamm_core::api::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use klamm_core::api::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
@@ -26,6 +29,8 @@ use klamm_core::api::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
 };
 use klamm_core::api::produce::{ProduceRequest, ProduceResponse};
+use klamm_core::api::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
+use klamm_core::api::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 use klamm_core::api::unregister_broker::{UnregisterBrokerRequest, UnregisterBrokerResponse};
 use klamm_core::api::update_features::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 use klamm_core::codec::{Message, Reader};
@@ -62,6 +67,16 @@ pub fn fuzz_messages(data: &[u8]) -> usize {
         + settled::<ApiVersionsResponse>(&data)
         + settled::<DescribeTopicPartitionsRequest>(&data)
         + settled::<DescribeTopicPartitionsResponse>(&data)
+        + settled::<SaslHandshakeRequest>(&data)
+        + settled::<SaslHandshakeResponse>(&data)
+        + settled::<DescribeAclsRequest>(&data)
+        + settled::<DescribeAclsResponse>(&data)
+        + settled::<CreateAclsRequest>(&data)
+        + settled::<CreateAclsResponse>(&data)
+        + settled::<DeleteAclsRequest>(&data)
+        + settled::<DeleteAclsResponse>(&data)
+        + settled::<SaslAuthenticateRequest>(&data)
+        + settled::<SaslAuthenticateResponse>(&data)
         + settled::<ElectLeadersRequest>(&data)
         + settled::<ElectLeadersResponse>(&data)
         + settled::<AlterPartitionReassignmentsRequest>(&data)

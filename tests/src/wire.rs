@@ -6,7 +6,10 @@ use klamm_core::api::alter_partition_reassignments::{
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
 };
 use klamm_core::api::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use klamm_core::api::create_acls::{CreateAclsRequest, CreateAclsResponse};
+use klamm_core::api::delete_acls::{DeleteAclsRequest, DeleteAclsResponse};
 use klamm_core::api::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
+use klamm_core::api::describe_acls::{DescribeAclsRequest, DescribeAclsResponse};
 use klamm_core::api::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
 use klamm_core::api::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use klamm_core::api::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
@@ -26,6 +29,8 @@ use klamm_core::api::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
 };
 use klamm_core::api::produce::{ProduceRequest, ProduceResponse};
+use klamm_core::api::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
+use klamm_core::api::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 use klamm_core::api::unregister_broker::{UnregisterBrokerRequest, UnregisterBrokerResponse};
 use klamm_core::api::update_features::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 use klamm_core::codec::{Field, Form, Message, Part, Reader, Writer};
@@ -166,6 +171,13 @@ fn bodies(key: ApiKey) -> Result<(Explain, Explain), String> {
             (body::<DescribeLogDirsRequest>, body::<DescribeLogDirsResponse>)
         }
         ApiKey::UPDATE_FEATURES => (body::<UpdateFeaturesRequest>, body::<UpdateFeaturesResponse>),
+        ApiKey::SASL_HANDSHAKE => (body::<SaslHandshakeRequest>, body::<SaslHandshakeResponse>),
+        ApiKey::DESCRIBE_ACLS => (body::<DescribeAclsRequest>, body::<DescribeAclsResponse>),
+        ApiKey::CREATE_ACLS => (body::<CreateAclsRequest>, body::<CreateAclsResponse>),
+        ApiKey::DELETE_ACLS => (body::<DeleteAclsRequest>, body::<DeleteAclsResponse>),
+        ApiKey::SASL_AUTHENTICATE => {
+            (body::<SaslAuthenticateRequest>, body::<SaslAuthenticateResponse>)
+        }
         key => return Err(format!("no body of key {}", key.0)),
     })
 }

@@ -53,6 +53,17 @@ fn descriptions_of_what_is_not_there() {
 }
 
 #[test]
+fn rules_and_logins_that_there_are_none_of() {
+    snapshot_each(&[
+        ("describe-acls.v3.no-authorizer", "no_authorizer"),
+        ("create-acls.v3.no-authorizer", "no_authorizer"),
+        ("delete-acls.v3.no-authorizer", "no_authorizer"),
+        ("sasl-handshake.v1.on-plaintext", "on_plaintext"),
+        ("sasl-authenticate.v2.on-plaintext", "on_plaintext"),
+    ]);
+}
+
+#[test]
 fn clusters_and_moves_that_are_not_to_be_had() {
     snapshot_each(&[
         ("describe-cluster.v2.controllers", "controllers"),

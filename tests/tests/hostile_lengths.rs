@@ -9,6 +9,8 @@ use klamm_core::api::ApiKey;
 use klamm_core::api::alter_partition_reassignments::{
     AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
 };
+use klamm_core::api::create_acls::{AclCreation, CreateAclsRequest};
+use klamm_core::api::delete_acls::{DeleteAclsFilter, DeleteAclsRequest};
 use klamm_core::api::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
 };
@@ -28,6 +30,7 @@ use klamm_core::api::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use klamm_core::api::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use klamm_core::api::sasl_authenticate::SaslAuthenticateRequest;
 use klamm_core::api::update_features::{FeatureUpdateKey, UpdateFeaturesRequest};
 use klamm_core::batch::{BatchBuilder, Codec, ProduceRules, check_produced};
 use klamm_core::codec::{Message, Reader};
@@ -129,6 +132,9 @@ fn lengths_beyond_the_frame_reserve_nothing() {
     let compact = b"\xff\xff\xff\xff\x07";
     assert_eq!(refused::<DescribeProducersRequest>(compact, 0), 0);
     assert_eq!(refused::<DescribeQuorumRequest>(compact, 2), 0);
+    assert_eq!(refused::<CreateAclsRequest>(many, 1), 0);
+    assert_eq!(refused::<DeleteAclsRequest>(compact, 3), 0);
+    assert_eq!(refused::<SaslAuthenticateRequest>(many, 0), 0);
     assert_eq!(refused::<DescribeLogDirsRequest>(many, 1), 0);
     assert_eq!(refused::<DescribeLogDirsRequest>(compact, 5), 0);
     assert_eq!(refused::<ElectLeadersRequest>(&[b"\0", &many[..]].concat(), 1), 0);
@@ -312,7 +318,14 @@ fn names(count: usize, name: impl Fn(usize) -> String) -> Vec<Vec<u8>> {
         feature_updates: all().map(update).collect(),
         ..UpdateFeaturesRequest::default()
     };
+    let create = |resource_name| AclCreation { resource_name, ..AclCreation::default() };
+    let rules = CreateAclsRequest { creations: all().map(create).collect() };
+    let filter =
+        |name| DeleteAclsFilter { resource_name_filter: Some(name), ..DeleteAclsFilter::default() };
+    let filters = DeleteAclsRequest { filters: all().map(filter).collect() };
     vec![
+        frame(ApiKey::CREATE_ACLS, 3, &rules),
+        frame(ApiKey::DELETE_ACLS, 3, &filters),
         frame(ApiKey::UPDATE_FEATURES, 1, &features),
         frame(ApiKey::METADATA, 0, &metadata),
         frame(ApiKey::METADATA, 9, &metadata),

@@ -3,10 +3,13 @@
 pub mod alter_configs;
 pub mod alter_partition_reassignments;
 pub mod api_versions;
+pub mod create_acls;
 pub mod create_partitions;
 pub mod create_topics;
+pub mod delete_acls;
 pub mod delete_records;
 pub mod delete_topics;
+pub mod describe_acls;
 pub mod describe_cluster;
 pub mod describe_configs;
 pub mod describe_log_dirs;
@@ -23,6 +26,8 @@ pub mod list_partition_reassignments;
 pub mod metadata;
 pub mod offset_for_leader_epoch;
 pub mod produce;
+pub mod sasl_authenticate;
+pub mod sasl_handshake;
 pub mod unregister_broker;
 pub mod update_features;
 
@@ -41,6 +46,8 @@ impl ApiKey {
     pub const LIST_OFFSETS: Self = Self(2);
     /// Brokers, topics and partitions.
     pub const METADATA: Self = Self(3);
+    /// Agrees on a mechanism to log in by.
+    pub const SASL_HANDSHAKE: Self = Self(17);
     /// What the broker speaks.
     pub const API_VERSIONS: Self = Self(18);
     /// Makes topics.
@@ -53,12 +60,20 @@ impl ApiKey {
     pub const INIT_PRODUCER_ID: Self = Self(22);
     /// Where leader epochs end.
     pub const OFFSET_FOR_LEADER_EPOCH: Self = Self(23);
+    /// Tells who may do what.
+    pub const DESCRIBE_ACLS: Self = Self(29);
+    /// Lays down who may do what.
+    pub const CREATE_ACLS: Self = Self(30);
+    /// Takes access rules away.
+    pub const DELETE_ACLS: Self = Self(31);
     /// Tells settings.
     pub const DESCRIBE_CONFIGS: Self = Self(32);
     /// Replaces settings.
     pub const ALTER_CONFIGS: Self = Self(33);
     /// Log directories and sizes.
     pub const DESCRIBE_LOG_DIRS: Self = Self(35);
+    /// Carries what a mechanism says.
+    pub const SASL_AUTHENTICATE: Self = Self(36);
     /// Gives topics more partitions.
     pub const CREATE_PARTITIONS: Self = Self(37);
     /// Elects leaders.
@@ -132,11 +147,16 @@ pub const APIS: &[Api] = &[
     api(ApiKey::FETCH, "Fetch", 4..=18, 4..=18, 12),
     api(ApiKey::LIST_OFFSETS, "ListOffsets", 1..=11, 1..=11, 6),
     api(ApiKey::METADATA, "Metadata", 0..=13, 0..=13, 9),
+    api(ApiKey::SASL_HANDSHAKE, "SaslHandshake", 0..=1, 0..=1, i16::MAX),
     api(ApiKey::API_VERSIONS, "ApiVersions", 0..=4, 0..=4, 3),
     api(ApiKey::DELETE_RECORDS, "DeleteRecords", 0..=2, 0..=2, 2),
     api(ApiKey::INIT_PRODUCER_ID, "InitProducerId", 0..=5, 0..=5, 2),
     api(ApiKey::OFFSET_FOR_LEADER_EPOCH, "OffsetForLeaderEpoch", 2..=4, 2..=4, 4),
+    api(ApiKey::DESCRIBE_ACLS, "DescribeAcls", 1..=3, 1..=3, 2),
+    api(ApiKey::CREATE_ACLS, "CreateAcls", 1..=3, 1..=3, 2),
+    api(ApiKey::DELETE_ACLS, "DeleteAcls", 1..=3, 1..=3, 2),
     api(ApiKey::DESCRIBE_LOG_DIRS, "DescribeLogDirs", 1..=5, 1..=5, 2),
+    api(ApiKey::SASL_AUTHENTICATE, "SaslAuthenticate", 0..=2, 0..=2, 2),
     api(ApiKey::ELECT_LEADERS, "ElectLeaders", 0..=2, 0..=2, 2),
     api(ApiKey::ALTER_PARTITION_REASSIGNMENTS, "AlterPartitionReassignments", 0..=1, 0..=1, 0),
     api(ApiKey::LIST_PARTITION_REASSIGNMENTS, "ListPartitionReassignments", 0..=0, 0..=0, 0),
@@ -232,7 +252,17 @@ mod tests {
         assert_agrees::<describe_cluster::DescribeClusterResponse>(ApiKey::DESCRIBE_CLUSTER);
         assert_agrees::<unregister_broker::UnregisterBrokerRequest>(ApiKey::UNREGISTER_BROKER);
         assert_agrees::<unregister_broker::UnregisterBrokerResponse>(ApiKey::UNREGISTER_BROKER);
-        assert_eq!(APIS.len(), 18);
+        assert_agrees::<sasl_handshake::SaslHandshakeRequest>(ApiKey::SASL_HANDSHAKE);
+        assert_agrees::<sasl_handshake::SaslHandshakeResponse>(ApiKey::SASL_HANDSHAKE);
+        assert_agrees::<describe_acls::DescribeAclsRequest>(ApiKey::DESCRIBE_ACLS);
+        assert_agrees::<describe_acls::DescribeAclsResponse>(ApiKey::DESCRIBE_ACLS);
+        assert_agrees::<create_acls::CreateAclsRequest>(ApiKey::CREATE_ACLS);
+        assert_agrees::<create_acls::CreateAclsResponse>(ApiKey::CREATE_ACLS);
+        assert_agrees::<delete_acls::DeleteAclsRequest>(ApiKey::DELETE_ACLS);
+        assert_agrees::<delete_acls::DeleteAclsResponse>(ApiKey::DELETE_ACLS);
+        assert_agrees::<sasl_authenticate::SaslAuthenticateRequest>(ApiKey::SASL_AUTHENTICATE);
+        assert_agrees::<sasl_authenticate::SaslAuthenticateResponse>(ApiKey::SASL_AUTHENTICATE);
+        assert_eq!(APIS.len(), 23);
     }
 
     #[test]

@@ -72,6 +72,11 @@ fn query(reader: &mut Reader<'_>, header: &RequestHeader) -> Result<Query, Conne
         ApiKey::API_VERSIONS => Query::ApiVersions(api_versions_error(reader, header)?),
         ApiKey::METADATA => Query::Metadata(body(reader, header)?),
         ApiKey::DESCRIBE_TOPIC_PARTITIONS => Query::DescribeTopicPartitions(body(reader, header)?),
+        ApiKey::SASL_HANDSHAKE => Query::SaslHandshake(body(reader, header)?),
+        ApiKey::SASL_AUTHENTICATE => Query::SaslAuthenticate(body(reader, header)?),
+        ApiKey::DESCRIBE_ACLS => Query::DescribeAcls(body(reader, header)?),
+        ApiKey::CREATE_ACLS => Query::CreateAcls(body(reader, header)?),
+        ApiKey::DELETE_ACLS => Query::DeleteAcls(body(reader, header)?),
         ApiKey::ELECT_LEADERS => Query::ElectLeaders(body(reader, header)?),
         ApiKey::DESCRIBE_CLUSTER => Query::DescribeCluster(body(reader, header)?),
         ApiKey::LIST_PARTITION_REASSIGNMENTS => {

@@ -10,7 +10,7 @@ use crate::error_code::ErrorCode;
 use crate::frame::RequestHeader;
 use crate::query::{
     api_versions, describe_cluster, describe_topic_partitions, elect_leaders,
-    list_partition_reassignments, metadata,
+    list_partition_reassignments, metadata, security,
 };
 use crate::request::{Acks, Encode, Query, ResponseBody};
 
@@ -120,6 +120,11 @@ fn answer_query(
         Query::DescribeCluster(request) => {
             frame(header, &describe_cluster::answer(request, image, listener))
         }
+        Query::SaslHandshake(_) => frame(header, &security::sasl_handshake()),
+        Query::SaslAuthenticate(_) => frame(header, &security::sasl_authenticate()),
+        Query::DescribeAcls(_) => frame(header, &security::describe_acls()),
+        Query::CreateAcls(request) => frame(header, &security::create_acls(request)),
+        Query::DeleteAcls(request) => frame(header, &security::delete_acls(request)),
         Query::ElectLeaders(request) => frame(header, &elect_leaders::answer(request, image)),
         Query::ListPartitionReassignments(request) => {
             frame(header, &list_partition_reassignments::answer(request, image))

@@ -7,6 +7,7 @@ pub mod elect_leaders;
 pub mod list_partition_reassignments;
 pub mod metadata;
 mod partition_view;
+pub mod security;
 #[cfg(test)]
 mod tests;
 pub mod topic_name;

@@ -231,6 +231,41 @@ fn update_features_agrees() {
     compare::<ours::UpdateFeaturesResponse, theirs::UpdateFeaturesResponse>();
 }
 
+#[test]
+fn sasl_handshake_agrees() {
+    use api::sasl_handshake as ours;
+    compare::<ours::SaslHandshakeRequest, theirs::SaslHandshakeRequest>();
+    compare::<ours::SaslHandshakeResponse, theirs::SaslHandshakeResponse>();
+}
+
+#[test]
+fn describe_acls_agrees() {
+    use api::describe_acls as ours;
+    compare::<ours::DescribeAclsRequest, theirs::DescribeAclsRequest>();
+    compare::<ours::DescribeAclsResponse, theirs::DescribeAclsResponse>();
+}
+
+#[test]
+fn create_acls_agrees() {
+    use api::create_acls as ours;
+    compare::<ours::CreateAclsRequest, theirs::CreateAclsRequest>();
+    compare::<ours::CreateAclsResponse, theirs::CreateAclsResponse>();
+}
+
+#[test]
+fn delete_acls_agrees() {
+    use api::delete_acls as ours;
+    compare::<ours::DeleteAclsRequest, theirs::DeleteAclsRequest>();
+    compare::<ours::DeleteAclsResponse, theirs::DeleteAclsResponse>();
+}
+
+#[test]
+fn sasl_authenticate_agrees() {
+    use api::sasl_authenticate as ours;
+    compare::<ours::SaslAuthenticateRequest, theirs::SaslAuthenticateRequest>();
+    compare::<ours::SaslAuthenticateResponse, theirs::SaslAuthenticateResponse>();
+}
+
 /// They take the version for the structures inside from the record itself, so it must be the true
 /// one.
 macro_rules! compare_control_records {

@@ -103,6 +103,7 @@ macro_rules! renamed {
 }
 
 mod cluster;
+mod security;
 
 structures! { api::produce => theirs::produce_request;
     ProduceRequest { transactional_id, acks, timeout_ms, topic_data }

@@ -3,6 +3,7 @@
 mod cluster;
 mod logs;
 mod producers;
+mod security;
 
 use bytes::{Bytes, BytesMut};
 use klamm_core::api::api_versions::{
