@@ -49,14 +49,23 @@ impl PartitionName {
     }
 }
 
-/// The name that a directory is kept under whose partition is not known: the topic's name is cut
-/// where that would be too long. `id` makes it the only one.
+/// The name that a directory is kept under whose partition is not known. `id` makes it the only one.
 pub fn stray_name(topic: &str, partition: i32, id: Uuid) -> String {
+    other_name(topic, partition, id, "stray")
+}
+
+/// The name of a deleted partition's directory until it is removed.
+pub fn deleted_name(topic: &str, partition: i32, id: Uuid) -> String {
+    other_name(topic, partition, id, "delete")
+}
+
+/// The topic's name is cut where the whole would be too long.
+fn other_name(topic: &str, partition: i32, id: Uuid, kind: &str) -> String {
     let mut hex = String::new();
     for byte in id.0 {
         write!(hex, "{byte:02x}").expect("a string takes everything");
     }
-    let suffix = format!("-{partition}.{hex}-stray");
+    let suffix = format!("-{partition}.{hex}-{kind}");
     let kept = topic.get(..NAME_BYTES_MAX - suffix.len()).unwrap_or(topic);
     format!("{kept}{suffix}")
 }
@@ -74,7 +83,7 @@ fn split(name: &str) -> Option<(&str, i32)> {
 mod tests {
     use alloc::string::ToString;
 
-    use super::{PartitionName, stray_name};
+    use super::{PartitionName, deleted_name, stray_name};
     use crate::ids::Uuid;
 
     #[test]
@@ -100,10 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn stray_name_is_kafkas() {
+    fn other_names_are_kafkas() {
         let name = stray_name("zz", 0, Uuid([0xab; 16]));
         assert_eq!(name, "zz-0.abababababababababababababababab-stray");
         assert_eq!(PartitionName::parse(&name), PartitionName::Stray);
+        let deleted = deleted_name("zz", 0, Uuid([0xab; 16]));
+        assert_eq!(deleted, "zz-0.abababababababababababababababab-delete");
+        assert_eq!(PartitionName::parse(&deleted), PartitionName::Deleted);
         let long = stray_name(&"t".repeat(249), 1234, Uuid([1; 16]));
         assert_eq!(long.len(), 255);
         assert!(long.ends_with("t-1234.01010101010101010101010101010101-stray"));

@@ -128,6 +128,24 @@ answered_by_the_broker! {
         api::offset_for_leader_epoch::OffsetForLeaderEpochRequest,
         api::offset_for_leader_epoch::OffsetForLeaderEpochResponse
     ),
+    /// Makes topics.
+    CreateTopics(
+        CREATE_TOPICS,
+        api::create_topics::CreateTopicsRequest,
+        api::create_topics::CreateTopicsResponse
+    ),
+    /// Deletes topics.
+    DeleteTopics(
+        DELETE_TOPICS,
+        api::delete_topics::DeleteTopicsRequest,
+        api::delete_topics::DeleteTopicsResponse
+    ),
+    /// Gives topics more partitions.
+    CreatePartitions(
+        CREATE_PARTITIONS,
+        api::create_partitions::CreatePartitionsRequest,
+        api::create_partitions::CreatePartitionsResponse
+    ),
     /// Moves the start of logs.
     DeleteRecords(
         DELETE_RECORDS,

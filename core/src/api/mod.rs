@@ -149,6 +149,8 @@ pub const APIS: &[Api] = &[
     api(ApiKey::METADATA, "Metadata", 0..=13, 0..=13, 9),
     api(ApiKey::SASL_HANDSHAKE, "SaslHandshake", 0..=1, 0..=1, i16::MAX),
     api(ApiKey::API_VERSIONS, "ApiVersions", 0..=4, 0..=4, 3),
+    api(ApiKey::CREATE_TOPICS, "CreateTopics", 2..=7, 2..=7, 5),
+    api(ApiKey::DELETE_TOPICS, "DeleteTopics", 1..=6, 1..=6, 4),
     api(ApiKey::DELETE_RECORDS, "DeleteRecords", 0..=2, 0..=2, 2),
     api(ApiKey::INIT_PRODUCER_ID, "InitProducerId", 0..=5, 0..=5, 2),
     api(ApiKey::OFFSET_FOR_LEADER_EPOCH, "OffsetForLeaderEpoch", 2..=4, 2..=4, 4),
@@ -157,6 +159,7 @@ pub const APIS: &[Api] = &[
     api(ApiKey::DELETE_ACLS, "DeleteAcls", 1..=3, 1..=3, 2),
     api(ApiKey::DESCRIBE_LOG_DIRS, "DescribeLogDirs", 1..=5, 1..=5, 2),
     api(ApiKey::SASL_AUTHENTICATE, "SaslAuthenticate", 0..=2, 0..=2, 2),
+    api(ApiKey::CREATE_PARTITIONS, "CreatePartitions", 0..=3, 0..=3, 2),
     api(ApiKey::ELECT_LEADERS, "ElectLeaders", 0..=2, 0..=2, 2),
     api(ApiKey::ALTER_PARTITION_REASSIGNMENTS, "AlterPartitionReassignments", 0..=1, 0..=1, 0),
     api(ApiKey::LIST_PARTITION_REASSIGNMENTS, "ListPartitionReassignments", 0..=0, 0..=0, 0),
@@ -181,6 +184,7 @@ const fn api(
 #[cfg(test)]
 mod tests {
     use super::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+    use super::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
     use super::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
     use super::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
     use super::describe_topic_partitions::{
@@ -220,6 +224,12 @@ mod tests {
         assert_agrees::<FetchResponse>(ApiKey::FETCH);
         assert_agrees::<ListOffsetsRequest>(ApiKey::LIST_OFFSETS);
         assert_agrees::<ListOffsetsResponse>(ApiKey::LIST_OFFSETS);
+        assert_agrees::<CreateTopicsRequest>(ApiKey::CREATE_TOPICS);
+        assert_agrees::<CreateTopicsResponse>(ApiKey::CREATE_TOPICS);
+        assert_agrees::<delete_topics::DeleteTopicsRequest>(ApiKey::DELETE_TOPICS);
+        assert_agrees::<delete_topics::DeleteTopicsResponse>(ApiKey::DELETE_TOPICS);
+        assert_agrees::<create_partitions::CreatePartitionsRequest>(ApiKey::CREATE_PARTITIONS);
+        assert_agrees::<create_partitions::CreatePartitionsResponse>(ApiKey::CREATE_PARTITIONS);
         assert_agrees::<DeleteRecordsRequest>(ApiKey::DELETE_RECORDS);
         assert_agrees::<DeleteRecordsResponse>(ApiKey::DELETE_RECORDS);
         assert_agrees::<InitProducerIdRequest>(ApiKey::INIT_PRODUCER_ID);
@@ -262,7 +272,7 @@ mod tests {
         assert_agrees::<delete_acls::DeleteAclsResponse>(ApiKey::DELETE_ACLS);
         assert_agrees::<sasl_authenticate::SaslAuthenticateRequest>(ApiKey::SASL_AUTHENTICATE);
         assert_agrees::<sasl_authenticate::SaslAuthenticateResponse>(ApiKey::SASL_AUTHENTICATE);
-        assert_eq!(APIS.len(), 23);
+        assert_eq!(APIS.len(), 26);
     }
 
     #[test]

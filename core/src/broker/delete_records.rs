@@ -100,17 +100,17 @@ impl Broker {
         Ok(Deletion::Move(led.log, start))
     }
 
-    /// The start of a slot's log is durable, or the log is gone.
+    /// The start of a slot's log is durable, or will not be.
     pub(super) fn settle_delete_records(
         &mut self,
         (id, topic, partition): RecordsSlot,
-        log_start: Option<i64>,
+        log_start: Result<i64, ErrorCode>,
     ) {
         let ended = self.delete_records.settle(id, |answer| {
             let slot = &mut answer.topics[topic].partitions[partition];
             (slot.low_watermark, slot.error_code) = match log_start {
-                Some(log_start) => (log_start, ErrorCode::NONE),
-                None => (-1, ErrorCode::KAFKA_STORAGE_ERROR),
+                Ok(log_start) => (log_start, ErrorCode::NONE),
+                Err(error) => (-1, error),
             };
         });
         if let Some(open) = ended {

@@ -19,10 +19,13 @@ pub(super) struct Deletions {
     segments: BTreeMap<FileId, Deletion>,
     due: BTreeSet<(Instant, FileId)>,
     readers: BTreeMap<FileId, usize>,
+    /// Renames and unlinks that are out, by the log.
+    effects: BTreeMap<LogId, usize>,
 }
 
 #[derive(Debug)]
 struct Deletion {
+    log: LogId,
     directory: DirectoryIndex,
     segment: RemovedSegment,
     /// Between rename and unlink.
@@ -50,6 +53,43 @@ impl Deletions {
         self.segments.retain(|_, deletion| deletion.directory != index);
         let segments = &self.segments;
         self.due.retain(|(_, file)| segments.contains_key(file));
+    }
+
+    /// A stop waits for what is out, and leaves the rest to the next start.
+    pub(super) fn leave_to_next_start(&mut self) {
+        self.segments.clear();
+        self.due.clear();
+        self.readers.clear();
+    }
+
+    /// The log is gone, and its removed segments go with its directory: their `.log` files.
+    pub(super) fn leave(&mut self, log: LogId) -> Vec<FileId> {
+        let left: Vec<FileId> =
+            self.segments.extract_if(.., |_, it| it.log == log).map(|(file, _)| file).collect();
+        if !left.is_empty() {
+            self.due.retain(|(_, file)| !left.contains(file));
+        }
+        left
+    }
+
+    /// A rename or an unlink of one of the log's segments is complete.
+    pub(super) fn note_complete(&mut self, log: LogId) {
+        if let Some(count) = self.effects.get_mut(&log) {
+            *count -= 1;
+            if *count == 0 {
+                self.effects.remove(&log);
+            }
+        }
+    }
+
+    /// A rename or an unlink of one of the log's segments is out.
+    pub(super) fn has_effects(&self, log: LogId) -> bool {
+        self.effects.contains_key(&log)
+    }
+
+    /// A look-up or a job reads the file.
+    pub(super) fn is_read(&self, file: FileId) -> bool {
+        self.readers.contains_key(&file)
     }
 
     /// A look-up or a job reads these files from now on.
@@ -93,7 +133,8 @@ impl Broker {
         let has_more = live.log.has_removable();
         for segment in removed {
             let file = segment.file.id;
-            let deletion = Deletion { directory, segment, delay_ms, step: Step::Rename };
+            let deletion =
+                Deletion { log: log_id, directory, segment, delay_ms, step: Step::Rename };
             self.deletions.segments.insert(file, deletion);
             self.advance_deletion(file);
         }
@@ -131,14 +172,19 @@ impl Broker {
 
     /// Carries out what had to wait for the last pin of a file.
     pub(super) fn emit_freed(&mut self, freed: Vec<Freed>) {
-        for Freed { file, directory, effect } in freed {
-            let purpose = if self.deletions.segments.contains_key(&file) {
-                Purpose::Rename(directory, file)
-            } else {
-                Purpose::Unlink(directory)
-            };
-            self.emit(effect, purpose);
+        for freed in freed {
+            self.emit_removal(freed);
         }
+    }
+
+    fn emit_removal(&mut self, Freed { file, log, directory, effect }: Freed) {
+        let purpose = if self.deletions.segments.contains_key(&file) {
+            Purpose::Rename(directory, log, file)
+        } else {
+            Purpose::Unlink(directory, log)
+        };
+        *self.deletions.effects.entry(log).or_insert(0) += 1;
+        self.emit(effect, purpose);
     }
 
     fn advance_deletion(&mut self, file: FileId) {
@@ -146,7 +192,7 @@ impl Broker {
             return;
         }
         let Some(deletion) = self.deletions.segments.get_mut(&file) else { return };
-        let directory = deletion.directory;
+        let (log, directory) = (deletion.log, deletion.directory);
         match deletion.step {
             Step::Wait => {}
             Step::Rename => {
@@ -154,16 +200,16 @@ impl Broker {
                 // The driver must know the id before the path goes: a range may yet be sent by it.
                 let mut operations = Vec::from([Operation::Open(deletion.segment.file.clone())]);
                 operations.extend(deletion.segment.renames());
-                let rename = Effect::Operations(operations);
-                if let Some(rename) = self.pins.retire(file, directory, rename) {
-                    self.emit(rename, Purpose::Rename(directory, file));
+                let effect = Effect::Operations(operations);
+                if let Some(rename) = self.pins.retire(Freed { file, log, directory, effect }) {
+                    self.emit_removal(rename);
                 }
             }
             Step::Unlink => {
-                let unlink = Effect::Operations(deletion.segment.unlinks());
+                let effect = Effect::Operations(deletion.segment.unlinks());
                 self.deletions.segments.remove(&file);
-                if let Some(unlink) = self.pins.retire(file, directory, unlink) {
-                    self.emit(unlink, Purpose::Unlink(directory));
+                if let Some(unlink) = self.pins.retire(Freed { file, log, directory, effect }) {
+                    self.emit_removal(unlink);
                 }
             }
         }

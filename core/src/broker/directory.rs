@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 
 use bytes::Bytes;
 
@@ -145,6 +146,16 @@ impl LogDirectory {
 
     pub(super) fn has_directory(&self, name: &str) -> bool {
         self.entries.get(name).is_some_and(|entry| entry.kind == EntryKind::Directory)
+    }
+
+    /// A partition of that name is gone: what was found of it at start is not the next one's.
+    pub(super) fn forget_partition(&mut self, topic: &Arc<str>, partition: i32) {
+        self.entries.remove(&format!("{topic}-{partition}"));
+        self.found.recovery_points.remove(topic, partition);
+        self.found.log_starts.remove(topic, partition);
+        for file in &mut self.offsets {
+            file.note_stale(topic, partition);
+        }
     }
 
     /// Takes the content of one of [`SMALL_FILES`]. The checkpoints only spare work or tell damage, so

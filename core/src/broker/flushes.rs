@@ -19,6 +19,11 @@ impl Flushes {
     pub(super) fn note(&mut self, log: LogId, now: Instant) {
         self.0.insert(log, now);
     }
+
+    /// The log is gone.
+    pub(super) fn forget(&mut self, log: LogId) {
+        self.0.remove(&log);
+    }
 }
 
 impl Broker {

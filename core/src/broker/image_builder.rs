@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Bound;
 
 use crate::broker::image::{ConfigResource, Image, Partition, Topic};
 use crate::broker::topic_config::Layers;
@@ -42,6 +43,8 @@ pub struct ImageBuilder {
     topic_defaults: TopicConfig,
     /// Whose topics' settings are to be resolved again.
     reconfigured: Reconfigured,
+    /// Topics that came, went, or whose partitions changed.
+    touched: BTreeSet<Uuid>,
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +63,7 @@ impl ImageBuilder {
             ids,
             topic_defaults,
             reconfigured: Reconfigured::Topics(BTreeSet::new()),
+            touched: BTreeSet::new(),
         }
     }
 
@@ -71,6 +75,22 @@ impl ImageBuilder {
     /// The topic of that name, so far.
     pub fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
         self.ids.get(name).and_then(|id| self.draft.topics_by_id.get(id))
+    }
+
+    /// Whether the topic is not the one that the draft began with, by its existence or its partitions.
+    pub fn is_touched(&self, id: Uuid) -> bool {
+        self.touched.contains(&id)
+    }
+
+    /// The topics that came, went, or whose partitions changed.
+    pub fn touched(&self) -> &BTreeSet<Uuid> {
+        &self.touched
+    }
+
+    /// The first topic whose name is `name` or above it, in the order of names.
+    pub fn topic_name_from(&self, name: &str) -> Option<&str> {
+        let range = (Bound::Included(name), Bound::Unbounded);
+        self.ids.range::<str, _>(range).next().map(|(name, _)| &**name)
     }
 
     /// The log has been taken up to and with `offset`.
@@ -127,7 +147,9 @@ impl ImageBuilder {
         let name: Arc<str> = Arc::from(record.name.as_str());
         if let Some(before) = self.ids.insert(name.clone(), record.topic_id) {
             self.draft.topics_by_id.remove(&before);
+            self.touched.insert(before);
         }
+        self.touched.insert(record.topic_id);
         let topic = Topic {
             name: name.clone(),
             id: record.topic_id,
@@ -141,6 +163,7 @@ impl ImageBuilder {
     /// The topic's settings go with it.
     fn remove_topic(&mut self, id: Uuid) -> Result<(), ApplyError> {
         let topic = self.draft.topics_by_id.remove(&id).ok_or(ApplyError::NoSuchTopic(id))?;
+        self.touched.insert(id);
         self.ids.remove(&topic.name);
         self.draft.configs.remove(&ConfigResource::topic(&topic.name));
         Ok(())
@@ -261,6 +284,7 @@ impl ImageBuilder {
 
     fn topic_mut(&mut self, id: Uuid) -> Result<&mut Topic, ApplyError> {
         let shared = self.draft.topics_by_id.get_mut(&id).ok_or(ApplyError::NoSuchTopic(id))?;
+        self.touched.insert(id);
         Ok(Arc::make_mut(shared))
     }
 

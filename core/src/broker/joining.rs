@@ -77,10 +77,11 @@ impl Broker {
         if startup.stage == Stage::Joining && self.failure.is_none() {
             self.next_incarnation = None;
             self.phase = Phase::Running;
+            self.note_stale_lines();
             self.schedule = Schedule::new(&self.config.tasks, self.now.mono);
             self.push(Output::Ready);
             self.write_checkpoints();
-            self.remove_deleted();
+            self.start_removal();
             self.clean_metadata();
             self.write_due_snapshot();
         }

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use super::Broker;
 use super::delete_records::RecordsSlot;
 use super::offset_checkpoints::OffsetsKind;
+use crate::error_code::ErrorCode;
 use crate::ids::{DirectoryIndex, LogId};
 
 /// The starts of one log directory's logs that are on their way.
@@ -105,10 +106,19 @@ impl Broker {
         for (log, start, slot) in waiters {
             match self.logs.get(&log).map(|live| live.log.log_start()) {
                 Some(now) if now < start => waiting.push((log, start, slot)),
-                now => self.settle_delete_records(slot, now),
+                now => self.settle_delete_records(slot, now.ok_or_else(|| self.log_absence(log))),
             }
         }
         self.directories[usize::from(index.0)].moving_starts.waiters = waiting;
+    }
+
+    /// The log is gone: its start moves no more.
+    pub(super) fn leave_moving_start(&mut self, index: DirectoryIndex, log: LogId) {
+        let moving = &mut self.directories[usize::from(index.0)].moving_starts;
+        moving.wanted.remove(&log);
+        if moving.waiters.iter().any(|(waited_for, ..)| *waited_for == log) {
+            self.settle_moved_starts(index);
+        }
     }
 
     /// The directory is offline: nothing moves any more.
@@ -116,7 +126,7 @@ impl Broker {
         let moving = &mut self.directories[usize::from(index.0)].moving_starts;
         let failed = core::mem::take(moving);
         for (_, _, slot) in failed.waiters {
-            self.settle_delete_records(slot, None);
+            self.settle_delete_records(slot, Err(ErrorCode::KAFKA_STORAGE_ERROR));
         }
     }
 }

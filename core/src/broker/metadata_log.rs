@@ -4,7 +4,8 @@
 //! draft of the image, written in a few batches, and synced at once, whatever the broker's
 //! durability: the draft becomes the image when it is durable, and nothing of it is seen before.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
@@ -12,14 +13,15 @@ use core::mem;
 use super::image::{Image, Topic};
 use super::image_builder::ImageBuilder;
 use super::registration::Join;
+use super::topics::{CreatePartitions, CreateTopics, DeleteTopics, Placement};
 use super::unregister_broker::plan_unregistration;
 use super::update_features::FeatureChange;
 use super::{Broker, Output, Waiter};
 use crate::api::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
 use crate::batch::{BatchBuilder, CheckedBatch};
-use crate::config::limits::METADATA_BATCH_RECORDS_MAX;
+use crate::config::limits::{METADATA_BATCH_RECORDS_MAX, METADATA_FLIGHT_RECORDS};
 use crate::event::Event;
-use crate::ids::{ConnectionId, LogId, RequestNumber};
+use crate::ids::{ConnectionId, LogId, RequestNumber, Uuid};
 use crate::log::Level;
 use crate::records::{ControlRecord, MetadataRecord};
 use crate::request::{Response, ResponseBody};
@@ -38,6 +40,8 @@ pub(super) enum Change {
     ProducerIds,
     /// A client asked for other levels of features, which may take control records of the quorum.
     Features(FeatureChange),
+    /// Topics are made that a client has asked for by their names.
+    AutoCreate(Vec<String>),
     /// What a client asked for, answered when it is durable.
     Asked(Asked),
 }
@@ -57,13 +61,45 @@ pub(super) enum AskedChange {
     UnregisterBroker(i32),
     /// Other replicas of partitions.
     AlterPartitionReassignments(AlterPartitionReassignmentsRequest),
+    /// New topics.
+    CreateTopics(CreateTopics),
+    /// Topics go.
+    DeleteTopics(DeleteTopics),
+    /// Topics grow.
+    CreatePartitions(CreatePartitions),
 }
 
-/// What a change comes to: all of its records, each with the version that it is written in, or none.
+impl Change {
+    /// True when it makes a topic of a name that one had which the draft deletes: the old one's logs must
+    /// be on their way out before the new one's are made.
+    fn waits_for_landing(&self, present: &Image, draft: &Draft) -> bool {
+        let is_going =
+            |name: &str| present.topics.contains_key(name) && draft.topic(name).is_none();
+        match self {
+            Self::AutoCreate(names) => names.iter().any(|name| is_going(name)),
+            Self::Asked(Asked { what: AskedChange::CreateTopics(asked), .. }) => {
+                asked.names().any(is_going)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Records, each with the version that it is written in.
+pub(super) type Records = Vec<(MetadataRecord, i16)>;
+
+/// What a change comes to: all of its records, or none.
 #[derive(Debug)]
 pub(super) struct Planned {
-    pub(super) records: Vec<(MetadataRecord, i16)>,
+    pub(super) records: Records,
     pub(super) answer: ResponseBody,
+}
+
+impl Planned {
+    /// Nothing changes.
+    pub(super) fn nothing(answer: ResponseBody) -> Self {
+        Self { records: Records::new(), answer }
+    }
 }
 
 /// The queue of changes, and what of it is in flight.
@@ -80,12 +116,18 @@ pub(super) struct MetadataLog {
 /// What is being made durable, and who is told when it is.
 #[derive(Debug)]
 struct Flight {
-    image: Image,
+    image: Arc<Image>,
     /// Of the log.
     bytes: u64,
     /// Milliseconds since the epoch.
     appended_ms: i64,
+    /// The topics that are not as they are in the present image.
+    touched: BTreeSet<Uuid>,
+    /// What is left to be done are the directories of new logs.
+    is_durable: bool,
     answers: Vec<Answer>,
+    /// What was to be made without being answered.
+    auto_created: Vec<String>,
 }
 
 type Answer = (ConnectionId, Response);
@@ -118,15 +160,47 @@ impl Broker {
         self.start_metadata_flight();
     }
 
-    /// What was in flight is durable: the draft is the image.
+    /// Queues what a client asks for.
+    pub(super) fn ask_for_change(
+        &mut self,
+        from: ConnectionId,
+        number: RequestNumber,
+        what: AskedChange,
+    ) {
+        self.change_metadata(Change::Asked(Asked { from, number, what }));
+    }
+
+    /// What was in flight is durable: the logs that it brings are made.
+    pub(super) fn note_durable_flight(&mut self) {
+        let flight = self.metadata.as_mut().and_then(|metadata| metadata.flight.as_mut());
+        let flight = flight.expect("a flight lands once");
+        flight.is_durable = true;
+        let (image, touched) = (Arc::clone(&flight.image), flight.touched.clone());
+        self.make_new_logs(&image, &touched);
+        self.land_metadata_flight();
+    }
+
+    /// The draft is the image, if it is durable and its logs are made.
     pub(super) fn land_metadata_flight(&mut self) {
-        let flight = self.metadata.as_mut().and_then(|metadata| metadata.flight.take());
+        let Some(metadata) = &mut self.metadata else { return };
+        let are_made = self.new_logs.are_made();
+        let Some(flight) = metadata.flight.take_if(|flight| flight.is_durable && are_made) else {
+            return;
+        };
         let before = self.image.next_producer_id;
-        let Flight { image, bytes, appended_ms, answers } = flight.expect("a flight lands once");
+        let Flight { image, bytes, appended_ms, answers, touched, auto_created, .. } = flight;
         self.apply_topic_configs(&image);
-        self.image = Arc::new(image);
+        let present = Arc::clone(&self.image);
+        for id in touched.iter().filter(|id| !image.topics_by_id.contains_key(id)) {
+            if let Some(topic) = present.topics_by_id.get(id) {
+                self.leave_topic(topic);
+            }
+        }
+        self.take_new_logs();
+        self.image = image;
         self.snapshots.note_change(bytes, appended_ms);
         self.take_producer_ids(before..self.image.next_producer_id);
+        self.end_auto_creations(&auto_created);
         self.answer_asked(answers);
         self.start_metadata_flight();
         self.finish_joining();
@@ -142,11 +216,16 @@ impl Broker {
     }
 
     /// What a change comes to, as the draft stands.
-    fn plan(&self, what: AskedChange, draft: &Draft) -> Planned {
+    fn plan(&mut self, what: AskedChange, draft: &Draft, placement: &mut Placement) -> Planned {
         match what {
             AskedChange::UnregisterBroker(broker_id) => plan_unregistration(broker_id, draft),
             AskedChange::AlterPartitionReassignments(request) => {
                 self.plan_reassignments(request, draft)
+            }
+            AskedChange::CreateTopics(asked) => self.plan_create_topics(asked, draft, placement),
+            AskedChange::DeleteTopics(asked) => self.plan_delete_topics(asked, draft),
+            AskedChange::CreatePartitions(asked) => {
+                self.plan_create_partitions(asked, draft, placement)
             }
         }
     }
@@ -157,14 +236,19 @@ impl Broker {
             return;
         }
         let (log_id, epoch) = (metadata.log, metadata.epoch);
-        let waiting = mem::take(&mut metadata.waiting);
+        let mut waiting = mem::take(&mut metadata.waiting);
         // Offline: the broker is about to stop.
         let Some(live) = self.logs.get(&log_id) else { return };
         let builder =
             ImageBuilder::new(Image::clone(&self.image), self.config.topic_defaults.clone());
         let mut draft = Draft::new(builder, live.log.accepted_end(), self.now.wall_ms);
-        let mut answers = Vec::new();
-        for change in waiting {
+        let (mut answers, mut auto_created) = (Vec::new(), Vec::new());
+        let mut placement = self.placement();
+        while let Some(change) = waiting.pop_front() {
+            if draft.is_full() || change.waits_for_landing(&self.image, &draft) {
+                waiting.push_front(change);
+                break;
+            }
             match change {
                 Change::Join(join) => self.draft_join(join, &mut draft),
                 Change::Leave => self.draft_leave(&mut draft),
@@ -174,15 +258,23 @@ impl Broker {
                     let (number, body) = (change.number, ResponseBody::UpdateFeatures(answer));
                     answers.push((change.from, Response { number, body }));
                 }
+                Change::AutoCreate(names) => {
+                    let records = self.plan_auto_creation(&names, &draft, &mut placement);
+                    draft.push_whole(records);
+                    auto_created.extend(names);
+                }
                 Change::Asked(Asked { from, number, what }) => {
-                    let Planned { records, answer } = self.plan(what, &draft);
+                    let Planned { records, answer } = self.plan(what, &draft, &mut placement);
                     draft.push_whole(records);
                     answers.push((from, Response { number, body: answer }));
                 }
             }
         }
-        let Drafted { image, batches, event } = draft.finish();
+        let Drafted { image, touched, batches, event } = draft.finish();
         self.outputs.extend(event.map(Output::Event));
+        if let Some(metadata) = &mut self.metadata {
+            metadata.waiting = waiting;
+        }
         let Some(live) = self.logs.get_mut(&log_id) else { return };
         let mut last_offset = None;
         let mut bytes = 0;
@@ -196,10 +288,19 @@ impl Broker {
         self.emit_log_effects(log_id, effects);
         let (Some(last_offset), Some(metadata)) = (last_offset, &mut self.metadata) else {
             // Nothing changes.
+            self.end_auto_creations(&auto_created);
             return self.answer_asked(answers);
         };
         let appended_ms = self.now.wall_ms;
-        metadata.flight = Some(Flight { image, bytes, appended_ms, answers });
+        metadata.flight = Some(Flight {
+            image: Arc::new(image),
+            bytes,
+            appended_ms,
+            touched,
+            is_durable: false,
+            answers,
+            auto_created,
+        });
         self.waits.add(log_id, Level::Synced, last_offset, Waiter::Metadata);
     }
 }
@@ -208,6 +309,7 @@ impl Broker {
 #[derive(Debug)]
 pub(super) struct Draft {
     builder: ImageBuilder,
+    begun_at: i64,
     next_offset: i64,
     timestamp_ms: i64,
     batches: Vec<CheckedBatch>,
@@ -218,13 +320,15 @@ pub(super) struct Draft {
 #[derive(Debug)]
 struct Drafted {
     image: Image,
+    touched: BTreeSet<Uuid>,
     batches: Vec<CheckedBatch>,
     event: Option<Event>,
 }
 
 impl Draft {
     fn new(builder: ImageBuilder, next_offset: i64, timestamp_ms: i64) -> Self {
-        Self { builder, next_offset, timestamp_ms, batches: Vec::new(), open: None }
+        let (begun_at, batches) = (next_offset, Vec::new());
+        Self { builder, begun_at, next_offset, timestamp_ms, batches, open: None }
     }
 
     /// The image so far. Its `topics` are made at the end: look at `topics_by_id`.
@@ -242,6 +346,16 @@ impl Draft {
         self.builder.topic(name)
     }
 
+    /// Enough for one flight: more waits for the next.
+    fn is_full(&self) -> bool {
+        self.next_offset - self.begun_at >= METADATA_FLIGHT_RECORDS
+    }
+
+    /// The first topic whose name is `name` or above it, in the order of names.
+    pub(super) fn topic_name_from(&self, name: &str) -> Option<&str> {
+        self.builder.topic_name_from(name)
+    }
+
     /// Adds a record that fits the image, to be written in `version` of its type.
     pub(super) fn push(&mut self, record: impl Into<MetadataRecord>, version: i16) {
         self.push_record(record.into(), version);
@@ -249,7 +363,7 @@ impl Draft {
     }
 
     /// Adds records that count together or not at all: they share a batch.
-    pub(super) fn push_whole(&mut self, records: Vec<(MetadataRecord, i16)>) {
+    pub(super) fn push_whole(&mut self, records: Records) {
         for (record, version) in records {
             self.push_record(record, version);
         }
@@ -294,7 +408,8 @@ impl Draft {
 
     fn finish(mut self) -> Drafted {
         self.end_batch();
+        let touched = self.builder.touched().clone();
         let (image, event) = self.builder.finish();
-        Drafted { image, batches: self.batches, event }
+        Drafted { image, touched, batches: self.batches, event }
     }
 }

@@ -48,11 +48,12 @@ mod strays;
 #[cfg(test)]
 mod tests;
 pub mod topic_config;
+mod topics;
 mod unregister_broker;
 mod update_features;
 mod wait;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -66,7 +67,7 @@ use crate::event::Event;
 use crate::ids::{ConnectionId, DirectoryIndex, EffectId, FileId, JobId, LogId, Numbering, Uuid};
 use crate::job::{Job, JobResult};
 use crate::log::{Level, Log};
-use crate::request::{Request, RequestBody, Response, ResponseBody};
+use crate::request::{Query, Request, RequestBody, Response, ResponseBody};
 use crate::rng::Rng;
 use crate::time::{Instant, Millis, Now};
 use delete_records::DeleteRecords;
@@ -90,6 +91,7 @@ use schedule::Schedule;
 use shutdown::Shutdown;
 use snapshots::Snapshots;
 use startup::Startup;
+use topics::{AutoCreations, LeavingLogs, NewLogs};
 use wait::{Waits, Wake};
 
 /// Who connected.
@@ -150,9 +152,16 @@ pub struct Broker {
     effects: BTreeMap<EffectId, Purpose>,
     connections: BTreeMap<ConnectionId, Arc<str>>,
     directories: Vec<LogDirectory>,
-    /// Directories of deleted partitions, to be removed when the broker serves.
-    deleted: Vec<(DirectoryIndex, Path)>,
+    /// Directories of deleted partitions, to be removed while the broker serves.
+    deleted: VecDeque<(DirectoryIndex, Path)>,
+    /// One of them is being removed.
+    removal_runs: bool,
     logs: BTreeMap<LogId, LiveLog>,
+    /// Those that were lost with their directory.
+    failed_logs: BTreeSet<LogId>,
+    new_logs: NewLogs,
+    leaving_logs: LeavingLogs,
+    auto_creations: AutoCreations,
     /// Empty between inputs; kept for its room.
     log_effects: Vec<(EffectId, Effect)>,
     partitions: BTreeMap<(Uuid, i32), PartitionState>,
@@ -216,14 +225,18 @@ enum Purpose {
     Checkpoint(DirectoryIndex),
     /// One of Kafka's checkpoints of a log directory.
     Offsets(DirectoryIndex, OffsetsKind),
-    /// The rename of a deleted segment's files, by its `.log` file.
-    Rename(DirectoryIndex, FileId),
-    /// An unlink that waited for its pins.
-    Unlink(DirectoryIndex),
+    /// The rename of a deleted segment's files, by its log and its `.log` file.
+    Rename(DirectoryIndex, LogId, FileId),
+    /// An unlink of a log's segment.
+    Unlink(DirectoryIndex, LogId),
+    /// The rename of the directories of logs that have left.
+    LeftLogs(DirectoryIndex, u64),
     /// The clean marker, and the lock given back: the end of a stop.
     Leave(DirectoryIndex),
     /// The removal of snapshots that nobody needs.
     Snapshots,
+    /// A step of making the logs of new partitions.
+    NewLogs(DirectoryIndex),
     /// A look-up of a fetch.
     FetchRead(FetchId),
     /// The room of a log directory's file system, for a description.
@@ -282,8 +295,13 @@ impl Broker {
             effects: BTreeMap::new(),
             connections: BTreeMap::new(),
             directories: Vec::new(),
-            deleted: Vec::new(),
+            deleted: VecDeque::new(),
+            removal_runs: false,
             logs: BTreeMap::new(),
+            failed_logs: BTreeSet::new(),
+            new_logs: NewLogs::default(),
+            leaving_logs: LeavingLogs::default(),
+            auto_creations: AutoCreations::default(),
             log_effects: Vec::new(),
             partitions: BTreeMap::new(),
             waits: Waits::new(),
@@ -335,6 +353,9 @@ impl Broker {
                 self.handle_produce(from, request.number, command);
             }
             RequestBody::Query(query) => {
+                if let Query::Metadata(asked) = &query {
+                    self.create_asked_for(asked);
+                }
                 let Some(listener) = self.connections.get(&from).cloned() else { return };
                 let image = Arc::clone(&self.image);
                 let body = ResponseBody::Query { query, image, listener };
@@ -354,6 +375,15 @@ impl Broker {
             }
             RequestBody::Fetch { version, request: asked } => {
                 self.handle_fetch(from, request.number, version, asked);
+            }
+            RequestBody::CreateTopics { version, request: asked } => {
+                self.handle_create_topics(from, request.number, version, asked);
+            }
+            RequestBody::DeleteTopics { request: asked, .. } => {
+                self.handle_delete_topics(from, request.number, asked);
+            }
+            RequestBody::CreatePartitions { request: asked, .. } => {
+                self.handle_create_partitions(from, request.number, asked);
             }
             RequestBody::DeleteRecords { request: asked, .. } => {
                 self.handle_delete_records(from, request.number, asked);
@@ -417,12 +447,23 @@ impl Broker {
             Purpose::Append(log) => self.handle_written(id, log, result),
             Purpose::Sync(index) => self.handle_synced(index, result),
             Purpose::Checkpoint(index) => self.handle_checkpointed(index, result),
+            Purpose::NewLogs(index) => self.handle_new_logs(index, result),
             Purpose::FetchRead(fetch) => self.handle_fetch_read(fetch, result),
             Purpose::Space(index, request) => self.handle_space(index, request, result),
             Purpose::Offsets(index, kind) => self.handle_offsets_written(index, kind, result),
-            Purpose::Rename(index, file) => self.handle_renamed(index, file, result),
             Purpose::Snapshots => self.handle_snapshots_unlinked(result),
-            Purpose::Unlink(index) | Purpose::Leave(index) => {
+            Purpose::Rename(index, log, file) => {
+                self.note_removal(log);
+                self.handle_renamed(index, file, result);
+            }
+            Purpose::LeftLogs(index, number) => self.handle_left_renamed(index, number, result),
+            Purpose::Unlink(index, log) => {
+                self.note_removal(log);
+                if let Err(error) = result.into_result() {
+                    self.fail_directory(index, &error);
+                }
+            }
+            Purpose::Leave(index) => {
                 if let Err(error) = result.into_result() {
                     self.fail_directory(index, &error);
                 }
@@ -498,6 +539,7 @@ impl Broker {
             self.schedule.deadline(),
             self.snapshot_deadline(),
             self.deletions.deadline(),
+            self.leaving_logs.deadline(),
             self.flood.deadline(),
             self.damage.deadline(),
             self.checkpoint_due,
@@ -517,6 +559,8 @@ impl Broker {
             return;
         }
         self.take_due_waits();
+        self.land_metadata_flight();
+        self.rename_left_logs();
         self.run_fetches();
         if self.failure.is_some() && !self.waits.has_due() {
             let reason = self.failure.take().unwrap_or_default();
@@ -548,12 +592,14 @@ impl Broker {
                 (Waiter::Produce(id, slot), Wake::Failed) => {
                     self.settle_produce(id, slot, ErrorCode::KAFKA_STORAGE_ERROR);
                 }
-                (Waiter::ListOffsets(search), wake) => {
-                    self.resume_search(search, wake == Wake::Passed);
+                (Waiter::Produce(id, slot), Wake::Gone) => {
+                    self.settle_produce(id, slot, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
                 }
-                (Waiter::Metadata, Wake::Passed) => self.land_metadata_flight(),
+                // It finds out by itself whether the log is still there.
+                (Waiter::ListOffsets(search), _) => self.resume_search(search),
+                (Waiter::Metadata, Wake::Passed) => self.note_durable_flight(),
                 // Its directory has failed, and the broker stops.
-                (Waiter::Metadata, Wake::Failed) => {}
+                (Waiter::Metadata, Wake::Failed | Wake::Gone) => {}
             }
         }
     }

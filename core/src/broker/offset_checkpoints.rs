@@ -1,7 +1,9 @@
 //! Kafka's checkpoints of offsets, one of each kind in every log directory: written at Kafka's
 //! intervals, when they have changed, and at a stop.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use super::{Broker, PartitionState, Purpose};
 use crate::checkpoint::{
@@ -40,6 +42,22 @@ pub(super) struct OffsetsFile {
     runs: bool,
     /// What the last one said.
     written: Option<String>,
+    /// Partitions that are gone and may still have a line in it: a new one of the same name must not come by
+    /// that.
+    stale: BTreeSet<(Arc<str>, i32)>,
+    /// Those that the replacement leaves out.
+    leaving: BTreeSet<(Arc<str>, i32)>,
+}
+
+impl OffsetsFile {
+    /// The partition is gone.
+    pub(super) fn note_stale(&mut self, topic: &Arc<str>, partition: i32) {
+        self.stale.insert((Arc::clone(topic), partition));
+    }
+
+    fn is_stale(&self, line: &(Arc<str>, i32)) -> bool {
+        self.stale.contains(line) || self.leaving.contains(line)
+    }
 }
 
 impl Broker {
@@ -60,9 +78,11 @@ impl Broker {
         let directory = &mut self.directories[usize::from(index.0)];
         let file = &mut directory.offsets[kind as usize];
         if file.written.as_ref() == Some(&content) {
+            file.stale.clear();
             return;
         }
         file.runs = true;
+        file.leaving = core::mem::take(&mut file.stale);
         file.written = Some(content.clone());
         if kind == OffsetsKind::LogStarts {
             directory.moving_starts.take_up();
@@ -81,9 +101,42 @@ impl Broker {
         if let Err(error) = result.into_result() {
             return self.fail_directory(index, &error);
         }
-        self.directories[usize::from(index.0)].offsets[kind as usize].runs = false;
+        let file = &mut self.directories[usize::from(index.0)].offsets[kind as usize];
+        file.runs = false;
+        file.leaving.clear();
+        self.start_waves();
         if kind == OffsetsKind::LogStarts {
             self.handle_log_starts_written(index);
+        }
+    }
+
+    /// Whether lines of an earlier partition of that name are out of the files that recovery goes by. If not,
+    /// the files are written.
+    pub(super) fn is_free_of(&mut self, index: DirectoryIndex, line: &(Arc<str>, i32)) -> bool {
+        let mut is_free = true;
+        for kind in [OffsetsKind::RecoveryPoints, OffsetsKind::LogStarts] {
+            if self.directory(index).offsets[kind as usize].is_stale(line) {
+                self.write_offset_checkpoint(index, kind);
+            }
+            is_free &= !self.directory(index).offsets[kind as usize].is_stale(line);
+        }
+        is_free
+    }
+
+    /// Lines at start that are no partition's of this node.
+    pub(super) fn note_stale_lines(&mut self) {
+        let image = Arc::clone(&self.image);
+        let is_known = |topic: &str, partition: i32| {
+            image.topics.get(topic).is_some_and(|it| it.partitions.contains_key(&partition))
+        };
+        for directory in &mut self.directories {
+            let found = [&directory.found.recovery_points, &directory.found.log_starts];
+            let kinds = [OffsetsKind::RecoveryPoints, OffsetsKind::LogStarts];
+            for (found, kind) in found.into_iter().zip(kinds) {
+                for (topic, partition, _) in found.iter().filter(|(t, p, _)| !is_known(t, *p)) {
+                    directory.offsets[kind as usize].note_stale(&Arc::from(topic), partition);
+                }
+            }
         }
     }
 

@@ -4,24 +4,26 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use crate::effect::Effect;
-use crate::ids::{ConnectionId, DirectoryIndex, FileId};
+use crate::ids::{ConnectionId, DirectoryIndex, FileId, LogId};
 
 /// Who still reads which file.
 #[derive(Debug, Default)]
 pub struct Pins {
     connections: BTreeMap<ConnectionId, VecDeque<(u64, FileId)>>,
     files: BTreeMap<FileId, u64>,
-    held: BTreeMap<FileId, (DirectoryIndex, Effect)>,
+    held: BTreeMap<FileId, Freed>,
 }
 
-/// A file that nobody reads any more, and what had to wait for that.
+/// A file, and what has to wait until nobody reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Freed {
     /// Which.
     pub file: FileId,
+    /// The log that it was, or is, part of.
+    pub log: LogId,
     /// The log directory that it lies in.
     pub directory: DirectoryIndex,
-    /// As it was given to [`Pins::retire`].
+    /// Takes it away.
     pub effect: Effect,
 }
 
@@ -52,20 +54,25 @@ impl Pins {
         self.unpin(pins.into_iter().map(|(_, file)| file).collect())
     }
 
-    /// Gives `effect`, which takes `file` away, back when nobody reads it, else keeps it until the last
-    /// pin ends.
+    /// Gives `retired`, whose effect takes the file away, back when nobody reads it, else keeps it until
+    /// the last pin ends.
     #[must_use]
-    pub fn retire(
-        &mut self,
-        file: FileId,
-        directory: DirectoryIndex,
-        effect: Effect,
-    ) -> Option<Effect> {
-        if !self.files.contains_key(&file) {
-            return Some(effect);
+    pub fn retire(&mut self, retired: Freed) -> Option<Freed> {
+        if !self.is_pinned(retired.file) {
+            return Some(retired);
         }
-        self.held.insert(file, (directory, effect));
+        self.held.insert(retired.file, retired);
         None
+    }
+
+    /// Forgets what waits for pins of this log's files: they go with its directory.
+    pub(super) fn drop_held(&mut self, log: LogId) {
+        self.held.retain(|_, held| held.log != log);
+    }
+
+    /// Somebody reads the file.
+    pub(super) fn is_pinned(&self, file: FileId) -> bool {
+        self.files.contains_key(&file)
     }
 
     /// Files that somebody reads.
@@ -80,8 +87,7 @@ impl Pins {
             *count -= 1;
             if *count == 0 {
                 self.files.remove(&file);
-                let held = self.held.remove(&file);
-                freed.extend(held.map(|(directory, effect)| Freed { file, directory, effect }));
+                freed.extend(self.held.remove(&file));
             }
         }
         freed
@@ -94,7 +100,7 @@ mod tests {
 
     use super::{Freed, Pins};
     use crate::effect::{Effect, Operation, Path};
-    use crate::ids::{ConnectionId, DirectoryIndex, FileId, JobId};
+    use crate::ids::{ConnectionId, DirectoryIndex, FileId, JobId, LogId};
 
     const FILE: FileId = FileId { owner: JobId::BROKER, number: 3 };
 
@@ -103,7 +109,7 @@ mod tests {
     }
 
     fn freed() -> Freed {
-        Freed { file: FILE, directory: DirectoryIndex(0), effect: unlink() }
+        Freed { file: FILE, log: LogId(7), directory: DirectoryIndex(0), effect: unlink() }
     }
 
     #[test]
@@ -111,7 +117,7 @@ mod tests {
         let mut pins = Pins::default();
         pins.pin(ConnectionId(1), 4, FILE);
         pins.pin(ConnectionId(2), 0, FILE);
-        assert_eq!(pins.retire(FILE, DirectoryIndex(0), unlink()), None);
+        assert_eq!(pins.retire(freed()), None);
         assert_eq!(pins.release(ConnectionId(1), 4), vec![]);
         assert_eq!(pins.release(ConnectionId(1), 5), vec![]);
         assert_eq!(pins.release_all(ConnectionId(2)), vec![freed()]);
@@ -121,9 +127,9 @@ mod tests {
     #[test]
     fn an_unpinned_file_is_unlinked_at_once() {
         let mut pins = Pins::default();
-        assert_eq!(pins.retire(FILE, DirectoryIndex(0), unlink()), Some(unlink()));
+        assert_eq!(pins.retire(freed()), Some(freed()));
         pins.pin(ConnectionId(1), 0, FILE);
         assert_eq!(pins.release(ConnectionId(1), 1), vec![]);
-        assert_eq!(pins.retire(FILE, DirectoryIndex(0), unlink()), Some(unlink()));
+        assert_eq!(pins.retire(freed()), Some(freed()));
     }
 }

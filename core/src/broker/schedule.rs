@@ -90,6 +90,7 @@ impl Broker {
             self.schedule.expired = self.expire_producers(next);
         }
         self.unlink_due();
+        self.remove_left_directories();
     }
 
     fn interval_ms(&self, task: Task) -> u64 {

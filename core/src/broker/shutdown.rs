@@ -6,7 +6,6 @@
 
 use alloc::vec::Vec;
 
-use super::deletions::Deletions;
 use super::metadata_log::{Change, MetadataLog};
 use super::offset_checkpoints::OffsetsKind;
 use super::schedule::Schedule;
@@ -40,7 +39,8 @@ impl Broker {
                 self.checkpoint_due = None;
                 self.abandon_jobs();
                 self.schedule = Schedule::default();
-                self.deletions = Deletions::default();
+                self.deletions.leave_to_next_start();
+                self.leaving_logs.leave_to_next_start();
                 self.phase = Phase::Stopping(Shutdown::Draining);
                 self.end_fetch_waits();
             }

@@ -378,10 +378,15 @@ impl Broker {
         }
     }
 
-    fn add_log(&mut self, live: LiveLog) -> LogId {
+    pub(super) fn add_log(&mut self, live: LiveLog) -> LogId {
+        let id = self.next_log_id();
+        self.logs.insert(id, live);
+        id
+    }
+
+    pub(super) fn next_log_id(&mut self) -> LogId {
         let id = LogId(self.next_log);
         self.next_log += 1;
-        self.logs.insert(id, live);
         id
     }
 
@@ -440,24 +445,39 @@ impl Broker {
         if let Some((index, _)) = online().find(|(_, directory)| directory.has_directory(name)) {
             return Ok((index, true));
         }
-        let assigned = partition
-            .replicas
-            .iter()
-            .position(|replica| *replica == self.config.node_id)
-            .and_then(|replica| partition.directories.get(replica))
-            .copied()
-            .unwrap_or(UNASSIGNED);
-        let home = online().find(|(_, directory)| directory.found.directory_id == Some(assigned));
-        if let Some((index, _)) = home {
-            return Ok((index, false));
-        }
-        if assigned != UNASSIGNED {
-            return Err(format!("it is missing, and log directory {assigned} is not online"));
-        }
-        if self.directories.iter().any(|directory| !directory.is_online()) {
+        let home = self.home_of(partition, || self.emptiest_directory())?;
+        let is_unassigned = self.assigned_directory(partition) == UNASSIGNED;
+        if is_unassigned && self.directories.iter().any(|directory| !directory.is_online()) {
             return Err("it is missing, and not every log directory is online".to_owned());
         }
-        Ok((DirectoryIndex(0), false))
+        Ok((home, false))
+    }
+
+    /// The log directory that a partition's record names, or the one that `otherwise` picks where it
+    /// names none.
+    pub(super) fn home_of(
+        &self,
+        partition: &Partition,
+        otherwise: impl FnOnce() -> Option<DirectoryIndex>,
+    ) -> Result<DirectoryIndex, String> {
+        let assigned = self.assigned_directory(partition);
+        if assigned == UNASSIGNED {
+            return otherwise().ok_or_else(|| "no log directory is online".to_owned());
+        }
+        let is_home = |directory: &LogDirectory| {
+            directory.is_online() && directory.found.directory_id == Some(assigned)
+        };
+        match self.directories.iter().position(is_home) {
+            Some(index) => Ok(DirectoryIndex(index as u16)),
+            None => Err(format!("it is missing, and log directory {assigned} is not online")),
+        }
+    }
+
+    fn assigned_directory(&self, partition: &Partition) -> Uuid {
+        let replicas = &mut partition.replicas.iter();
+        let replica = replicas.position(|replica| *replica == self.config.node_id);
+        let assigned = replica.and_then(|replica| partition.directories.get(replica));
+        assigned.copied().unwrap_or(UNASSIGNED)
     }
 
     fn take_log(&mut self, loading: LoadingLog, log: Log) {

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::wait::Wake;
 use super::{Broker, PartitionState, Phase, Purpose};
 use crate::checkpoint::{SyncedCheckpoint, replace_file};
 use crate::config::Durability;
@@ -16,7 +17,9 @@ use super::directory::State;
 
 impl Broker {
     pub(super) fn handle_written(&mut self, id: EffectId, log_id: LogId, result: Completion) {
-        let Some(live) = self.logs.get_mut(&log_id) else { return };
+        let Some(live) = self.logs.get_mut(&log_id) else {
+            return self.handle_left_written(id, log_id, result);
+        };
         let index = live.log.log_directory();
         if let Err(error) = result.into_result() {
             self.fail_directory(index, &error);
@@ -93,7 +96,10 @@ impl Broker {
         let directory = &mut self.directories[usize::from(index.0)];
         directory.sync_runs = false;
         for log_id in core::mem::take(&mut directory.syncing) {
-            let Some(live) = self.logs.get_mut(&log_id) else { continue };
+            let Some(live) = self.logs.get_mut(&log_id) else {
+                self.handle_left_synced(log_id);
+                continue;
+            };
             let moved = live.log.handle_synced();
             self.flushes.note(log_id, self.now.mono);
             self.waits.advance(log_id, Level::Synced, live.log.end(Level::Synced));
@@ -128,11 +134,14 @@ impl Broker {
             .collect();
         for log in lost {
             self.logs.remove(&log);
-            self.waits.fail(log);
+            self.failed_logs.insert(log);
+            self.waits.end(log, Wake::Failed);
             self.fetches.log_moved(log);
         }
         self.fail_moving_starts(index);
         self.deletions.forget_directory(index);
+        self.new_logs.forget_directory(index);
+        self.leaving_logs.forget_directory(index);
         for state in self.partitions.values_mut() {
             if let PartitionState::Online(log) = state
                 && !self.logs.contains_key(log)

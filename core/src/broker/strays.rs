@@ -47,7 +47,7 @@ impl Broker {
                         renames.push(self.leave_stray(index, &name, &kept_as));
                     }
                 }
-                PartitionName::Deleted => self.deleted.push((index, home.join(&name))),
+                PartitionName::Deleted => self.deleted.push_back((index, home.join(&name))),
                 PartitionName::Future => {
                     let path = home.join(&name);
                     let text = format!("{path} was on its way to another directory: left alone");
@@ -85,14 +85,20 @@ impl Broker {
         self.logs_settled();
     }
 
-    /// The broker serves: what was to be deleted is.
-    pub(super) fn remove_deleted(&mut self) {
-        for (index, path) in core::mem::take(&mut self.deleted) {
-            self.queue_job(JobPurpose::RemoveDirectory(index), |id| {
-                Job::remove_directory(id, path)
-            });
+    /// The broker serves: directories of deleted partitions are removed, one at a time, so that other jobs
+    /// find a place.
+    pub(super) fn start_removal(&mut self) {
+        while !self.removal_runs
+            && let Some((index, path)) = self.deleted.pop_front()
+        {
+            if self.directory(index).is_online() {
+                self.removal_runs = true;
+                self.queue_job(JobPurpose::RemoveDirectory(index), |id| {
+                    Job::remove_directory(id, path)
+                });
+                self.start_jobs();
+            }
         }
-        self.start_jobs();
     }
 
     pub(super) fn handle_removed(&mut self, index: DirectoryIndex, result: Result<Path, IoError>) {
@@ -100,6 +106,8 @@ impl Broker {
             Ok(path) => self.notice(Severity::Info, format!("{path} is deleted")),
             Err(error) => self.fail_directory(index, &error),
         }
+        self.removal_runs = false;
+        self.start_removal();
     }
 }
 

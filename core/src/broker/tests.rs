@@ -12,6 +12,7 @@ mod producers;
 mod quorum;
 mod restart;
 mod snapshots;
+mod topics;
 mod transactions;
 
 use alloc::format;

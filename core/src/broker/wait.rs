@@ -21,8 +21,10 @@ pub(super) struct Waits<T> {
 pub(super) enum Wake {
     /// The level's end has passed the offset.
     Passed,
-    /// The log is gone or offline: the offset may never be passed.
+    /// The log is offline: the offset may never be passed.
     Failed,
+    /// The log's topic is deleted.
+    Gone,
 }
 
 impl<T> Waits<T> {
@@ -48,11 +50,11 @@ impl<T> Waits<T> {
         self.due.extend(passed.into_values().map(|waiter| (waiter, Wake::Passed)));
     }
 
-    /// Nothing more will come of `log`.
-    pub(super) fn fail(&mut self, log: LogId) {
+    /// Nothing more will come of `log`, for this reason.
+    pub(super) fn end(&mut self, log: LogId, wake: Wake) {
         for level in [Level::Written, Level::Synced] {
             if let Some(queue) = self.queues.remove(&(log, level)) {
-                self.due.extend(queue.into_values().map(|waiter| (waiter, Wake::Failed)));
+                self.due.extend(queue.into_values().map(|waiter| (waiter, wake)));
             }
         }
     }
@@ -110,12 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_log_ends_all_its_waits_and_no_others() {
+    fn an_ended_log_ends_all_its_waits_and_no_others() {
         let mut waits = Waits::new();
         waits.add(LogId(1), Level::Written, 1, 'a');
         waits.add(LogId(1), Level::Synced, 9, 'b');
         waits.add(LogId(2), Level::Synced, 9, 'c');
-        waits.fail(LogId(1));
+        waits.end(LogId(1), Wake::Failed);
         assert_eq!(drain(&mut waits), [('a', Wake::Failed), ('b', Wake::Failed)]);
         waits.advance(LogId(2), Level::Synced, 10);
         assert_eq!(drain(&mut waits), [('c', Wake::Passed)]);

@@ -55,6 +55,15 @@ impl OffsetCheckpoint {
         };
     }
 
+    /// Forgets the partition.
+    pub fn remove(&mut self, topic: &str, partition: i32) {
+        let Some(partitions) = self.topics.get_mut(topic) else { return };
+        partitions.remove(&partition);
+        if partitions.is_empty() {
+            self.topics.remove(topic);
+        }
+    }
+
     /// Every entry, sorted by topic and partition.
     pub fn iter(&self) -> impl Iterator<Item = (&str, i32, i64)> {
         self.topics.iter().flat_map(|(topic, partitions)| {

@@ -45,6 +45,16 @@ pub const SNAPSHOT_BATCH_RECORDS_MAX: i32 = 1_024;
 /// Bytes at which such a batch is full: one piece of the job's work. With the longest record it must
 /// stay below the 8 MiB that Kafka reads at once.
 pub const SNAPSHOT_BATCH_BYTES: usize = 512 << 10;
+/// Records that one request may write into the metadata log (`QuorumController.MAX_RECORDS_PER_USER_OP`).
+pub const METADATA_OPERATION_RECORDS_MAX: usize = 10_000;
+
+/// Records after which a flight of the metadata log takes no more changes: what a thousand large requests make
+/// together would be held in memory with their answers, and nobody answered before all of it is done.
+pub const METADATA_FLIGHT_RECORDS: i64 = 10_000;
+
+/// Partitions that one CreateTopics request may ask for
+/// (`ReplicationControlManager.MAX_PARTITIONS_PER_BATCH`).
+pub const REQUEST_PARTITIONS_MAX: i64 = 10_000;
 
 /// The longest producer snapshot that is read: some million producers, who are all in memory at once.
 /// Kafka itself has no limit.

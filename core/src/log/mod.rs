@@ -95,6 +95,23 @@ pub struct LogParts {
     pub config: LogConfig,
 }
 
+impl LogParts {
+    /// A log without a record, in a directory that is there.
+    pub fn empty(path: Path, log_directory: DirectoryIndex, config: LogConfig) -> Self {
+        Self {
+            path,
+            log_directory,
+            segments: Vec::new(),
+            log_start: 0,
+            end: 0,
+            epochs: LeaderEpochs::default(),
+            producers: ProducerStates::default(),
+            newest_snapshot: None,
+            config,
+        }
+    }
+}
+
 /// One live partition's log.
 #[derive(Debug)]
 pub struct Log {

@@ -52,6 +52,16 @@ pub fn answer(
     }
 }
 
+/// The topics that a request asks for by names that are valid, and that are not there; each once, and
+/// none where the request has ids, or asks for all.
+pub fn absent_topics<'a>(request: &'a MetadataRequest, image: &Image) -> Vec<&'a str> {
+    let asked = request.topics.iter().flatten();
+    let names: Option<Vec<&str>> =
+        asked.map(|topic| topic.name.as_deref().filter(|_| topic.topic_id == Uuid::ZERO)).collect();
+    let is_absent = |name: &&str| !image.topics.contains_key(*name) && topic_name::is_valid(name);
+    once(names.unwrap_or_default().into_iter().filter(is_absent))
+}
+
 /// What a request asks for; each topic once.
 enum Selection<'a> {
     All,

@@ -200,7 +200,10 @@ impl Broker {
             debug_assert!(false, "a read is out only during a search");
             return;
         };
+        let is_there = known.log.is_some_and(|log| self.logs.contains_key(&log));
         match result.into_result() {
+            // What it was looked up in is gone.
+            _ if !is_there => fetch.stage = Stage::Walk(slot, Known::default()),
             Ok(results) => {
                 let bytes = match results.as_slice() {
                     [OperationResult::Read(bytes)] => bytes.as_ref(),

@@ -76,13 +76,9 @@ impl Broker {
     }
 
     /// The record with the largest timestamp is visible, or will never be.
-    pub(in crate::broker) fn resume_search(&mut self, search: OffsetSearch, passed: bool) {
-        if passed {
-            self.begin_search(search);
-            self.start_searches();
-        } else {
-            self.end_search(search, Err(ErrorCode::KAFKA_STORAGE_ERROR));
-        }
+    pub(in crate::broker) fn resume_search(&mut self, search: OffsetSearch) {
+        self.begin_search(search);
+        self.start_searches();
     }
 
     /// Starts as many of those that wait as there are places.
@@ -114,7 +110,7 @@ impl Broker {
                 let end = self.logs.get(&log).map(|live| self.visible_end(&live.log, isolation));
                 let result = match end {
                     Some(end) => Ok(found.filter(|found| found.offset < end)),
-                    None => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+                    None => Err(self.log_absence(log)),
                 };
                 self.end_search(search, result);
             }
@@ -131,7 +127,7 @@ impl Broker {
                 if let Some(index) = directory {
                     self.fail_directory(index, &error);
                 }
-                self.end_search(search, Err(ErrorCode::KAFKA_STORAGE_ERROR));
+                self.end_search(search, Err(self.log_absence(log)));
             }
         }
         self.start_searches();
@@ -153,7 +149,8 @@ impl Broker {
     }
 
     fn plan_search(&self, searched: SearchedFor) -> Result<Plan, ErrorCode> {
-        let live = self.logs.get(&searched.log).ok_or(ErrorCode::KAFKA_STORAGE_ERROR)?;
+        let absence = || self.log_absence(searched.log);
+        let live = self.logs.get(&searched.log).ok_or_else(absence)?;
         let log = &live.log;
         let bound = log.place(self.level);
         let (timestamp_ms, offset_min, segments) = match searched.time {

@@ -452,7 +452,13 @@ fn files_on_their_way_to_a_reader_are_pinned_until_they_are_sent() {
     let file = range(partitions(&response).next().expect("one partition")).file.id;
     let unlink = || Effect::Operations(vec![Operation::Unlink(Path::new("/data/t-0/x"))]);
     let index = crate::ids::DirectoryIndex(0);
-    assert_eq!(world.broker.pins.retire(file, index, unlink()), None);
+    let retired = crate::broker::Freed {
+        file,
+        log: crate::ids::LogId(1),
+        directory: index,
+        effect: unlink(),
+    };
+    assert_eq!(world.broker.pins.retire(retired), None);
     world.fetch(&Ask::now(&[]));
     assert!(world.effects.iter().any(|(_, effect)| *effect == unlink()), "all is transmitted");
 }
