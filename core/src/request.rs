@@ -9,9 +9,11 @@ use crate::api::create_acls::CreateAclsRequest;
 use crate::api::delete_acls::DeleteAclsRequest;
 use crate::api::describe_acls::DescribeAclsRequest;
 use crate::api::describe_cluster::DescribeClusterRequest;
+use crate::api::describe_configs::DescribeConfigsRequest;
 use crate::api::describe_topic_partitions::DescribeTopicPartitionsRequest;
 use crate::api::elect_leaders::ElectLeadersRequest;
 use crate::api::fetch::FetchResponse;
+use crate::api::list_config_resources::ListConfigResourcesRequest;
 use crate::api::list_partition_reassignments::ListPartitionReassignmentsRequest;
 use crate::api::metadata::MetadataRequest;
 use crate::api::sasl_authenticate::SaslAuthenticateRequest;
@@ -194,6 +196,18 @@ answered_by_the_broker! {
         api::unregister_broker::UnregisterBrokerRequest,
         api::unregister_broker::UnregisterBrokerResponse
     ),
+    /// Replaces settings.
+    AlterConfigs(
+        ALTER_CONFIGS,
+        api::alter_configs::AlterConfigsRequest,
+        api::alter_configs::AlterConfigsResponse
+    ),
+    /// Changes settings.
+    IncrementalAlterConfigs(
+        INCREMENTAL_ALTER_CONFIGS,
+        api::incremental_alter_configs::IncrementalAlterConfigsRequest,
+        api::incremental_alter_configs::IncrementalAlterConfigsResponse
+    ),
 }
 
 /// A request that the image alone answers.
@@ -217,6 +231,10 @@ pub enum Query {
     CreateAcls(CreateAclsRequest),
     /// DeleteAcls.
     DeleteAcls(DeleteAclsRequest),
+    /// DescribeConfigs.
+    DescribeConfigs(DescribeConfigsRequest),
+    /// ListConfigResources.
+    ListConfigResources(ListConfigResourcesRequest),
     /// ElectLeaders.
     ElectLeaders(ElectLeadersRequest),
     /// ListPartitionReassignments.

@@ -31,6 +31,9 @@ const KRAFT_VERSION: i16 = 1;
 /// `ConfigResource.Type.TOPIC`.
 const RESOURCE_TOPIC: i8 = 2;
 
+/// `ConfigResource.Type.BROKER`.
+const RESOURCE_BROKER: i8 = 4;
+
 /// A topic to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTopic {
@@ -126,12 +129,17 @@ fn metadata_log(topics: &[NewTopic]) -> Vec<u8> {
         [ControlRecord::KRaftVersion(version), ControlRecord::KRaftVoters(voters())]
             .map(|record| control(&record)),
     );
-    log.append(
-        false,
-        FEATURES.map(|(name, feature_level)| {
-            metadata(FeatureLevelRecord { name: name.into(), feature_level })
-        }),
-    );
+    let features = FEATURES.map(|(name, feature_level)| {
+        metadata(FeatureLevelRecord { name: name.into(), feature_level })
+    });
+    // Eligible leader replicas need the minimum of the whole cluster.
+    let min_isr = metadata(ConfigRecord {
+        resource_type: RESOURCE_BROKER,
+        resource_name: String::new(),
+        name: "min.insync.replicas".to_owned(),
+        value: Some("1".to_owned()),
+    });
+    log.append(false, features.into_iter().chain([min_isr]));
     for (at, topic) in topics.iter().enumerate() {
         let topic_id = topic_id(at, topic);
         let config = |(name, value): &(String, String)| ConfigRecord {

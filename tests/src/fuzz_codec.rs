@@ -2,6 +2,7 @@
 //! the same when it is written and read again.
 
 use bytes::{Bytes, BytesMut};
+use klamm_core::api::alter_configs::{AlterConfigsRequest, AlterConfigsResponse};
 use klamm_core::api::alter_partition_reassignments::{
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
 };
@@ -11,6 +12,7 @@ use klamm_core::api::delete_acls::{DeleteAclsRequest, DeleteAclsResponse};
 use klamm_core::api::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
 use klamm_core::api::describe_acls::{DescribeAclsRequest, DescribeAclsResponse};
 use klamm_core::api::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
+use klamm_core::api::describe_configs::{DescribeConfigsRequest, DescribeConfigsResponse};
 use klamm_core::api::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use klamm_core::api::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
 use klamm_core::api::describe_quorum::{DescribeQuorumRequest, DescribeQuorumResponse};
@@ -19,7 +21,13 @@ use klamm_core::api::describe_topic_partitions::{
 };
 use klamm_core::api::elect_leaders::{ElectLeadersRequest, ElectLeadersResponse};
 use klamm_core::api::fetch::{FetchRequest, FetchResponse};
+use klamm_core::api::incremental_alter_configs::{
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+};
 use klamm_core::api::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use klamm_core::api::list_config_resources::{
+    ListConfigResourcesRequest, ListConfigResourcesResponse,
+};
 use klamm_core::api::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 use klamm_core::api::list_partition_reassignments::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
@@ -77,6 +85,14 @@ pub fn fuzz_messages(data: &[u8]) -> usize {
         + settled::<DeleteAclsResponse>(&data)
         + settled::<SaslAuthenticateRequest>(&data)
         + settled::<SaslAuthenticateResponse>(&data)
+        + settled::<DescribeConfigsRequest>(&data)
+        + settled::<DescribeConfigsResponse>(&data)
+        + settled::<AlterConfigsRequest>(&data)
+        + settled::<AlterConfigsResponse>(&data)
+        + settled::<IncrementalAlterConfigsRequest>(&data)
+        + settled::<IncrementalAlterConfigsResponse>(&data)
+        + settled::<ListConfigResourcesRequest>(&data)
+        + settled::<ListConfigResourcesResponse>(&data)
         + settled::<ElectLeadersRequest>(&data)
         + settled::<ElectLeadersResponse>(&data)
         + settled::<AlterPartitionReassignmentsRequest>(&data)

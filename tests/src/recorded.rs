@@ -28,6 +28,29 @@ use crate::node::Node;
 
 const EXCHANGES: &str = include_str!("../conformance/exchanges.jsonl");
 
+/// The same of settings, from a broker with [`CONFIGURED`]. Neither the 14 ms that Kafka takes to apply a setting
+/// nor the order of an answer is in it.
+const CONFIG_EXCHANGES: &str = include_str!("../conformance/configs.jsonl");
+
+/// `server.properties` of that broker.
+const CONFIGURED: &[(&str, &str)] = &[
+    ("process.roles", "broker,controller"),
+    ("node.id", "1"),
+    ("controller.quorum.bootstrap.servers", "127.0.0.1:29393"),
+    ("listeners", "PLAINTEXT://127.0.0.1:29392,CONTROLLER://127.0.0.1:29393"),
+    ("advertised.listeners", "PLAINTEXT://127.0.0.1:29392,CONTROLLER://127.0.0.1:29393"),
+    ("inter.broker.listener.name", "PLAINTEXT"),
+    ("controller.listener.names", "CONTROLLER"),
+    ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT"),
+    ("log.dirs", "/tmp/cfg-kafka/data"),
+    ("num.partitions", "2"),
+    ("offsets.topic.replication.factor", "1"),
+    ("transaction.state.log.replication.factor", "1"),
+    ("transaction.state.log.min.isr", "1"),
+    ("share.coordinator.state.topic.replication.factor", "1"),
+    ("share.coordinator.state.topic.min.isr", "1"),
+];
+
 /// The broker's clock in the recorded run, as far as timestamps of records were measured by it.
 const WALL_MS: i64 = 1_795_344_501_606;
 
@@ -37,6 +60,29 @@ const WALL_MS: i64 = 1_795_344_501_606;
 /// When the file is not what it should be.
 pub fn exchanges() -> impl Iterator<Item = Exchange> {
     EXCHANGES.lines().map(Exchange::parse)
+}
+
+/// Exchanges about settings, in their order.
+///
+/// # Panics
+/// When the file is not what it should be.
+pub fn config_exchanges() -> impl Iterator<Item = Exchange> {
+    CONFIG_EXCHANGES.lines().map(Exchange::parse)
+}
+
+/// The broker on which [`config_exchanges`] can be replayed: freshly formatted, with the topics `p` and `p2`.
+///
+/// # Panics
+/// When it does not come to be ready.
+pub fn configured_node() -> Node {
+    let settings = klamm_core::config::parse(CONFIGURED.iter().copied()).expect("allowed");
+    let config = settings.config;
+    let mut disk = Disk::new();
+    let topics = ["p", "p2"].map(|name| NewTopic::new(name, 1));
+    for (name, content) in directory::files("MkU3OEVBNTcwNTJENDM2Qg", &topics) {
+        disk.put(&config.log_dirs[0].join(&name), &content);
+    }
+    Node::start(config, disk, Arc::new(Codecs::default()), WALL_MS)
 }
 
 /// One recorded exchange.

@@ -6,6 +6,7 @@ use std::cell::Cell;
 
 use bytes::{Bytes, BytesMut};
 use klamm_core::api::ApiKey;
+use klamm_core::api::alter_configs::AlterConfigsRequest;
 use klamm_core::api::alter_partition_reassignments::{
     AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
 };
@@ -14,13 +15,16 @@ use klamm_core::api::delete_acls::{DeleteAclsFilter, DeleteAclsRequest};
 use klamm_core::api::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
 };
+use klamm_core::api::describe_configs::DescribeConfigsRequest;
 use klamm_core::api::describe_log_dirs::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use klamm_core::api::describe_producers::{self, DescribeProducersRequest};
 use klamm_core::api::describe_quorum::{self, DescribeQuorumRequest, PartitionRequest};
 use klamm_core::api::describe_topic_partitions::{DescribeTopicPartitionsRequest, TopicRequest};
 use klamm_core::api::elect_leaders::{ElectLeadersRequest, TopicPartitions};
 use klamm_core::api::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use klamm_core::api::incremental_alter_configs::IncrementalAlterConfigsRequest;
 use klamm_core::api::init_producer_id::InitProducerIdRequest;
+use klamm_core::api::list_config_resources::ListConfigResourcesRequest;
 use klamm_core::api::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use klamm_core::api::list_partition_reassignments::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsTopics,
@@ -137,6 +141,15 @@ fn lengths_beyond_the_frame_reserve_nothing() {
     assert_eq!(refused::<SaslAuthenticateRequest>(many, 0), 0);
     assert_eq!(refused::<DescribeLogDirsRequest>(many, 1), 0);
     assert_eq!(refused::<DescribeLogDirsRequest>(compact, 5), 0);
+    assert_eq!(refused::<DescribeConfigsRequest>(many, 1), 0);
+    assert_eq!(refused::<DescribeConfigsRequest>(compact, 4), 0);
+    let keys = [&b"\0\0\0\x01\x02\0\x01t"[..], many].concat();
+    assert_eq!(refused::<DescribeConfigsRequest>(&keys, 1) / 1_000, 0);
+    assert_eq!(refused::<AlterConfigsRequest>(many, 0), 0);
+    assert_eq!(refused::<AlterConfigsRequest>(compact, 2), 0);
+    assert_eq!(refused::<IncrementalAlterConfigsRequest>(many, 0), 0);
+    assert_eq!(refused::<IncrementalAlterConfigsRequest>(compact, 1), 0);
+    assert_eq!(refused::<ListConfigResourcesRequest>(compact, 1), 0);
     assert_eq!(refused::<ElectLeadersRequest>(&[b"\0", &many[..]].concat(), 1), 0);
     assert_eq!(refused::<ElectLeadersRequest>(&[b"\0", &compact[..]].concat(), 2), 0);
     let timeout = &[0; 4][..];

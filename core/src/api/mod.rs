@@ -157,10 +157,13 @@ pub const APIS: &[Api] = &[
     api(ApiKey::DESCRIBE_ACLS, "DescribeAcls", 1..=3, 1..=3, 2),
     api(ApiKey::CREATE_ACLS, "CreateAcls", 1..=3, 1..=3, 2),
     api(ApiKey::DELETE_ACLS, "DeleteAcls", 1..=3, 1..=3, 2),
+    api(ApiKey::DESCRIBE_CONFIGS, "DescribeConfigs", 1..=4, 1..=4, 4),
+    api(ApiKey::ALTER_CONFIGS, "AlterConfigs", 0..=2, 0..=2, 2),
     api(ApiKey::DESCRIBE_LOG_DIRS, "DescribeLogDirs", 1..=5, 1..=5, 2),
     api(ApiKey::SASL_AUTHENTICATE, "SaslAuthenticate", 0..=2, 0..=2, 2),
     api(ApiKey::CREATE_PARTITIONS, "CreatePartitions", 0..=3, 0..=3, 2),
     api(ApiKey::ELECT_LEADERS, "ElectLeaders", 0..=2, 0..=2, 2),
+    api(ApiKey::INCREMENTAL_ALTER_CONFIGS, "IncrementalAlterConfigs", 0..=1, 0..=1, 1),
     api(ApiKey::ALTER_PARTITION_REASSIGNMENTS, "AlterPartitionReassignments", 0..=1, 0..=1, 0),
     api(ApiKey::LIST_PARTITION_REASSIGNMENTS, "ListPartitionReassignments", 0..=0, 0..=0, 0),
     api(ApiKey::DESCRIBE_QUORUM, "DescribeQuorum", 0..=2, 0..=2, 0),
@@ -168,6 +171,7 @@ pub const APIS: &[Api] = &[
     api(ApiKey::DESCRIBE_CLUSTER, "DescribeCluster", 0..=2, 0..=2, 0),
     api(ApiKey::DESCRIBE_PRODUCERS, "DescribeProducers", 0..=0, 0..=0, 0),
     api(ApiKey::UNREGISTER_BROKER, "UnregisterBroker", 0..=0, 0..=0, 0),
+    api(ApiKey::LIST_CONFIG_RESOURCES, "ListConfigResources", 0..=1, 0..=1, 0),
     api(ApiKey::DESCRIBE_TOPIC_PARTITIONS, "DescribeTopicPartitions", 0..=0, 0..=0, 0),
 ];
 
@@ -272,7 +276,23 @@ mod tests {
         assert_agrees::<delete_acls::DeleteAclsResponse>(ApiKey::DELETE_ACLS);
         assert_agrees::<sasl_authenticate::SaslAuthenticateRequest>(ApiKey::SASL_AUTHENTICATE);
         assert_agrees::<sasl_authenticate::SaslAuthenticateResponse>(ApiKey::SASL_AUTHENTICATE);
-        assert_eq!(APIS.len(), 26);
+        assert_agrees::<describe_configs::DescribeConfigsRequest>(ApiKey::DESCRIBE_CONFIGS);
+        assert_agrees::<describe_configs::DescribeConfigsResponse>(ApiKey::DESCRIBE_CONFIGS);
+        assert_agrees::<alter_configs::AlterConfigsRequest>(ApiKey::ALTER_CONFIGS);
+        assert_agrees::<alter_configs::AlterConfigsResponse>(ApiKey::ALTER_CONFIGS);
+        assert_agrees::<incremental_alter_configs::IncrementalAlterConfigsRequest>(
+            ApiKey::INCREMENTAL_ALTER_CONFIGS,
+        );
+        assert_agrees::<incremental_alter_configs::IncrementalAlterConfigsResponse>(
+            ApiKey::INCREMENTAL_ALTER_CONFIGS,
+        );
+        assert_agrees::<list_config_resources::ListConfigResourcesRequest>(
+            ApiKey::LIST_CONFIG_RESOURCES,
+        );
+        assert_agrees::<list_config_resources::ListConfigResourcesResponse>(
+            ApiKey::LIST_CONFIG_RESOURCES,
+        );
+        assert_eq!(APIS.len(), 30);
     }
 
     #[test]

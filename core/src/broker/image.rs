@@ -112,6 +112,15 @@ impl ConfigResource {
     pub const TOPIC: i8 = 2;
     /// `ConfigResource.Type.BROKER`.
     pub const BROKER: i8 = 4;
+    /// `ConfigResource.Type.BROKER_LOGGER`.
+    pub const BROKER_LOGGER: i8 = 8;
+    /// `ConfigResource.Type.CLIENT_METRICS`.
+    pub const CLIENT_METRICS: i8 = 16;
+    /// `ConfigResource.Type.GROUP`.
+    pub const GROUP: i8 = 32;
+    /// The kinds of which settings are told.
+    pub const DESCRIBED: [i8; 5] =
+        [Self::TOPIC, Self::BROKER, Self::BROKER_LOGGER, Self::CLIENT_METRICS, Self::GROUP];
 
     /// A topic's settings.
     pub fn topic(name: &str) -> Self {

@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
+use super::configs::ConfigChanges;
 use super::image::{Image, Topic};
 use super::image_builder::ImageBuilder;
 use super::registration::Join;
@@ -67,6 +68,8 @@ pub(super) enum AskedChange {
     DeleteTopics(DeleteTopics),
     /// Topics grow.
     CreatePartitions(CreatePartitions),
+    /// Other settings.
+    AlterConfigs(ConfigChanges),
 }
 
 impl Change {
@@ -227,6 +230,7 @@ impl Broker {
             AskedChange::CreatePartitions(asked) => {
                 self.plan_create_partitions(asked, draft, placement)
             }
+            AskedChange::AlterConfigs(changes) => Self::plan_config_changes(changes, draft),
         }
     }
 

@@ -391,6 +391,12 @@ impl Broker {
             RequestBody::AlterPartitionReassignments { request: asked, .. } => {
                 self.handle_alter_partition_reassignments(from, request.number, asked);
             }
+            RequestBody::AlterConfigs { request: asked, .. } => {
+                self.handle_alter_configs(from, request.number, asked.into());
+            }
+            RequestBody::IncrementalAlterConfigs { request: asked, .. } => {
+                self.handle_alter_configs(from, request.number, asked.into());
+            }
             RequestBody::DescribeLogDirs { version, request: asked } => {
                 self.handle_describe_log_dirs(from, request.number, version, asked);
             }

@@ -265,6 +265,9 @@ fn limits(values: &Values) -> Result<Limits, ConfigError> {
         ..Limits::default()
     };
     let connections = values.integer("max.connections");
+    if connections == 0 {
+        return Err(values.error("max.connections", "at least 1"));
+    }
     if connections < i64::from(i32::MAX) {
         limits.connections_max = connections as usize;
     }

@@ -78,6 +78,8 @@ fn query(reader: &mut Reader<'_>, header: &RequestHeader) -> Result<Query, Conne
         ApiKey::CREATE_ACLS => Query::CreateAcls(body(reader, header)?),
         ApiKey::DELETE_ACLS => Query::DeleteAcls(body(reader, header)?),
         ApiKey::ELECT_LEADERS => Query::ElectLeaders(body(reader, header)?),
+        ApiKey::DESCRIBE_CONFIGS => Query::DescribeConfigs(body(reader, header)?),
+        ApiKey::LIST_CONFIG_RESOURCES => Query::ListConfigResources(body(reader, header)?),
         ApiKey::DESCRIBE_CLUSTER => Query::DescribeCluster(body(reader, header)?),
         ApiKey::LIST_PARTITION_REASSIGNMENTS => {
             Query::ListPartitionReassignments(body(reader, header)?)

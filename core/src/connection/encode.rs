@@ -9,8 +9,8 @@ use crate::config::Limits;
 use crate::error_code::ErrorCode;
 use crate::frame::RequestHeader;
 use crate::query::{
-    api_versions, describe_cluster, describe_topic_partitions, elect_leaders,
-    list_partition_reassignments, metadata, security,
+    api_versions, describe_cluster, describe_configs, describe_topic_partitions, elect_leaders,
+    list_config_resources, list_partition_reassignments, metadata, security,
 };
 use crate::request::{Acks, Encode, Query, ResponseBody};
 
@@ -125,6 +125,10 @@ fn answer_query(
         Query::DescribeAcls(_) => frame(header, &security::describe_acls()),
         Query::CreateAcls(request) => frame(header, &security::create_acls(request)),
         Query::DeleteAcls(request) => frame(header, &security::delete_acls(request)),
+        Query::DescribeConfigs(request) => frame(header, &describe_configs::answer(request, image)),
+        Query::ListConfigResources(request) => {
+            frame(header, &list_config_resources::answer(request, version, image))
+        }
         Query::ElectLeaders(request) => frame(header, &elect_leaders::answer(request, image)),
         Query::ListPartitionReassignments(request) => {
             frame(header, &list_partition_reassignments::answer(request, image))

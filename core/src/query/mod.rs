@@ -2,8 +2,10 @@
 
 pub mod api_versions;
 pub mod describe_cluster;
+pub mod describe_configs;
 pub mod describe_topic_partitions;
 pub mod elect_leaders;
+pub mod list_config_resources;
 pub mod list_partition_reassignments;
 pub mod metadata;
 mod partition_view;

@@ -162,6 +162,34 @@ fn describe_topic_partitions_agrees() {
 }
 
 #[test]
+fn describe_configs_agrees() {
+    use api::describe_configs as ours;
+    compare::<ours::DescribeConfigsRequest, theirs::DescribeConfigsRequest>();
+    compare::<ours::DescribeConfigsResponse, theirs::DescribeConfigsResponse>();
+}
+
+#[test]
+fn alter_configs_agrees() {
+    use api::alter_configs as ours;
+    compare::<ours::AlterConfigsRequest, theirs::AlterConfigsRequest>();
+    compare::<ours::AlterConfigsResponse, theirs::AlterConfigsResponse>();
+}
+
+#[test]
+fn incremental_alter_configs_agrees() {
+    use api::incremental_alter_configs as ours;
+    compare::<ours::IncrementalAlterConfigsRequest, theirs::IncrementalAlterConfigsRequest>();
+    compare::<ours::IncrementalAlterConfigsResponse, theirs::IncrementalAlterConfigsResponse>();
+}
+
+#[test]
+fn list_config_resources_agrees() {
+    use api::list_config_resources as ours;
+    compare::<ours::ListConfigResourcesRequest, theirs::ListConfigResourcesRequest>();
+    compare::<ours::ListConfigResourcesResponse, theirs::ListConfigResourcesResponse>();
+}
+
+#[test]
 fn elect_leaders_agrees() {
     use api::elect_leaders as ours;
     compare::<ours::ElectLeadersRequest, theirs::ElectLeadersRequest>();

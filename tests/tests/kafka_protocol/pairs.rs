@@ -103,6 +103,7 @@ macro_rules! renamed {
 }
 
 mod cluster;
+mod configs;
 mod security;
 
 structures! { api::produce => theirs::produce_request;

@@ -1,7 +1,13 @@
 //! Settings of topics, brokers, groups and client metrics: checked, told, and changed.
 
+mod alter;
+mod check;
+mod layers;
 mod topics;
 
+pub(super) use alter::ConfigChanges;
+pub(crate) use layers::{BrokerLayers, Synonym, find as find_broker_key};
+pub(crate) use topics::TopicLayers;
 pub use topics::{Described, check_topic_setting, check_topic_settings, describe_topic};
 
 /// Where a value comes from (`DescribeConfigsResponse.ConfigSource`).
@@ -16,4 +22,8 @@ pub mod source {
     pub const STATIC_BROKER: i8 = 4;
     /// Nobody said anything.
     pub const DEFAULT: i8 = 5;
+    /// The subscription's own setting.
+    pub const CLIENT_METRICS: i8 = 7;
+    /// The group's own setting.
+    pub const GROUP: i8 = 8;
 }

@@ -4,6 +4,8 @@
 //! The tables drive the parsing of `server.properties`, the checks of what clients set, what they
 //! are told, and what is used. Names, types, bounds, defaults and the words of errors are Kafka's.
 
+pub mod client_metrics;
+pub mod group;
 mod server;
 pub mod topic;
 mod unused;
@@ -68,6 +70,11 @@ impl Key {
 
     const fn internal(self) -> Self {
         Self { is_internal: true, ..self }
+    }
+
+    /// While the broker runs it may change.
+    pub fn is_dynamic(&self) -> bool {
+        self.update != Update::AtStart
     }
 
     /// Checks a value; Kafka's words when it may not be.

@@ -19,9 +19,9 @@ pub(super) const KEYS: &[Key] = &[
     ),
     Key::new("node.id", ValueType::int_from(0), Some("1"))
         .does("The number of this node. A data directory keeps the one it began with."),
-    Key::new("controller.quorum.voters", ValueType::Voters, None)
+    Key::new("controller.quorum.voters", ValueType::Voters, Some(""))
         .does("The metadata quorum, as id@host:port. Only this node can be in it."),
-    Key::new("controller.quorum.bootstrap.servers", ValueType::Endpoints, None).does(
+    Key::new("controller.quorum.bootstrap.servers", ValueType::Endpoints, Some("")).does(
         "Where Kafka would find the metadata quorum, as host:port. Checked for its form; \
              this node is the quorum.",
     ),
@@ -75,7 +75,7 @@ pub(super) const KEYS: &[Key] = &[
         "A connection on which nothing is received or sent for so long is closed, unless \
              an answer is awaited. Below 0: never.",
     ),
-    Key::new("max.connections", ValueType::int_from(1), Some("2147483647")).dynamic().does(
+    Key::new("max.connections", ValueType::int_from(0), Some("2147483647")).dynamic().does(
         "Connections at once. Who comes later waits to be accepted until another \
              connection ends. 2147483647: the built-in limit.",
     ),

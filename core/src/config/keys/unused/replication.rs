@@ -12,21 +12,13 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("auto.leader.rebalance.enable", ValueType::Boolean, Some("true")),
     Key::new("follower.fetch.last.tiered.offset.enable", ValueType::Boolean, Some("false"))
         .dynamic(),
-    Key::new(
-        "follower.replication.throttled.rate",
-        ValueType::long_from(0),
-        Some("9223372036854775807"),
-    )
-    .dynamic()
-    .internal(),
+    Key::new("follower.replication.throttled.rate", ValueType::long_from(0), None)
+        .dynamic()
+        .internal(),
     Key::new("leader.imbalance.check.interval.seconds", ValueType::long_from(1), Some("300")),
-    Key::new(
-        "leader.replication.throttled.rate",
-        ValueType::long_from(0),
-        Some("9223372036854775807"),
-    )
-    .dynamic()
-    .internal(),
+    Key::new("leader.replication.throttled.rate", ValueType::long_from(0), None)
+        .dynamic()
+        .internal(),
     Key::new("num.replica.alter.log.dirs.threads", ValueType::INT, None),
     Key::new("num.replica.fetchers", ValueType::int_from(1), Some("1")).dynamic(),
     Key::new("remote.fetch.max.wait.ms", ValueType::int_from(1), Some("500")).dynamic(),
@@ -111,13 +103,9 @@ pub(super) const KEYS: &[Key] = &[
         Some("rsm.config."),
     ),
     Key::new("remote.log.storage.system.enable", ValueType::Boolean, Some("false")),
-    Key::new(
-        "replica.alter.log.dirs.io.max.bytes.per.second",
-        ValueType::long_from(0),
-        Some("9223372036854775807"),
-    )
-    .dynamic()
-    .internal(),
+    Key::new("replica.alter.log.dirs.io.max.bytes.per.second", ValueType::long_from(0), None)
+        .dynamic()
+        .internal(),
     Key::new("replica.fetch.backoff.ms", ValueType::int_from(0), Some("1000")),
     Key::new("replica.fetch.max.bytes", ValueType::int_from(0), Some("1048576")),
     Key::new("replica.fetch.min.bytes", ValueType::INT, Some("1")),
