@@ -43,8 +43,13 @@ impl<M: Machine> Acceptor<M> {
     /// What is to be done while `open` connections are there.
     pub fn admission(&self, open: usize) -> Admission {
         let now = self.node.now().mono;
+        let ceiling = self.node.limits().connections_max;
         match self.paused_until {
-            _ if open >= self.node.limits().connections_max => Admission::Full,
+            _ if open >= ceiling => Admission::Full,
+            // The limit may change while nobody leaves.
+            _ if open >= self.connections_max() => {
+                Admission::PausedUntil(now + Millis(self.node.limits().accept_pause_ms))
+            }
             Some(until) if until > now => Admission::PausedUntil(until),
             _ => Admission::Open,
         }
@@ -59,7 +64,7 @@ impl<M: Machine> Acceptor<M> {
         open: usize,
         mut spawn: impl FnMut(TcpStream, Peer) -> io::Result<()>,
     ) {
-        let room = self.node.limits().connections_max.saturating_sub(open);
+        let room = self.connections_max().saturating_sub(open);
         for _ in 0..room.min(ACCEPTS_MAX) {
             let accepted = listener.accept().and_then(|(stream, address)| {
                 stream.set_nonblocking(true)?;
@@ -78,6 +83,10 @@ impl<M: Machine> Acceptor<M> {
                 Err(error) => return self.pause(name, &error),
             }
         }
+    }
+
+    fn connections_max(&self) -> usize {
+        self.node.image().connections_max(self.node.limits().connections_max)
     }
 
     /// Without descriptors or threads the next attempt would fail at once too.

@@ -196,8 +196,8 @@ pub struct Limits {
     /// Connections that wait in a listener's backlog: a thousand clients that come at once would find 128 places
     /// full, and try again a second later. The system may allow fewer.
     pub listen_backlog: i32,
-    /// `max.connections`: connections at once; who comes later waits in the backlog, as in Kafka, until another ends
-    /// (by its idle time at the latest). Kafka's default, 2147483647, becomes this. An idle one
+    /// Connections at once, whatever `max.connections` says; who comes later waits in the backlog, as in Kafka, until
+    /// another ends (by its idle time at the latest). Kafka's default, 2147483647, becomes this. An idle one
     /// costs 14 to 17 KiB as a thread, 3 to 5 KiB as a task (measured with 1,000).
     pub connections_max: usize,
     /// Requests of one connection in one turn, so that a pipelining peer does not hold the lock for long.
@@ -208,7 +208,8 @@ pub struct Limits {
     /// How long connections may go on sending when the broker has stopped, and how long one that ends
     /// by its peer's fault waits for the peer to take its last answers and close.
     pub shutdown_send_ms: u64,
-    /// The pause after a failed accept: without descriptors the next one fails too.
+    /// The pause after a failed accept: without descriptors the next one fails too. Also between two looks at
+    /// `max.connections`, once they are reached: it may be raised.
     pub accept_pause_ms: u64,
 }
 

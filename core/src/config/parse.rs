@@ -264,12 +264,9 @@ fn limits(values: &Values) -> Result<Limits, ConfigError> {
         fetch_sessions_max: values.integer("max.incremental.fetch.session.cache.slots") as usize,
         ..Limits::default()
     };
-    let connections = values.integer("max.connections");
-    if connections == 0 {
+    // The number itself is asked of the image, for it may change.
+    if values.integer("max.connections") == 0 {
         return Err(values.error("max.connections", "at least 1"));
-    }
-    if connections < i64::from(i32::MAX) {
-        limits.connections_max = connections as usize;
     }
     let budget = values.integer("queued.max.request.bytes");
     if budget <= 0 {

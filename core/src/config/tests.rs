@@ -258,7 +258,6 @@ fn topic_defaults_and_limits_come_from_their_keys() {
         ("queued.max.request.bytes", "1000"),
         ("max.request.partition.size.limit", "9"),
         ("connections.max.idle.ms", "1500"),
-        ("max.connections", "12"),
         ("klamm.durability", "page-cache"),
     ])
     .expect("all allowed")
@@ -280,13 +279,10 @@ fn topic_defaults_and_limits_come_from_their_keys() {
     );
     assert_eq!((config.limits.frame_bytes_max, config.limits.request_budget_bytes), (1000, 1000));
     assert_eq!(config.limits.describe_partitions_max, 9);
-    assert_eq!((config.limits.connection_idle_ms, config.limits.connections_max), (Some(1500), 12));
+    assert_eq!(config.limits.connection_idle_ms, Some(1500));
     assert_eq!(config.durability, Durability::PageCache);
-    let config = with(&[("connections.max.idle.ms", "-1"), ("max.connections", "2147483647")])
-        .expect("Kafka's words for no limit")
-        .config;
-    let built_in = Limits::default().connections_max;
-    assert_eq!((config.limits.connection_idle_ms, config.limits.connections_max), (None, built_in));
+    let never = with(&[("connections.max.idle.ms", "-1")]).expect("Kafka's word for no limit");
+    assert_eq!(never.config.limits.connection_idle_ms, None);
 }
 
 #[test]

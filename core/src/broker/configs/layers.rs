@@ -50,6 +50,11 @@ impl<'a> BrokerLayers<'a> {
         self.started.get(name).map(|value| &**value).or_else(|| default_of(name))
     }
 
+    /// The value that was set while the broker ran.
+    pub(crate) fn set_while_running(&self, name: &str) -> Option<&'a str> {
+        [self.this, self.all].into_iter().flatten().find_map(|layer| dynamic(layer, name))
+    }
+
     /// A whole number that is in force.
     pub(crate) fn integer(&self, name: &str) -> Option<i64> {
         self.in_force(name)?.trim().parse().ok()

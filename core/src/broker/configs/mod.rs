@@ -3,6 +3,7 @@
 mod alter;
 mod check;
 mod layers;
+mod running;
 mod topics;
 
 pub(super) use alter::ConfigChanges;
