@@ -1,6 +1,7 @@
 //! The broker over a disk in memory, each effect carried out when the test says so.
 
 mod cluster;
+mod configs;
 mod deletion;
 mod features;
 mod fetch;

@@ -1,6 +1,7 @@
 //! Every API in every version, field by field, in `snapshots/`.
 
 mod cluster;
+mod configs;
 mod logs;
 mod producers;
 mod security;
