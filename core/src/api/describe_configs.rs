@@ -66,7 +66,7 @@ message! {
         /// The type of its value (`DescribeConfigsResponse.ConfigType`).
         config_type: i8 { versions: 3.. },
         /// What it does.
-        documentation: Option<String> { versions: 3.., nullable: 0.. },
+        documentation: Option<String> { versions: 3.., nullable: 0.., default: Some(String::new()) },
     }
 
     /// A key and layer that the setting could come from.

@@ -60,6 +60,7 @@ fn describe_configs() {
     let hidden = DescribeConfigsResourceResult {
         name: "ssl.key.password".to_owned(),
         config_source: 5,
+        documentation: None,
         ..DescribeConfigsResourceResult::default()
     };
     let results =
