@@ -194,6 +194,12 @@ options! {
     passing_partitions,
     /// Looks that may make a topic that is not there.
     auto_create_per_mille,
+    /// `metadata.log.max.record.bytes.between.snapshots`; 0 for Kafka's default.
+    metadata_snapshot_bytes,
+    /// `metadata.log.segment.bytes`; 0 for Kafka's default.
+    metadata_segment_bytes,
+    /// `metadata.max.retention.bytes`; 0 for Kafka's default.
+    metadata_retention_bytes,
 }
 
 /// Something that ends the broker.
@@ -339,6 +345,7 @@ impl Options {
         options.draw_readers(&mut draw);
         options.draw_upkeep(&mut draw);
         options.draw_administrators(&mut draw);
+        options.draw_snapshots(&mut draw);
         options
     }
 }
@@ -368,6 +375,13 @@ impl Options {
         self.passing_topics = draw(1, 3) * self.administrators.min(1);
         self.passing_partitions = draw(1, 4);
         self.auto_create_per_mille = draw(0, 2) / 2 * draw(0, 300);
+    }
+
+    /// How soon the metadata log goes into snapshots, and how much of it is kept.
+    fn draw_snapshots(&mut self, draw: &mut impl FnMut(u64, u64) -> u64) {
+        self.metadata_snapshot_bytes = draw(0, 1) << draw(0, 12);
+        self.metadata_segment_bytes = draw(0, 1) * (256 << draw(0, 4));
+        self.metadata_retention_bytes = draw(0, 1) << draw(0, 14);
     }
 
     /// What the broker does to its logs by itself, and the clock that it does it by.

@@ -94,7 +94,7 @@ impl Installation {
             topic_defaults: topic_config(options),
             creation: CreationConfig::default(),
             tasks: tasks(options),
-            metadata_log: MetadataLogConfig::default(),
+            metadata_log: metadata_log_config(options),
             limits: limits(options),
             settings: std::sync::Arc::default(),
         }
@@ -124,6 +124,16 @@ fn topic_config(options: &Options) -> TopicConfig {
             as u32,
         segment_index_bytes: or(options.segment_index_bytes, own.segment_index_bytes.into()) as u32,
         flush_messages: or(options.flush_messages, own.flush_messages),
+        ..own
+    }
+}
+
+fn metadata_log_config(options: &Options) -> MetadataLogConfig {
+    let own = MetadataLogConfig::default();
+    MetadataLogConfig {
+        snapshot_bytes: or(options.metadata_snapshot_bytes, own.snapshot_bytes),
+        segment_bytes: or(options.metadata_segment_bytes, own.segment_bytes.into()) as u32,
+        retention_bytes: or(options.metadata_retention_bytes, own.retention_bytes as u64) as i64,
         ..own
     }
 }

@@ -28,6 +28,8 @@ const MARKS: &[(Group, &[&str])] = &[
     (Group::Other, &["range sent", "wall clock stepped back", "wall clock stepped on"]),
     (Group::Other, &["request budget spent", "segment rolled", "stopped in good order"]),
     (Group::Other, &["stopped by a failed disk", "directory formatted"]),
+    (Group::Other, &["metadata snapshot written", "metadata snapshot given up"]),
+    (Group::Other, &["metadata segment given up", "unfinished metadata snapshot removed"]),
 ];
 
 #[test]

@@ -10,7 +10,7 @@ use klamm_core::event::Event as CoreEvent;
 
 use super::World;
 use super::process::Phase;
-use crate::disk::Crash;
+use crate::disk::{Crash, extension};
 use crate::history::{Entry, Told, TopicPartition};
 use crate::marks::{Group, Marks, effect_name, operation_name};
 use crate::reader::StoredLog;
@@ -73,6 +73,9 @@ impl Marks {
             self.hit(Group::CarriedOut, operation_name(operation));
             if formats_directory(operation) {
                 self.hit(Group::Other, "directory formatted");
+            }
+            if let Some(name) = snapshot_step(operation) {
+                self.hit(Group::Other, name);
             }
         }
         if let Completion::Failed { error, .. } = completion {
@@ -146,6 +149,20 @@ fn told_name(told: &Told) -> &'static str {
 /// The file that says that a directory is formatted gets its name.
 fn formats_directory(operation: &Operation) -> bool {
     matches!(operation, Operation::Rename { to, .. } if to.name() == MetaProperties::FILE)
+}
+
+/// What an operation does to the snapshots of the metadata log, or to the log by their leave.
+fn snapshot_step(operation: &Operation) -> Option<&'static str> {
+    let path = operation.path();
+    let is_metadata = path.parent().name() == "__cluster_metadata-0";
+    match (operation, extension(path)) {
+        _ if !is_metadata => None,
+        (Operation::Rename { .. }, "part") => Some("metadata snapshot written"),
+        (Operation::Rename { .. }, "log") => Some("metadata segment given up"),
+        (Operation::Unlink(_), "checkpoint") => Some("metadata snapshot given up"),
+        (Operation::Unlink(_), "part") => Some("unfinished metadata snapshot removed"),
+        _ => None,
+    }
 }
 
 fn failure_name(kind: IoErrorKind, other: &'static str) -> &'static str {
