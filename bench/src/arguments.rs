@@ -20,6 +20,7 @@ Commands:
   produce       throughput, latency, processor time and memory under load
   fetch         reading a large partition, from memory and from disk, by one reader and by 16
   partitions    starts with 1,000 and 10,000 partitions, after a clean stop and a kill; memory, open files
+  topics        making 1,000 topics alone and in one request; 10,000 partitions: making, telling, starting
   connections   what 1,000 idle connections cost
   core          the state machines alone, without sockets and disk
   codec         decoding and encoding, API by API
@@ -30,8 +31,8 @@ Options:
   --rounds N         how often each figure is taken
   --mib N            MiB sent for each figure of `produce`, and in the partition of `fetch`
   --only TEXT        only the rows of `produce` whose name holds this
-  --partitions N     only this number of them in `partitions`
-  --kafka DIR        `fetch` and `partitions` beside Apache Kafka, whose jars are in DIR
+  --partitions N     only this number of them in `partitions`; in `topics`, and a tenth of it in topics
+  --kafka DIR        `fetch`, `partitions` and `topics` beside Apache Kafka, whose jars are in DIR
   --directory DIR    where log directories are made (default: the system's for temporary files)
   --json FILE        write the figures
   --markdown FILE    write the tables
@@ -119,6 +120,7 @@ pub(crate) enum Suite {
     Produce,
     Fetch,
     Partitions,
+    Topics,
     Connections,
     Core,
     Codec,
@@ -129,6 +131,7 @@ const SUITES: &[(&str, Suite)] = &[
     ("produce", Suite::Produce),
     ("fetch", Suite::Fetch),
     ("partitions", Suite::Partitions),
+    ("topics", Suite::Topics),
     ("connections", Suite::Connections),
     ("core", Suite::Core),
     ("codec", Suite::Codec),

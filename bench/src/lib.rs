@@ -21,6 +21,7 @@ mod fetch;
 mod kafka;
 mod load;
 mod machine;
+mod nodes;
 mod partitions;
 mod process;
 mod produce;
@@ -29,6 +30,7 @@ mod ready;
 mod report;
 mod samples;
 mod serve;
+mod topics;
 mod workload;
 
 use std::ffi::OsString;
@@ -64,6 +66,7 @@ fn measure(plan: &Plan, allocations: Allocations) -> Result<(), String> {
             Suite::Produce => produce::measure(plan, &scratch.0)?,
             Suite::Fetch => fetch::measure(plan, &scratch.0)?,
             Suite::Partitions => partitions::measure(plan, &scratch.0)?,
+            Suite::Topics => topics::measure(plan, &scratch.0)?,
             Suite::Connections => connections::measure(plan, &scratch.0)?,
             Suite::Core => machine::measure(plan, &scratch.0, allocations)?,
             Suite::Codec => codec::measure(plan, allocations),

@@ -1,16 +1,16 @@
 //! Many partitions: how long a start takes with them, and what each costs at rest.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use klamm_core::config::Durability;
 
-use crate::arguments::{Broker, Plan};
-use crate::drivers::{DRIVERS, Driver};
+use crate::arguments::Plan;
 use crate::kafka::Kafka;
 use crate::load::write_each;
+use crate::nodes::{Node, Subject};
 use crate::process::Served;
 use crate::report::{Cell, Table};
 use crate::samples::Spread;
@@ -34,20 +34,6 @@ const COLUMNS: &[&str] = &[
     "open files",
     "stopped in ms",
 ];
-
-/// Who is started.
-#[derive(Clone, Copy)]
-enum Subject<'a> {
-    Klamm(&'static Driver),
-    /// By its jars.
-    Kafka(&'a Path),
-}
-
-/// One with its directory.
-enum Node {
-    Klamm(&'static Driver, PathBuf),
-    Kafka(Kafka),
-}
 
 /// The figures of one start.
 struct Start {
@@ -77,14 +63,12 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
         plan.effort.rounds,
     );
     let mut table = Table::new("partitions", about, COLUMNS);
-    let mut subjects: Vec<Subject<'_>> = DRIVERS.iter().map(Subject::Klamm).collect();
-    subjects.extend(plan.kafka.as_deref().map(Subject::Kafka));
-    for subject in subjects {
+    for subject in Subject::all(plan) {
         // The empty one first: the others are compared with it.
         let mut empty_kib = 0.0;
         for partitions in [0].iter().chain(&plan.partitions).copied() {
             let directory = scratch.join(format!("partitions-{}-{partitions}", subject.name()));
-            let starts = take(&subject.prepare(&directory, partitions)?, plan.effort.rounds)?;
+            let starts = take(&prepare(subject, &directory, partitions)?, plan.effort.rounds)?;
             if partitions == 0 {
                 let held = Spread::of(starts.clean.iter().map(|start| start.rss_kib));
                 empty_kib = held.map_or(0.0, |held| held.median);
@@ -148,49 +132,24 @@ fn rest(served: &Served) -> Result<Start, String> {
     })
 }
 
-impl Subject<'_> {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Klamm(driver) => driver.name,
-            Self::Kafka(_) => "Apache Kafka",
+/// Makes the directory, writes to each partition, and stops cleanly.
+fn prepare(subject: Subject<'_>, directory: &Path, partitions: i32) -> Result<Node, String> {
+    let node = match subject {
+        Subject::Klamm(driver) => {
+            make_directory(directory, partitions)?;
+            Node::Klamm(driver, directory.to_owned())
+        }
+        Subject::Kafka(jars) => Node::Kafka(Kafka::format(jars, directory)?),
+    };
+    let served = node.start_with(Durability::PageCache)?;
+    if partitions > 0 {
+        if let Node::Kafka(kafka) = &node {
+            kafka.create_topic(partitions)?;
+        }
+        for _ in 0..BATCHES {
+            write_each(served.port, &Batch::new(VALUE_BYTES, 0), partitions)?;
         }
     }
-
-    /// Makes the directory, writes to each partition, and stops cleanly.
-    fn prepare(self, directory: &Path, partitions: i32) -> Result<Node, String> {
-        let node = match self {
-            Self::Klamm(driver) => {
-                make_directory(directory, partitions)?;
-                Node::Klamm(driver, directory.to_owned())
-            }
-            Self::Kafka(jars) => Node::Kafka(Kafka::format(jars, directory)?),
-        };
-        let served = node.start_with(Durability::PageCache)?;
-        if partitions > 0 {
-            if let Node::Kafka(kafka) = &node {
-                kafka.create_topic(partitions)?;
-            }
-            for _ in 0..BATCHES {
-                write_each(served.port, &Batch::new(VALUE_BYTES, 0), partitions)?;
-            }
-        }
-        served.stop()?;
-        Ok(node)
-    }
-}
-
-impl Node {
-    fn start(&self) -> Result<Served, String> {
-        self.start_with(Durability::Durable)
-    }
-
-    fn start_with(&self, durability: Durability) -> Result<Served, String> {
-        match self {
-            Self::Klamm(driver, directory) => {
-                let directory = directory.clone();
-                Served::start(&Broker { driver, durability, directory }.arguments())
-            }
-            Self::Kafka(kafka) => kafka.start(),
-        }
-    }
+    served.stop()?;
+    Ok(node)
 }
