@@ -24,7 +24,7 @@ use crate::checkpoint::{CleanShutdown, MetaProperties, SyncedCheckpoint};
 use crate::effect::{Completion, Effect, Entry, FileRef, IoErrorKind, Operation, OperationResult};
 use crate::event::{Event, Severity};
 use crate::ids::{DirectoryIndex, JobId, LogId, Uuid};
-use crate::job::{Job, JobOutcome, LoadLogContext, LoadLogFailure, LoadedMetadata};
+use crate::job::{Job, JobOutcome, LoadLogContext, LoadLogFailure, LoadedMetadata, LogFault};
 use crate::log::{FileSuffix, Log, LogConfig, parse_file_name};
 
 const LOCK: &str = ".lock";
@@ -340,8 +340,13 @@ impl Broker {
         if log.accepted_end() != metadata.end_offset {
             let (path, end, before) = (log.path(), log.accepted_end(), metadata.end_offset);
             if startup.is_replayed_again {
-                let reason = format!("{path} ends at offset {end}, its records at {before}");
-                return self.fail(reason);
+                let place = match &metadata.fault {
+                    Some(LogFault { file, position, reason }) => {
+                        format!("{file}: damage at position {position}: {reason}")
+                    }
+                    None => format!("{path} ends at offset {end}"),
+                };
+                return self.fail(format!("{place}; its records end at {before}"));
             }
             // Recovery has cut what had been replayed.
             startup.is_replayed_again = true;

@@ -3,8 +3,8 @@
 //!
 //! The directory is listed; the newest snapshot that is whole is replayed, and every log segment
 //! from its end on, in pieces. A missing directory is an empty log. The replay stops at the first
-//! batch that is not valid, whether a write was torn there or damage was done: Kafka cuts its log
-//! there too. What is valid but cannot be understood is a failure, except for record types and
+//! batch that is not valid, or missing, whether writes were lost there or damage was done: that is for
+//! the recovery of the log to tell, and Kafka cuts its log there too. What is valid but cannot be understood is a failure, except for record types and
 //! versions that are newer than this code.
 
 mod files;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::broker::metadata_log::Change;
+use crate::checkpoint::SyncedCheckpoint;
 use crate::event::Severity;
 use crate::records::AccessControlEntryRecord;
 
@@ -389,6 +390,44 @@ fn what_nobody_here_uses_outlives_the_log() {
     assert!(!others.is_empty());
     let world = World::restarted(world.disk, config);
     assert!(!world.broker.image().others.is_empty());
+}
+
+/// Whether what is missing was ever synced, the checkpoint tells: then it is damage.
+#[test]
+fn missing_segment_is_a_lost_tail_or_damage() {
+    let mut world = World::ready_as(kept(1_000_000), 1);
+    for _ in 0..8 {
+        world.change();
+    }
+    world.pass(Millis(world.broker.config.limits.synced_checkpoint_interval_ms));
+    world.settle();
+    let bases = segments(&world.disk);
+    let last = bases[bases.len() - 1];
+    let mut whole = world.disk;
+    let lost = format!("{METADATA_DIRECTORY}/{:020}.log", bases[bases.len() - 2]);
+    whole.files_mut().remove(&lost);
+
+    let mut disk = whole.clone();
+    // As it was before any of the two was begun.
+    let synced = SyncedCheckpoint::FILE;
+    let checkpoint = disk.get(&format!("/data/{synced}")).expect("it is there").to_vec();
+    let checkpoint = String::from_utf8(checkpoint).expect("it is text");
+    let begun = format!(" {}\n", bases[bases.len() - 2]);
+    let lines: Vec<String> = checkpoint
+        .lines()
+        .map(|line| match line.rsplit_once(' ') {
+            Some((front, _)) if line.contains("__cluster_metadata") => format!("{front}{begun}"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    disk.put(&format!("/data/{synced}"), lines.concat());
+    let world = World::restarted(disk, kept(1_000_000));
+    assert!(!segments(&world.disk).contains(&last), "{:?}", world.events);
+
+    let mut world = World::on(whole, kept(1_000_000));
+    world.settle();
+    let Some(Exit::Failed(reason)) = &world.stopped else { panic!("{:?}", world.stopped) };
+    assert!(reason.contains(&format!("{last:020}.log: damage at position 0")), "{reason}");
 }
 
 /// The synced checkpoint tells how far the log went: a snapshot does not stand for what is behind it.

@@ -155,11 +155,14 @@ impl Load {
         let Some(segment) = self.segments.pop_front() else { return Ok(None) };
         // A log that was made by hand may begin at offset 1.
         if segment.base_offset > self.end_offset.max(1) {
-            return Err(MetadataFailure::Gap {
-                directory: self.directory.clone(),
-                from: self.end_offset,
-                to: segment.base_offset,
-            });
+            let (from, to) = (self.end_offset, segment.base_offset);
+            if self.append_at.is_none() {
+                return Err(MetadataFailure::Gap { directory: self.directory.clone(), from, to });
+            }
+            self.stage = Stage::End;
+            let reason = format!("offsets {from} to {} before it are missing", to - 1);
+            self.end_early(LogFault { file: segment.path, position: 0, reason });
+            return Ok(None);
         }
         self.reach(segment.base_offset);
         let source = Source { path: segment.path.clone(), length: segment.length };
@@ -242,13 +245,17 @@ impl Load {
                 if matches!(fault, FileFault::Batch(BatchFault::TooLarge { .. })) {
                     return Err(MetadataFailure::Batch { file, position, reason });
                 }
-                let fault = LogFault { file: file.clone(), position, reason: reason.clone() };
-                self.fault = Some(fault);
-                self.events.push(Event::MetadataLogEndsEarly { file, position, reason });
+                self.end_early(LogFault { file, position, reason });
             }
             Stage::Choose | Stage::Next | Stage::End => {}
         }
         Ok(())
+    }
+
+    fn end_early(&mut self, fault: LogFault) {
+        let LogFault { file, position, reason } = fault.clone();
+        self.events.push(Event::MetadataLogEndsEarly { file, position, reason });
+        self.fault = Some(fault);
     }
 
     /// The result, when [`next_file`](Self::next_file) has no more.

@@ -352,13 +352,21 @@ fn unusable_snapshot_that_nothing_replaces_is_a_failure() {
     assert_eq!(failure(run(&mut disk)), gap);
 }
 
+/// A crash leaves this too: a segment that was begun while writes before it were lost.
 #[test]
-fn missing_segment_is_a_failure() {
+fn log_ends_where_a_segment_is_missing() {
     let mut disk = Disk::default();
-    disk.put(&log(0), batch(&[topic("a", 1)]).encode(0, 1));
+    let first = batch(&[topic("a", 1)]).encode(0, 1);
+    let length = first.len();
+    disk.put(&log(0), first);
     disk.put(&log(2), batch(&[topic("b", 2)]).encode(2, 1));
-    let gap = MetadataFailure::Gap { directory: Path::new(DIRECTORY), from: 1, to: 2 };
-    assert_eq!(failure(run(&mut disk)), gap);
+    let (loaded, events) = loaded(run(&mut disk));
+    assert_eq!((names(&loaded), loaded.end_offset), (vec!["a"], 1));
+    assert_eq!(loaded.append_at, Some(append_at(log(0), length)));
+    let (file, reason) = (Path::new(&log(2)), "offsets 1 to 1 before it are missing".to_string());
+    let fault = LogFault { file: file.clone(), position: 0, reason: reason.clone() };
+    assert_eq!(loaded.fault, Some(fault));
+    assert_eq!(events, [Event::MetadataLogEndsEarly { file, position: 0, reason }]);
 }
 
 #[test]
