@@ -208,9 +208,13 @@ impl Log {
         self.tail.push(batch_end);
         self.producers.note(&info, base_offset, now.mono);
         self.accepted = last_offset + 1;
+        let mut operations = vec![write];
+        if rolls {
+            operations.extend(seal::begin_index(&self.path, batch_end.segment, numbering));
+        }
         let id = numbering.effect();
         self.pending.push(id, self.accepted_place(), Target::Segment);
-        effects.push((id, Effect::Operations(vec![write])));
+        effects.push((id, Effect::Operations(operations)));
         self.flush_indexes(numbering, effects);
         Appended { base_offset, last_offset }
     }

@@ -147,6 +147,10 @@ impl Fixture {
         operations
             .map(|operations| match operations {
                 [Operation::Write { file, position, .. }] => (file.path.name(), *position),
+                [Operation::Write { file, position: 0, .. }, begun @ ..] => {
+                    assert_begins_index(begun, &file.path);
+                    (file.path.name(), 0)
+                }
                 replacement => {
                     assert!(matches!(replacement.first(), Some(Operation::Create(_))));
                     (LeaderEpochs::FILE, 0)
@@ -154,6 +158,16 @@ impl Fixture {
             })
             .collect()
     }
+}
+
+/// The index of a new segment is there from its first write.
+fn assert_begins_index(operations: &[Operation], segment: &Path) {
+    let [Operation::Write { file, position: 0, data }, Operation::Close(closed)] = operations
+    else {
+        panic!("{operations:?}");
+    };
+    assert_eq!((file, data.len()), (closed, 0));
+    assert_eq!(file.path.as_str(), segment.as_str().replace(".log", ".index"));
 }
 
 fn is_seal(effect: &Effect) -> bool {

@@ -44,7 +44,35 @@ fn finished_segment_gets_its_companions() {
     let empty = ProducerStates::default().snapshot();
     assert_eq!(content(&log, "00000000000000000003.snapshot"), Some(&empty[..]));
     assert_eq!(content(&log, "00000000000000000000.txnindex"), None);
-    assert_eq!(content(&log, "00000000000000000003.index"), None);
+}
+
+/// Kafka takes a segment without an offset index for damaged; one that lacks entries is read anew
+/// behind a crash, as its own is.
+#[test]
+fn segment_has_an_index_file_from_its_first_write() {
+    let mut log = Fixture::new(2 * size(1) as u32);
+    for _ in 0..3 {
+        log.append(1, 0);
+    }
+    log.complete_writes();
+    for name in ["00000000000000000000.index", "00000000000000000002.index"] {
+        assert_eq!(content(&log, name), Some(&[][..]), "{name}");
+    }
+    assert_eq!(content(&log, "00000000000000000002.timeindex"), None);
+}
+
+#[test]
+fn late_first_write_leaves_the_index_as_it_is() {
+    let mut log = Fixture::with_parts(parts(dense(2 * size(1) as u32)));
+    for _ in 0..3 {
+        log.append(1, 0);
+    }
+    // The seal of the first segment overtakes its first write.
+    log.complete_seal();
+    let entries = offset_entries(&[(1, size(1) as i32)]);
+    assert_eq!(content(&log, "00000000000000000000.index"), Some(&entries[..]));
+    log.complete_writes();
+    assert_eq!(content(&log, "00000000000000000000.index"), Some(&entries[..]));
 }
 
 #[test]
