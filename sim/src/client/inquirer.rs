@@ -1,11 +1,14 @@
-//! A client that neither writes nor reads: it moves log starts, looks up offsets, epochs and
-//! producers, and sends fetches that make no sense.
+//! A client that neither writes nor reads: it moves log starts, looks up offsets, epochs,
+//! producers and log directories, and sends fetches that make no sense.
 
 use std::collections::BTreeMap;
 
 use klamm_core::api::ApiKey;
 use klamm_core::api::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopic,
+};
+use klamm_core::api::describe_log_dirs::{
+    DescribableLogDirTopic, DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeLogDirsResult,
 };
 use klamm_core::api::describe_producers::{
     DescribeProducersRequest, DescribeProducersResponse, TopicRequest,
@@ -38,6 +41,7 @@ pub(super) enum PendingInquiry {
     Deletion(TopicPartition, QuestionId),
     EpochEnd(TopicPartition, QuestionId),
     Producers(TopicPartition, QuestionId),
+    LogDirs(TopicPartition),
     Nonsense,
 }
 
@@ -47,7 +51,7 @@ impl PendingInquiry {
             Self::Deletion(_, question)
             | Self::EpochEnd(_, question)
             | Self::Producers(_, question) => around.give_up(question),
-            Self::Nonsense => {}
+            Self::LogDirs(_) | Self::Nonsense => {}
         }
     }
 }
@@ -84,6 +88,7 @@ impl Inquirer {
         }
         match around.decisions.below(Purpose::Reader, 4) {
             0 | 1 => look_up(caller, target, around),
+            2 if self.left.is_multiple_of(2) => log_dirs(caller, target, around),
             2 if is_served(ApiKey::DESCRIBE_PRODUCERS) => producers(caller, target, around),
             _ => epoch_end(caller, target, around),
         }
@@ -130,6 +135,7 @@ impl Inquirer {
                 (question, told)
             }
             PendingInquiry::Producers(target, question) => (question, described(&target, answer)?),
+            PendingInquiry::LogDirs(target) => return check_log_dirs(&target, answer),
             PendingInquiry::Nonsense => return answer.read::<FetchResponse>().map(drop),
         };
         around.history.push(around.now_micros, Entry::Told { question, told });
@@ -172,6 +178,44 @@ fn producers(caller: Caller, target: TopicPartition, around: &mut Surroundings<'
     let question = around.ask(&target, Question::Producers, true);
     let pending = Pending::Inquiry(PendingInquiry::Producers(target, question));
     caller.request(ApiKey::DESCRIBE_PRODUCERS, 0, &request, Some(pending))
+}
+
+/// Asks for one partition, or for all.
+fn log_dirs(caller: Caller, target: TopicPartition, around: &mut Surroundings<'_>) -> Outgoing {
+    let asks_all = around.now_micros.is_multiple_of(2);
+    let topic = DescribableLogDirTopic {
+        topic: target.name().to_owned(),
+        partitions: vec![target.partition],
+    };
+    let request = DescribeLogDirsRequest { topics: (!asks_all).then(|| vec![topic]) };
+    let pending = Pending::Inquiry(PendingInquiry::LogDirs(target));
+    caller.request(ApiKey::DESCRIBE_LOG_DIRS, 5, &request, Some(pending))
+}
+
+/// A partition lies in one directory, and sizes are possible ones; a directory that has failed has neither.
+fn check_log_dirs(target: &TopicPartition, answer: &mut Answer<'_>) -> Result<(), String> {
+    let response: DescribeLogDirsResponse = answer.read()?;
+    let mut homes = 0;
+    for result in &response.results {
+        let DescribeLogDirsResult { log_dir, error_code, total_bytes, usable_bytes, .. } = result;
+        let fits = match error_code.0 {
+            0 => (0..=*total_bytes).contains(usable_bytes),
+            _ => (*total_bytes, *usable_bytes) == (-1, -1) && result.topics.is_empty(),
+        };
+        if !fits {
+            return Err(format!(
+                "{log_dir}, error {error_code}, has {usable_bytes} of {total_bytes} bytes"
+            ));
+        }
+        let topics = result.topics.iter().filter(|topic| topic.name == target.name());
+        for partition in topics.flat_map(|topic| &topic.partitions) {
+            if partition.partition_size < 0 {
+                return Err(format!("{target} has {} bytes", partition.partition_size));
+            }
+            homes += usize::from(partition.partition_index == target.partition);
+        }
+    }
+    if homes > 1 { Err(format!("{target} lies in {homes} directories")) } else { Ok(()) }
 }
 
 /// A fetch of things that are not there, in sizes that make no sense.
