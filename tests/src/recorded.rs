@@ -3,10 +3,10 @@
 //! `conformance/exchanges.jsonl` holds one a line, in the order in which they were sent to one fresh
 //! broker: the bytes sent, what came back (`none`: nothing), whether the connection was open
 //! afterwards, the ranges of the answer that differ from run to run (position and length), where
-//! the ids of fetch sessions stand, and how long the broker waited with its answer.
+//! the ids of fetch sessions and of new topics stand, and how long the broker waited with its answer.
 //! One exchange is left out: the first InitProducerId, which Kafka refuses while it has no block of ids.
 //! This broker waits for the block, and every later id would differ by one.
-//! Topics are there from the start, with the settings and ids of that run.
+//! The topics that the exchanges use first are there from the start, with the settings and ids of that run.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -102,18 +102,26 @@ pub struct Exchange {
     session_sent: Option<usize>,
     /// Where the answer has the id of a fetch session.
     session_given: Option<usize>,
+    /// Where the request has ids of topics that earlier answers gave.
+    topics_sent: Vec<usize>,
+    /// Where the answer has ids of topics that were created.
+    topics_given: Vec<usize>,
     /// How long the answer was waited for, in milliseconds, where that is known.
     pub waits_ms: Option<u64>,
 }
 
-/// Fetch sessions of one replay: their ids as recorded, and as they are here.
+/// Fetch sessions and topics of one replay: their ids as recorded, and as they are here.
 #[derive(Clone, Debug, Default)]
-pub struct Sessions(BTreeMap<SessionId, SessionId>);
+pub struct Given {
+    sessions: BTreeMap<SessionId, SessionId>,
+    topics: BTreeMap<TopicId, TopicId>,
+}
 
 /// As on the wire.
 type SessionId = [u8; 4];
+type TopicId = [u8; 16];
 
-impl Sessions {
+impl Given {
     /// The request with the ids of here.
     ///
     /// # Panics
@@ -123,21 +131,32 @@ impl Sessions {
         if let Some(at) = exchange.session_sent {
             let id = request[at..].first_chunk_mut().expect("a session's id");
             // One that this broker never gave is as unknown as it stands.
-            *id = self.0.get(id).copied().unwrap_or(*id);
+            *id = self.sessions.get(id).copied().unwrap_or(*id);
+        }
+        for at in &exchange.topics_sent {
+            let id = request[*at..].first_chunk_mut().expect("a topic's id");
+            *id = self.topics.get(id).copied().unwrap_or(*id);
         }
         request
     }
 
-    /// Takes up the id in an answer to the exchange's request, if it has one.
+    /// Takes up the ids in an answer to the exchange's request.
     ///
     /// # Panics
     /// When the exchange is not what it should be.
     pub fn note(&mut self, exchange: &Exchange, answer: &[u8]) {
+        for at in &exchange.topics_given {
+            let id_in = |answer: &[u8]| answer.get(*at..)?.first_chunk().copied();
+            let recorded = exchange.response.as_deref().and_then(id_in).expect("a topic's id");
+            if let Some(given) = id_in(answer) {
+                self.topics.entry(recorded).or_insert(given);
+            }
+        }
         let Some(at) = exchange.session_given else { return };
         let id_in = |answer: &[u8]| answer.get(at..)?.first_chunk().copied();
         let recorded = exchange.response.as_deref().and_then(id_in).expect("a session's id");
         if let Some(given) = id_in(answer) {
-            self.0.insert(recorded, given);
+            self.sessions.insert(recorded, given);
         }
     }
 }
@@ -147,6 +166,9 @@ impl Exchange {
         let fields: Value = serde_json::from_str(line).expect("an exchange a line");
         let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
         let position = |field: &Value| field.as_u64().map(|at| at as usize);
+        let positions = |field: &Value| -> Vec<usize> {
+            field.as_array().into_iter().flatten().filter_map(position).collect()
+        };
         let varies = fields["varies"].as_array().into_iter().flatten().map(|range| {
             let number = |at: usize| range[at].as_u64().expect("a position or a length") as usize;
             number(0)..number(0) + number(1)
@@ -167,6 +189,8 @@ impl Exchange {
             varies: varies.collect(),
             session_sent: position(&fields["session"]["request"]),
             session_given: position(&fields["session"]["response"]),
+            topics_sent: positions(&fields["topic_ids"]["request"]),
+            topics_given: positions(&fields["topic_ids"]["response"]),
             waits_ms: fields["waits_ms"].as_u64(),
         }
     }
@@ -227,7 +251,7 @@ pub fn node_with(topics: &[NewTopic], files: Vec<(String, Vec<u8>)>) -> Node {
         log_dirs: vec![log_dir],
         durability: Durability::Durable,
         topic_defaults: TopicConfig::default(),
-        creation: CreationConfig::default(),
+        creation: CreationConfig { partitions: 2, ..CreationConfig::default() },
         tasks: TaskConfig::default(),
         metadata_log: MetadataLogConfig::default(),
         limits: Limits::default(),

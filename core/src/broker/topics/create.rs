@@ -92,12 +92,17 @@ impl Broker {
         }
         let mut records = Records::new();
         let mut topics = Vec::with_capacity(request.topics.len());
-        let mut told = BTreeSet::new();
+        let (mut twice, mut told) = (Vec::new(), BTreeSet::new());
         for topic in &request.topics {
             let judged = match occurrences.of_name(&topic.name) {
                 1 => self.plan_topic(topic, version, draft, placement),
-                _ if !told.insert(topic.name.as_str()) => continue,
-                _ => Err(Refusal::duplicate_name()),
+                // Kafka puts those last.
+                _ => {
+                    if told.insert(topic.name.as_str()) {
+                        twice.push(refused(&topic.name, Refusal::duplicate_name()));
+                    }
+                    continue;
+                }
             };
             match judged {
                 Ok(new) => {
@@ -110,6 +115,7 @@ impl Broker {
         if let Err(refusal) = check_size(&records) {
             return Planned::nothing(refuse_all(&request, &refusal));
         }
+        topics.append(&mut twice);
         let answer = CreateTopicsResponse { throttle_time_ms: 0, topics };
         let body = ResponseBody::CreateTopics(answer);
         if request.validate_only {

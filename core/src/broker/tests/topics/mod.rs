@@ -1,6 +1,7 @@
 //! Topics that come and go while the broker runs.
 
 mod delete;
+mod grow;
 
 use super::*;
 use crate::api::create_topics::{
@@ -248,7 +249,7 @@ fn a_topic_named_twice_is_refused_and_the_others_are_created() {
     let mut world = modern();
     let results = world.create(vec![new_topic("a", 1), new_topic("b", 1), new_topic("a", 1)]);
     let told: Vec<_> = results.iter().map(|it| (it.name.as_str(), it.error_code)).collect();
-    assert_eq!(told, [("a", ErrorCode::INVALID_REQUEST), ("b", ErrorCode::NONE)]);
+    assert_eq!(told, [("b", ErrorCode::NONE), ("a", ErrorCode::INVALID_REQUEST)]);
     assert!(!world.broker.image().topics.contains_key("a"));
 }
 
