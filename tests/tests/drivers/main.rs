@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may fail like the test itself")]
 
+mod cluster;
 mod disk;
 mod fetch;
 
