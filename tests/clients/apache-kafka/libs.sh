@@ -25,28 +25,35 @@ controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs=$2
 offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
 PROPERTIES
 }
 
 # Kafka's own reader finds nothing wrong in these segments, and their offsets have no gaps. (It takes each
 # segment for a log's first, so what it says of gaps itself is of no use.) Its words go to the file DUMP.
 segments_are_sound() {
-    local log dump=$1
+    local log dump=$1 metadata=() others=()
     shift
     for log in "$@"; do
-        local decoder=
-        case $log in *__cluster_metadata-0*) decoder=--cluster-metadata-decoder ;; esac
-        tool DumpLogSegments --deep-iteration --print-data-log $decoder --files "$log" >"$dump" 2>&1
-        if grep -aEi '^[^|]*(isvalid: false|invalid|exception|could not|mismatch|found .* bytes)' "$dump" >&2; then
-            echo "$log is not as Kafka wants it" >&2
-            return 1
-        fi
-        awk -v next_offset=$((10#$(basename "$log" .log))) \
-            '/^\| offset: / { if ($3 != next_offset) exit 1; next_offset = $3 + 1 }' "$dump" || {
-            echo "$log: offsets have a gap" >&2
-            return 1
-        }
+        case $log in *__cluster_metadata-0*) metadata+=("$log") ;; *) others+=("$log") ;; esac
     done
+    : >"$dump"
+    if [ ${#metadata[@]} -gt 0 ]; then dump_segments "$dump" --cluster-metadata-decoder "${metadata[@]}"; fi
+    if [ ${#others[@]} -gt 0 ]; then dump_segments "$dump" --deep-iteration "${others[@]}"; fi
+    if grep -aEi '^[^|]*(isvalid: false|invalid|exception|could not|mismatch|found .* bytes)' "$dump" >&2; then
+        echo "not as Kafka wants it" >&2
+        return 1
+    fi
+    awk '/^Dumping / { name = $2; sub(/.*\//, "", name); next_offset = name + 0 }
+        /^\| offset: / { if ($3 != next_offset) { print name ": a gap at " next_offset; exit 1 } next_offset = $3 + 1 }' \
+        "$dump" >&2
+}
+
+dump_segments() {
+    local dump=$1 how=$2
+    shift 2
+    tool DumpLogSegments "$how" --print-data-log --files "$(IFS=,; echo "$*")" >>"$dump" 2>&1
 }
 
 # Kafka trusts these index files, and each entry leads to the batch that it names.
