@@ -73,6 +73,14 @@ pub(super) enum AskedChange {
 }
 
 impl Change {
+    /// What it holds while it waits, about; 0 for what is small.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Asked(Asked { what: AskedChange::CreateTopics(asked), .. }) => asked.bytes(),
+            _ => 0,
+        }
+    }
+
     /// True when it makes a topic of a name that one had which the draft deletes: the old one's logs must
     /// be on their way out before the new one's are made.
     fn waits_for_landing(&self, present: &Image, draft: &Draft) -> bool {
@@ -161,6 +169,14 @@ impl Broker {
         let metadata = self.metadata.as_mut().expect("the metadata log is loaded");
         metadata.waiting.push_back(change);
         self.start_metadata_flight();
+    }
+
+    /// Whether a request that holds so many bytes may wait for its turn: all of them together have a
+    /// bound, and one alone always fits.
+    pub(super) fn has_room_for_change(&self, bytes: usize) -> bool {
+        let waiting = self.metadata.iter().flat_map(|metadata| &metadata.waiting);
+        let held: usize = waiting.map(Change::bytes).sum();
+        held == 0 || held + bytes <= self.config.limits.changes_waiting_bytes_max
     }
 
     /// Queues what a client asks for.

@@ -183,6 +183,9 @@ pub struct Limits {
     /// Partitions that fetches gather, read, answer or are woken for in one turn; the rest in turns of its own, so
     /// that a fetch of a hundred thousand does not hold the lock for long.
     pub fetch_steps_per_turn_max: usize,
+    /// What CreateTopics requests hold that wait for the metadata log; beyond it they are answered REQUEST_TIMED_OUT,
+    /// which clients repeat. A thousand of the largest would be gigabytes.
+    pub changes_waiting_bytes_max: usize,
     /// Threads for slow effects beside those that jobs may hold: renames and listings do not wait for recovery.
     pub effect_workers: usize,
     /// Threads that sync. 1,000 dirty files of 4 KiB took 225 ms one after another, 71 ms on eight.
@@ -250,6 +253,7 @@ impl Default for Limits {
             fetch_session_bytes_max: 96 << 20,
             fetch_waiting_bytes_max: 128 << 20,
             fetch_steps_per_turn_max: 4_096,
+            changes_waiting_bytes_max: 64 << 20,
             effect_workers: 2,
             sync_workers: 8,
             open_files_max: 512,

@@ -32,15 +32,25 @@ const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 /// The first version whose answer says what the topic is like.
 const DESCRIBES_SINCE: i16 = 5;
 
+/// What an element of a list takes, about.
+const ELEMENT_BYTES: usize = 64;
+
 /// A CreateTopics request that waits for its turn.
 #[derive(Debug)]
 pub(in crate::broker) struct CreateTopics {
     version: i16,
     request: CreateTopicsRequest,
     deadline: Instant,
+    /// What it holds, about.
+    bytes: usize,
 }
 
 impl CreateTopics {
+    /// What it holds while it waits, about.
+    pub(in crate::broker) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The topics that are asked for.
     pub(in crate::broker) fn names(&self) -> impl Iterator<Item = &str> {
         self.request.topics.iter().map(|topic| topic.name.as_str())
@@ -67,8 +77,13 @@ impl Broker {
             let body = refuse_all(&request, &Refusal::timed_out());
             return self.respond(from, Response { number, body });
         };
+        let bytes = held_bytes(&request);
+        if !self.has_room_for_change(bytes) {
+            let body = refuse_all(&request, &Refusal::timed_out());
+            return self.respond(from, Response { number, body });
+        }
         let deadline = self.now.mono + Millis(wait_ms);
-        let what = AskedChange::CreateTopics(CreateTopics { version, request, deadline });
+        let what = AskedChange::CreateTopics(CreateTopics { version, request, deadline, bytes });
         self.ask_for_change(from, number, what);
     }
 
@@ -78,7 +93,7 @@ impl Broker {
         draft: &Draft,
         placement: &mut Placement,
     ) -> Planned {
-        let CreateTopics { version, request, deadline } = asked;
+        let CreateTopics { version, request, deadline, .. } = asked;
         if deadline < self.now.mono {
             return Planned::nothing(refuse_all(&request, &Refusal::timed_out()));
         }
@@ -212,6 +227,23 @@ impl Broker {
             count => count,
         })
     }
+}
+
+/// What a decoded request takes in memory, about.
+fn held_bytes(request: &CreateTopicsRequest) -> usize {
+    let settings = |topic: &CreatableTopic| {
+        let texts = topic.configs.iter().map(|config| {
+            config.name.len() + config.value.as_ref().map_or(0, String::len) + ELEMENT_BYTES
+        });
+        texts.sum::<usize>()
+    };
+    let assigned = |topic: &CreatableTopic| {
+        let brokers = topic.assignments.iter().map(|it| it.broker_ids.len() * 4 + ELEMENT_BYTES);
+        brokers.sum::<usize>()
+    };
+    let topic =
+        |it: &CreatableTopic| it.name.len() + 2 * ELEMENT_BYTES + settings(it) + assigned(it);
+    request.topics.iter().map(topic).sum()
 }
 
 /// How often a request names each topic.

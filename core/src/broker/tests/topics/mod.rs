@@ -327,3 +327,18 @@ fn makes(effect: &Effect, directory: &str) -> bool {
     };
     operations.iter().any(made)
 }
+
+#[test]
+fn requests_that_wait_hold_a_bounded_amount_of_memory() {
+    let mut world = modern();
+    world.broker.config.limits.changes_waiting_bytes_max = 1_000;
+    let topics = |front: &str| (0..5).map(|n| new_topic(&format!("{front}{n}"), 1)).collect();
+    for front in ["first", "waits", "is-too-much"] {
+        world.ask(creation(topics(front)));
+    }
+    assert_eq!(world.created()[0].error_code, ErrorCode::REQUEST_TIMED_OUT);
+    assert_eq!(world.responses.len(), 1);
+    world.settle();
+    assert_eq!(world.responses.len(), 3);
+    assert_eq!(world.broker.image().topics.len(), 11);
+}
