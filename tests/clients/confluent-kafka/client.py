@@ -1,14 +1,24 @@
 """Writes with every acks and codec, with and without idempotence, and reads everything back: from the
-beginning, from an offset, from a timestamp, in both isolation levels."""
+beginning, from an offset, from a timestamp, in both isolation levels. Creates, configures, grows and
+deletes a topic, and finds the next one of its name empty."""
 
 import sys
 import threading
 import time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ConfigSource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+)
 
-from records import CODECS, Record, Records, expect
+from records import CODECS, Record, Records, eventually, expect
 
 COUNT = 2000
 WAIT_S = 30
@@ -24,6 +34,7 @@ def main(bootstrap):
     client.check_several_partitions(written)
     client.check_waiting_reader()
     client.check_deletion()
+    client.check_administration()
     print("confluent-kafka: all records read back")
 
 
@@ -132,6 +143,88 @@ class Client:
         except KafkaException as refused:
             assert refused.args[0].code() == KafkaError.OFFSET_OUT_OF_RANGE, refused
 
+    def check_administration(self):
+        name = "administered"
+        topic = NewTopic(name, 2, 1, config={"segment.bytes": "1048576"})
+        check = self.admin.create_topics([topic], validate_only=True)[name]
+        check.result(WAIT_S)
+        assert self.partitions(name) is None, "a check made a topic"
+        self.admin.create_topics([topic])[name].result(WAIT_S)
+        eventually(lambda: self.partitions(name) == [0, 1], "a new topic")
+        again = self.admin.create_topics([topic])[name]
+        expect_error(again, KafkaError.TOPIC_ALREADY_EXISTS)
+        wide = self.admin.create_topics([NewTopic("wide", 1, 2)])["wide"]
+        expect_error(wide, KafkaError.INVALID_REPLICATION_FACTOR)
+
+        self.check_configs(name)
+        for partition in (0, 1):
+            assert self.produce({}, name, partition, self.records.all_kinds())[0] == 0
+        self.admin.create_partitions([NewPartitions(name, 3)])[name].result(WAIT_S)
+        smaller = self.admin.create_partitions([NewPartitions(name, 1)])[name]
+        expect_error(smaller, KafkaError.INVALID_PARTITIONS)
+        eventually(lambda: self.partitions(name) == [0, 1, 2], "a third partition")
+        assert self.produce({}, name, 2, [self.records.make(None, b"grown", [])]) == [0]
+
+        self.admin.delete_topics([name])[name].result(WAIT_S)
+        eventually(lambda: self.partitions(name) is None, "still listed")
+        expect_error(self.admin.delete_topics([name])[name], KafkaError.UNKNOWN_TOPIC_OR_PART)
+        self.admin.create_topics([NewTopic(name, 3, 1)])[name].result(WAIT_S)
+        eventually(lambda: self.partitions(name) == [0, 1, 2], "a new topic")
+        for partition in range(3):
+            place = TopicPartition(name, partition)
+            offsets = self.consumer().get_watermark_offsets(place, timeout=WAIT_S)
+            assert offsets == (0, 0), offsets
+        self.expect_configs(name, {"segment.bytes": "1073741824"})
+        segment_bytes = self.describe("topic", name)["segment.bytes"]
+        assert segment_bytes.source == ConfigSource.DEFAULT_CONFIG.value, segment_bytes.source
+        self.admin.delete_topics([name])[name].result(WAIT_S)
+
+    def check_configs(self, name):
+        self.expect_configs(name, {"segment.bytes": "1048576"})
+        found = self.describe("topic", name)
+        assert found["cleanup.policy"].is_default, found["cleanup.policy"]
+        self.alter("topic", name, ("retention.ms", AlterConfigOpType.SET, "86400000"))
+        self.alter("topic", name, ("cleanup.policy", AlterConfigOpType.APPEND, "compact"))
+        self.expect_configs(name, {"retention.ms": "86400000", "cleanup.policy": "delete,compact"})
+        assert self.describe("topic", name)["segment.bytes"].value == "1048576"
+        self.alter("topic", name, ("cleanup.policy", AlterConfigOpType.DELETE, None))
+        self.expect_configs(name, {"cleanup.policy": "delete"})
+        try:
+            self.alter("topic", name, ("retention.ms", AlterConfigOpType.SET, "soon"))
+            raise AssertionError("retention.ms=soon was taken")
+        except KafkaException as refused:
+            assert refused.args[0].code() == KafkaError.INVALID_CONFIG, refused
+
+        self.alter("broker", "1", ("log.retention.ms", AlterConfigOpType.SET, "604800001"))
+
+        def retention():
+            return self.describe("broker", "1")["log.retention.ms"]
+
+        eventually(lambda: retention().value == "604800001", "log.retention.ms")
+        assert retention().source == ConfigSource.DYNAMIC_BROKER_CONFIG.value, retention().source
+        self.alter("broker", "1", ("log.retention.ms", AlterConfigOpType.DELETE, None))
+
+    def expect_configs(self, topic, wanted):
+        def found():
+            return {key: self.describe("topic", topic)[key].value for key in wanted}
+
+        eventually(lambda: found() == wanted, wanted)
+
+    def partitions(self, topic):
+        listed = self.admin.list_topics(timeout=WAIT_S).topics.get(topic)
+        return listed and sorted(listed.partitions)
+
+    def describe(self, kind, name):
+        (described,) = self.admin.describe_configs([ConfigResource(kind, name)]).values()
+        return described.result(WAIT_S)
+
+    def alter(self, kind, name, change):
+        key, operation, value = change
+        entry = ConfigEntry(key, value, incremental_operation=operation)
+        resource = ConfigResource(kind, name, incremental_configs=[entry])
+        (altered,) = self.admin.incremental_alter_configs([resource]).values()
+        altered.result(WAIT_S)
+
     def check_unknown_partition(self):
         errors = []
         producer = Producer({**self.settings, "message.timeout.ms": 5000})
@@ -202,6 +295,15 @@ class Client:
     def offset_of_end(self, topic):
         ends = self.consumer().get_watermark_offsets(TopicPartition(topic, 0), timeout=WAIT_S)
         return ends[1]
+
+
+def expect_error(future, code):
+    try:
+        future.result(WAIT_S)
+    except KafkaException as refused:
+        assert refused.args[0].code() == code, refused
+    else:
+        raise AssertionError(f"no error {code}")
 
 
 def as_record(message):

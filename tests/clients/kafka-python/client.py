@@ -1,14 +1,21 @@
 """Writes with every acks and codec, with and without idempotence, and reads everything back: from the
-beginning, from an offset, from a timestamp, with and without fetch sessions."""
+beginning, from an offset, from a timestamp, with and without fetch sessions. Creates, configures, grows
+and deletes a topic, and finds the next one of its name empty."""
 
 import sys
 import threading
 import time
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import OffsetOutOfRangeError
+from kafka.admin import AlterConfigOp, ConfigResource
+from kafka.errors import (
+    InvalidPartitionsError,
+    OffsetOutOfRangeError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
 
-from records import CODECS, Record, Records, expect
+from records import CODECS, Record, Records, eventually, expect
 
 COUNT = 1000
 WAIT_S = 30
@@ -24,6 +31,7 @@ def main(bootstrap):
     client.check_several_partitions(written)
     client.check_waiting_reader()
     client.check_deletion()
+    client.check_administration()
     print("kafka-python: all records read back")
 
 
@@ -132,6 +140,53 @@ class Client:
             pass
         consumer.close()
 
+    def check_administration(self):
+        name = "administered"
+        admin = KafkaAdminClient(**self.settings)
+        topic = {"num_partitions": 2, "replication_factor": 1, "configs": {"segment.bytes": "1048576"}}
+        admin.create_topics({name: topic}, validate_only=True)
+        assert name not in admin.list_topics(), "a check made a topic"
+        admin.create_topics({name: topic}, wait_for_metadata=True)
+        expect_error(TopicAlreadyExistsError, lambda: admin.create_topics({name: topic}))
+
+        def configs(**settings):
+            (found,) = admin.describe_configs([ConfigResource("topic", name)], **settings).values()
+            return {key: entry["value"] for key, entry in found[name].items()}
+
+        def alter(changes, **settings):
+            (told,) = admin.alter_configs([ConfigResource("topic", name, changes)], **settings).values()
+            return told[name]
+
+        eventually(lambda: configs() == {"segment.bytes": "1048576"}, "segment.bytes")
+        alter({"retention.ms": "86400000", "cleanup.policy": (AlterConfigOp.APPEND, "compact")})
+        changed = {"retention.ms": "86400000", "cleanup.policy": "delete,compact"}
+        eventually(lambda: changed.items() <= configs().items(), "changed configs")
+        # The older call, which sets what it names, and resets everything else.
+        alter({"retention.ms": "3600000"}, incremental=False)
+        eventually(lambda: configs()["retention.ms"] == "3600000", "retention.ms")
+
+        record = self.records.make(b"key", b"value", [])
+        for partition in (0, 1):
+            assert self.produce({}, name, partition, [record]) == [0]
+        admin.create_partitions({name: 3})
+        expect_error(InvalidPartitionsError, lambda: admin.create_partitions({name: 1}))
+        eventually(lambda: len(admin.describe_topics([name])[0]["partitions"]) == 3, "a third partition")
+        assert self.produce({}, name, 2, [record]) == [0]
+        directories = str(admin.describe_log_dirs({name: [0, 1, 2]}))
+        assert directories.count("'partition_index'") == 3, directories
+
+        admin.delete_topics([name])
+        eventually(lambda: name not in admin.list_topics(), "still listed")
+        expect_error(UnknownTopicOrPartitionError, lambda: admin.delete_topics([name]))
+        admin.create_topics({name: {"num_partitions": 3, "replication_factor": 1}}, wait_for_metadata=True)
+        consumer = self.consumer()
+        places = [TopicPartition(name, partition) for partition in range(3)]
+        assert set(consumer.end_offsets(places).values()) == {0}, "a new topic has old records"
+        consumer.close()
+        eventually(lambda: configs() == {}, "a new topic has old configs")
+        admin.delete_topics([name])
+        admin.close()
+
     def produce(self, settings, topic, partition, records):
         """The reported offsets."""
         producer = KafkaProducer(**self.settings, **settings)
@@ -170,6 +225,15 @@ class Client:
             for messages in consumer.poll(1000, max_records=count).values():
                 count -= len(messages)
                 yield from messages
+
+
+def expect_error(kind, call):
+    try:
+        call()
+    except kind:
+        pass
+    else:
+        raise AssertionError(f"no {kind.__name__}")
 
 
 def can_be_sent(record):

@@ -1,5 +1,9 @@
-"""The records that the Python clients write and expect to read back, byte for byte."""
+"""The records that the clients write and expect to read back, byte for byte. As a command it prints them
+for clients in other languages, one JSON object a line: key and value in base64 or null, headers as pairs
+of a name and such a value, and timestamp_ms."""
 
+import base64
+import json
 import random
 import time
 from typing import NamedTuple, Optional
@@ -57,3 +61,30 @@ def expect(found, wanted, what):
         assert offset == wanted_offset, f"{what}: offset {offset}, not {wanted_offset}"
         for name, part, wanted_part in zip(Record._fields, record, wanted_record):
             assert part == wanted_part, f"{what}: {name} of offset {offset} is not what was written"
+
+
+def eventually(holds, what):
+    """Kafka answers when a change is durable, and the broker shows it a moment later."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def as_json(record):
+    def encode(part):
+        return None if part is None else base64.b64encode(part).decode()
+
+    return json.dumps(
+        {
+            "key": encode(record.key),
+            "value": encode(record.value),
+            "headers": [[name, encode(value)] for name, value in record.headers],
+            "timestamp_ms": record.timestamp_ms,
+        }
+    )
+
+
+if __name__ == "__main__":
+    for record in Records().all_kinds():
+        print(as_json(record))
