@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use klamm_core::effect::Path;
 use klamm_sim::broken::{CONTROLS, Control, Search};
@@ -25,10 +26,14 @@ klamm-sim: the whole broker on a simulated network, disk and clock
     klamm-sim --break NAME           a broken broker, until it is caught
     klamm-sim --list-breaks          what broken brokers there are
 
-    --set NAME=VALUE with --seed: another value for an option, as often as wanted
+    --minutes M      with --seeds: no longer than that
+    --set NAME=VALUE with seeds: another value for an option, as often as wanted
     --trace          print each event
     --save FILE      write a failed run down as a script, and a smaller one beside it as FILE.min
 ";
+
+/// A line is told whenever so many runs are over.
+const PROGRESS_RUNS: u64 = 500;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
 struct Arguments {
     seed: Option<u64>,
     seeds: Option<u64>,
+    minutes: Option<u64>,
     from: u64,
     set: Vec<String>,
     script: Option<String>,
@@ -74,6 +80,7 @@ impl Arguments {
             match word.as_str() {
                 "--seed" => parsed.seed = Some(number(value()?)?),
                 "--seeds" => parsed.seeds = Some(number(value()?)?),
+                "--minutes" => parsed.minutes = Some(number(value()?)?),
                 "--from" => parsed.from = number(value()?)?,
                 "--script" => parsed.script = Some(value()?),
                 "--set" => parsed.set.push(value()?),
@@ -107,16 +114,10 @@ impl Arguments {
             return self.many(count);
         }
         let seed = self.seed.ok_or_else(|| USAGE.to_owned())?;
-        let mut decisions = Decisions::from_seed(seed);
-        let mut options = Options::draw(&mut decisions);
-        let mut again = format!("--seed {seed}");
-        for set in &self.set {
-            let (name, value) = set.split_once('=').ok_or(format!("{set} sets nothing"))?;
-            options.set(name, value)?;
-            write!(again, " --set {set}").expect("a string takes everything");
-        }
+        let (world, again) = self.world_of(seed)?;
+        let options = world.options();
         println!("SEED={seed}\n{options}");
-        self.one(World::new(options, decisions), &again)
+        self.one(world, &again)
     }
 
     fn one(&self, world: World, again: &str) -> Result<String, String> {
@@ -127,28 +128,56 @@ impl Arguments {
         }
     }
 
+    /// Runs seeds one after another, and tells of each that fails as it does.
     fn many(&self, count: u64) -> Result<String, String> {
-        let (mut events, mut acknowledged, mut crashes) = (0, 0, 0);
+        let (mut runs, mut events, mut acknowledged, mut crashes) = (0_u64, 0, 0, 0);
+        let mut failures = 0;
         let mut marks = Marks::default();
+        let begun = Instant::now();
+        let is_over = || self.minutes.is_some_and(|most| begun.elapsed().as_secs() >= most * 60);
         for seed in self.from..self.from.saturating_add(count) {
-            let world = World::from_seed(seed);
+            if is_over() {
+                break;
+            }
+            let (world, again) = self.world_of(seed)?;
             let options = world.options().to_string();
-            let report: Report = world.run().map_err(|failure| {
-                format!(
-                    "SEED={seed}\n{options}{}",
-                    self.failed(&failure, &format!("--seed {seed}"))
-                )
-            })?;
-            events += report.events;
-            acknowledged += report.acknowledged;
-            marks.add(&report.marks);
-            crashes += report.crashes;
+            runs += 1;
+            match world.run() {
+                Ok(report) => {
+                    events += report.events;
+                    acknowledged += report.acknowledged;
+                    marks.add(&report.marks);
+                    crashes += report.crashes;
+                }
+                Err(failure) => {
+                    failures += 1;
+                    eprintln!("SEED={seed}\n{options}{}", self.failed(&failure, &again));
+                }
+            }
+            if runs.is_multiple_of(PROGRESS_RUNS) {
+                eprintln!("{runs} seeds, {failures} failures, the next is {}", seed + 1);
+            }
         }
-        Ok(format!(
-            "{count} seeds from {}: {events} events, {acknowledged} acknowledged appends, \
-             {crashes} crashes\n{marks}",
+        let rate = runs as f64 / begun.elapsed().as_secs_f64();
+        let told = format!(
+            "{marks}{events} events, {acknowledged} acknowledged appends, {crashes} crashes, {rate:.1} \
+             seeds a second\n{runs} seeds from {}, {failures} failures",
             self.from
-        ))
+        );
+        if failures == 0 { Ok(told) } else { Err(told) }
+    }
+
+    /// The run of a seed, with the options that were set by hand, and the words that repeat it.
+    fn world_of(&self, seed: u64) -> Result<(World, String), String> {
+        let mut decisions = Decisions::from_seed(seed);
+        let mut options = Options::draw(&mut decisions);
+        let mut again = format!("--seed {seed}");
+        for set in &self.set {
+            let (name, value) = set.split_once('=').ok_or(format!("{set} sets nothing"))?;
+            options.set(name, value)?;
+            write!(again, " --set {set}").expect("a string takes everything");
+        }
+        Ok((World::new(options, decisions), again))
     }
 
     /// Looks for one broken broker: an error tells that it was caught, as of any other failure.
