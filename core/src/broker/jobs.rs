@@ -112,6 +112,7 @@ impl Broker {
                 self.handle_snapshot(written);
             }
         }
-        self.start_jobs();
+        // There is a place, also for a search that found none while other jobs had them.
+        self.start_searches();
     }
 }

@@ -2,11 +2,14 @@
 //! said when it is found.
 
 use super::{
-    AnswersBeforeSync, AnswersDuplicatesEarly, AppendsElsewhere, EndsPastHole, ForgetsAnswers,
-    ForgetsAppendTime, ForgetsDirectorySync, ForgetsInSession, ForgetsLogStarts, ForgetsSequences,
-    GarblesRecords, GivesProducerIdsTwice, LeaksSessions, LowersHighWatermark, MisplacesTimes,
-    RefusesWhatItTakes, ReordersAnswers, ReusesOffsets, ServesUnsynced, SkipsCrcInRecovery,
-    TellsLaterEnds, TellsLaterEpochEnds, TrustsTornIndex, WakesNobody,
+    AnswersBeforeSync, AnswersChangesBeforeSync, AnswersDuplicatesEarly, AppendsElsewhere,
+    DeletesNothing, EndsPastHole, ForgetsAnswers, ForgetsAppendTime, ForgetsDeletions,
+    ForgetsDirectorySync, ForgetsInSession, ForgetsLogStarts, ForgetsSequences, ForgetsSettings,
+    GarblesRecords, GivesProducerIdsTwice, GrowsTooLittle, LeaksSessions, LeavesDirectories,
+    LowersHighWatermark, MakesHalf, MakesWhatIsTried, MisplacesTimes, MixesUpIds,
+    RefusesWhatItTakes, RenamesInUse, ReordersAnswers, ReusesOffsets, ServesOldImages,
+    ServesUnsynced, SkipsCrcInRecovery, TellsLaterEnds, TellsLaterEpochEnds, TellsOldIds,
+    TrustsTornIndex, WakesNobody,
 };
 use crate::decisions::Decisions;
 use crate::disk::Crash;
@@ -299,7 +302,125 @@ pub const CONTROLS: &[Control] = &[
         options: with_deletions,
         breaks: layered::<TellsLaterEpochEnds>,
     },
+    Control {
+        name: "answers-changes-before-sync",
+        does: "tells of the metadata log's syncs as done before they are",
+        says: "there may be",
+        seeds: 40,
+        options: || with_strikes(Crash::PowerLoss),
+        breaks: layered::<AnswersChangesBeforeSync>,
+    },
+    Control {
+        name: "makes-half",
+        does: "writes all partitions of a new topic but the last",
+        says: "there may be",
+        seeds: 40,
+        options: || with_strikes(Crash::Killed),
+        breaks: layered::<MakesHalf>,
+    },
+    Control {
+        name: "forgets-deletions",
+        does: "writes nothing of topics that it deletes",
+        says: "there may be",
+        seeds: 40,
+        options: || with_strikes(Crash::Killed),
+        breaks: layered::<ForgetsDeletions>,
+    },
+    Control {
+        name: "forgets-settings",
+        does: "writes nothing of settings that it is told",
+        says: "there may be",
+        seeds: 40,
+        options: || with_strikes(Crash::Killed),
+        breaks: layered::<ForgetsSettings>,
+    },
+    Control {
+        name: "leaves-directories",
+        does: "leaves the directories of deleted topics to the next ones of their names",
+        // Whatever comes first of it: the records, the directory, or an effect that finds another file.
+        says: "",
+        seeds: 40,
+        options: with_administrators,
+        breaks: layered::<LeavesDirectories>,
+    },
+    Control {
+        name: "renames-in-use",
+        does: "renames a directory while its log is written to",
+        says: "renamed, unlinked or closed while an effect on it is out",
+        seeds: 40,
+        options: with_administrators,
+        breaks: layered::<RenamesInUse>,
+    },
+    Control {
+        name: "mixes-up-ids",
+        does: "writes the id of another topic into the directories of partitions",
+        says: "",
+        seeds: 40,
+        options: || with_strikes(Crash::Killed),
+        breaks: layered::<MixesUpIds>,
+    },
+    Control {
+        name: "deletes-nothing",
+        does: "says that a topic is deleted, and keeps it",
+        says: "there may be",
+        seeds: 40,
+        options: with_administrators,
+        breaks: layered::<DeletesNothing>,
+    },
+    Control {
+        name: "makes-what-is-tried",
+        does: "makes topics that were only to be tried",
+        says: "there may be",
+        seeds: 40,
+        options: with_administrators,
+        breaks: layered::<MakesWhatIsTried>,
+    },
+    Control {
+        name: "tells-old-ids",
+        does: "tells a new topic's id as that of the last one of the name",
+        says: "there may be",
+        seeds: 40,
+        options: with_administrators,
+        breaks: layered::<TellsOldIds>,
+    },
+    Control {
+        name: "grows-too-little",
+        does: "gives a topic one partition less than it says",
+        says: "there may be",
+        seeds: 40,
+        options: with_administrators,
+        breaks: layered::<GrowsTooLittle>,
+    },
+    Control {
+        name: "serves-old-images",
+        does: "answers from an image that is no longer the newest",
+        says: "there may be",
+        seeds: 40,
+        options: with_administrators,
+        breaks: layered::<ServesOldImages>,
+    },
 ];
+
+/// Topics come and go beside producers and a consumer.
+fn with_administrators() -> Options {
+    Options {
+        requests: 30,
+        consumers: 1,
+        consumer_requests: 20,
+        administrators: 2,
+        administrator_requests: 30,
+        passing_topics: 2,
+        passing_partitions: 3,
+        file_delete_delay_ms: 5,
+        ..Options::calm()
+    }
+}
+
+fn with_strikes(crash: Crash) -> Options {
+    let kind = StrikeKind::Crash(crash);
+    let strikes = [400, 900, 1500, 2200].map(|at_event| Strike { at_event, kind });
+    Options { strikes: strikes.to_vec(), ..with_administrators() }
+}
 
 fn with_crashes(options: Options, crash: Crash) -> Options {
     let kind = StrikeKind::Crash(crash);

@@ -1,11 +1,16 @@
 //! Brokers that break what they promise of topics and settings: what they write of changes, and the
 //! directories of partitions.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use klamm_core::api::delete_topics::{DeletableTopicResult, DeleteTopicsResponse};
+use klamm_core::broker::image::Image;
 use klamm_core::effect::{Effect, Operation};
-use klamm_core::ids::{EffectId, JobId};
+use klamm_core::ids::{ConnectionId, EffectId, JobId, Uuid};
+use klamm_core::request::{Request, RequestBody, Response, ResponseBody};
 
 use super::{syncs_metadata, with_right_checksums};
 use crate::history::is_passing;
@@ -167,6 +172,115 @@ impl Layer for MixesUpIds {
             }
         }
         Carry::Honestly
+    }
+}
+
+/// Answers that a topic is deleted, and forgets to: the broker hears of no topic to delete.
+#[derive(Debug, Default)]
+pub struct DeletesNothing {
+    answers: BTreeMap<(ConnectionId, u64), DeleteTopicsResponse>,
+}
+
+impl Layer for DeletesNothing {
+    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+        if let RequestBody::DeleteTopics { request: asked, .. } = &mut request.body {
+            let by_state = std::mem::take(&mut asked.topics).into_iter();
+            let by_name = std::mem::take(&mut asked.topic_names).into_iter();
+            let names = by_name.map(|name| (Some(name), Uuid::ZERO));
+            let named = by_state.map(|state| (state.name, state.topic_id)).chain(names);
+            let told = named.map(|(name, topic_id)| DeletableTopicResult {
+                name,
+                topic_id,
+                ..DeletableTopicResult::default()
+            });
+            let responses = told.collect();
+            let response = DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() };
+            self.answers.insert((from, request.number.0), response);
+        }
+        None
+    }
+
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        if let Some(told) = self.answers.remove(&(to, response.number.0)) {
+            response.body = ResponseBody::DeleteTopics(told);
+        }
+        vec![(to, response)]
+    }
+}
+
+/// Makes topics that somebody only wanted to try.
+#[derive(Debug, Default)]
+pub struct MakesWhatIsTried;
+
+impl Layer for MakesWhatIsTried {
+    fn request(&mut self, _: ConnectionId, request: &mut Request) -> Option<Response> {
+        if let RequestBody::CreateTopics { request: asked, .. } = &mut request.body {
+            asked.validate_only = false;
+        }
+        None
+    }
+}
+
+/// Tells a new topic's id as that of the last one of its name.
+#[derive(Debug, Default)]
+pub struct TellsOldIds {
+    last: BTreeMap<String, Uuid>,
+}
+
+impl Layer for TellsOldIds {
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        if let ResponseBody::CreateTopics(made) = &mut response.body {
+            for topic in made.topics.iter_mut().filter(|topic| topic.error_code.0 == 0) {
+                topic.topic_id = *self.last.entry(topic.name.clone()).or_insert(topic.topic_id);
+            }
+        }
+        vec![(to, response)]
+    }
+}
+
+/// Grows topics by one partition less than it says.
+#[derive(Debug, Default)]
+pub struct GrowsTooLittle;
+
+impl Layer for GrowsTooLittle {
+    fn request(&mut self, _: ConnectionId, request: &mut Request) -> Option<Response> {
+        if let RequestBody::CreatePartitions { request: asked, .. } = &mut request.body {
+            asked.topics.iter_mut().for_each(|topic| topic.count -= 1);
+        }
+        None
+    }
+}
+
+/// Answers from an image that is no longer the newest.
+#[derive(Debug, Default)]
+pub struct ServesOldImages {
+    kept: Option<Arc<Image>>,
+    answers: u64,
+}
+
+impl Layer for ServesOldImages {
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        if let ResponseBody::Query { image, .. } = &mut response.body {
+            self.answers += 1;
+            let newest = Arc::clone(image);
+            if let Some(old) = self.kept.clone().filter(|_| self.answers.is_multiple_of(3)) {
+                *image = old;
+            }
+            self.kept = Some(newest);
+        }
+        vec![(to, response)]
     }
 }
 

@@ -26,8 +26,9 @@ pub use answers::{
 pub use controls::{CONTROLS, Control, Search};
 pub use files::{ForgetsLogStarts, ForgetsSequences, ServesUnsynced, TrustsTornIndex};
 pub use metadata::{
-    AnswersChangesBeforeSync, ForgetsDeletions, ForgetsSettings, LeavesDirectories, MakesHalf,
-    MixesUpIds, RenamesInUse,
+    AnswersChangesBeforeSync, DeletesNothing, ForgetsDeletions, ForgetsSettings, GrowsTooLittle,
+    LeavesDirectories, MakesHalf, MakesWhatIsTried, MixesUpIds, RenamesInUse, ServesOldImages,
+    TellsOldIds,
 };
 
 /// What an effect writes to logs, batch by batch.
