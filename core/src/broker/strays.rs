@@ -42,7 +42,9 @@ impl Broker {
         for name in names {
             match PartitionName::parse(&name) {
                 PartitionName::Log { topic, partition } => {
-                    if !is_known(&self.image, self.config.node_id, &topic, partition) {
+                    if !is_known(&self.image, self.config.node_id, &topic, partition)
+                        || self.lies_elsewhere(index, &name, &topic, partition)
+                    {
                         let kept_as = stray_name(&topic, partition, self.rng.uuid());
                         renames.push(self.leave_stray(index, &name, &kept_as));
                     }
@@ -64,6 +66,22 @@ impl Broker {
             }
             self.emit(Effect::Operations(operations), Purpose::Strays(index));
         }
+    }
+
+    /// True when the partition of that name has its directory in another log directory, which is its home:
+    /// this one is left of a topic that was deleted while its log directory was offline, and whose name
+    /// another topic has got since.
+    fn lies_elsewhere(
+        &self,
+        index: DirectoryIndex,
+        name: &str,
+        topic: &str,
+        partition: i32,
+    ) -> bool {
+        let topic = self.image.topics.get(topic);
+        let partition = topic.and_then(|topic| topic.partitions.get(&partition));
+        let home = partition.and_then(|partition| self.home_of(partition, || None).ok());
+        home.is_some_and(|home| home != index && self.directory(home).has_directory(name))
     }
 
     fn leave_stray(&mut self, index: DirectoryIndex, name: &str, kept_as: &str) -> Operation {

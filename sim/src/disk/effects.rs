@@ -111,14 +111,21 @@ impl OpenEffect {
     }
 
     /// A path that this effect renames or unlinks and `other` uses, or a file that it closes and
-    /// `other` uses by the same id.
+    /// `other` uses by the same id. Who only reads a file may do so while a directory above it gets
+    /// another name: what is open stays open, and what is not is not found.
     pub(super) fn meets(&self, other: &Self, disk: &Disk) -> Option<Path> {
         let used: Vec<Path> =
             other.left().iter().filter_map(|left| used_file(left, disk)).collect();
+        let is_read =
+            |left: &&Operation| matches!(left, Operation::Open(_) | Operation::Read { .. });
+        let changed = other.left().iter().filter(|left| !is_read(left));
+        let changed: Vec<Path> = changed.filter_map(|left| used_file(left, disk)).collect();
         let ids: Vec<FileId> = other.left().iter().filter_map(used_id).collect();
         self.left().iter().find_map(|operation| match operation {
             Operation::Rename { from: path, .. } | Operation::Unlink(path) => {
-                used.iter().any(|used| used.is_within(path)).then(|| path.clone())
+                let is_used =
+                    used.contains(path) || changed.iter().any(|file| file.is_within(path));
+                is_used.then(|| path.clone())
             }
             Operation::Close(file) => ids.contains(&file.id).then(|| disk.path_of(file)),
             _ => None,
