@@ -158,9 +158,9 @@ impl Arguments {
                 eprintln!("{runs} seeds, {failures} failures, the next is {}", seed + 1);
             }
         }
-        let rate = runs as f64 / begun.elapsed().as_secs_f64();
+        let rate = u128::from(runs) * 1000 / begun.elapsed().as_millis().max(1);
         let told = format!(
-            "{marks}{events} events, {acknowledged} acknowledged appends, {crashes} crashes, {rate:.1} \
+            "{marks}{events} events, {acknowledged} acknowledged appends, {crashes} crashes, {rate} \
              seeds a second\n{runs} seeds from {}, {failures} failures",
             self.from
         );
