@@ -35,6 +35,10 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// Answers to Metadata that one figure is the median of.
 const ANSWERS: usize = 21;
 
+/// Topics that have the many partitions: one request may make no more than 10,000 records
+/// (`QuorumController.MAX_RECORDS_PER_USER_OP`).
+const LARGE_TOPICS: i32 = 10;
+
 const COLUMNS: &[&str] = &["who", "what", "ms", "broker's CPU ms", "Kafka's ms to these"];
 
 /// What is measured, in the order of the rows.
@@ -60,7 +64,7 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
     let partitions = plan.partitions.iter().copied().max().unwrap_or(1);
     let topics = (partitions / 10).max(1);
     let about = format!(
-        "topics have one partition, the large one has {partitions}; requests one after another on \
+        "topics have one partition, {LARGE_TOPICS} large ones share {partitions}; requests one after another on \
          one connection; a start ends when Metadata names every partition's leader; {} rounds",
         plan.effort.rounds,
     );
@@ -76,7 +80,7 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
     let steps = [
         (Step::Alone, format!("{topics} topics, a request each")),
         (Step::Batched, format!("{topics} topics, one request")),
-        (Step::Partitions, format!("a topic of {partitions} partitions")),
+        (Step::Partitions, format!("{partitions} partitions, {LARGE_TOPICS} requests")),
         (Step::Metadata, format!("Metadata of {partitions} partitions")),
         (Step::CleanStart, "start with them after a clean stop".to_owned()),
         (Step::UncleanStart, "start with them after a kill".to_owned()),
@@ -125,7 +129,7 @@ fn make_topics(subject: Subject<'_>, directory: &Path, count: i32) -> Result<Vec
     Ok(taken)
 }
 
-/// One topic with many partitions, what is told of it, and starts with it.
+/// A few topics with many partitions, what is told of them, and starts with them.
 fn make_partitions(
     subject: Subject<'_>,
     directory: &Path,
@@ -134,8 +138,12 @@ fn make_partitions(
     let node = prepare(subject, directory)?;
     let served = node.start()?;
     let mut client = Client::connect(served.port)?;
-    let request = creation([(0, partitions)]);
-    let mut taken = vec![time(&served, Step::Partitions, || client.create(&request))?];
+    let each = (partitions / LARGE_TOPICS).max(1);
+    let requests = (0..LARGE_TOPICS).map(|number| creation([(number, each)]));
+    let partitions = each * LARGE_TOPICS;
+    let mut taken = vec![time(&served, Step::Partitions, || {
+        requests.into_iter().try_for_each(|request| client.create(&request))
+    })?];
     thread::sleep(SETTLE);
     // The first has what later ones need not do again.
     client.tell_all(partitions)?;
