@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use bytes::{Bytes, BytesMut};
 use klamm_core::api::ApiKey;
-use klamm_core::api::alter_configs::AlterConfigsRequest;
+use klamm_core::api::alter_configs::{AlterConfigsRequest, AlterConfigsResource, AlterableConfig};
 use klamm_core::api::alter_partition_reassignments::{
     AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
 };
@@ -15,7 +15,7 @@ use klamm_core::api::delete_acls::{DeleteAclsFilter, DeleteAclsRequest};
 use klamm_core::api::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
 };
-use klamm_core::api::describe_configs::DescribeConfigsRequest;
+use klamm_core::api::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
 use klamm_core::api::describe_log_dirs::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use klamm_core::api::describe_producers::{self, DescribeProducersRequest};
 use klamm_core::api::describe_quorum::{self, DescribeQuorumRequest, PartitionRequest};
@@ -265,6 +265,57 @@ fn partitions_of_logs_hold_a_bounded_multiple_of_their_frame() {
         for (most, frame) in by_partition.into_iter().chain(by_topic).flatten() {
             let (held, _) = held_while_asked(&mut node, &frame);
             let max = (QUERY_TIMES * frame.len() + FREE_BYTES).min(most);
+            assert!(held <= max, "{count} in {} bytes: {held} of {max}", frame.len());
+        }
+    }
+}
+
+/// So much is held while an answer tells as many settings as one may, with all that can be told of each.
+const SETTINGS_BYTES_MAX: usize = 140 << 20;
+
+#[test]
+fn settings_hold_a_bounded_amount() {
+    let mut node = node(&topics());
+    for count in [1_000, 60_000] {
+        for (resource_type, name) in [(4, "1"), (2, "p"), (32, "g"), (16, "m"), (2, "?"), (99, "x")]
+        {
+            let resource = DescribeConfigsResource {
+                resource_type,
+                resource_name: name.to_owned(),
+                configuration_keys: None,
+            };
+            let request = DescribeConfigsRequest {
+                resources: vec![resource; count],
+                include_synonyms: true,
+                include_documentation: true,
+            };
+            let frame = frame(ApiKey::DESCRIBE_CONFIGS, 4, &request);
+            let (held, _) = held_while_asked(&mut node, &frame);
+            assert!(held <= SETTINGS_BYTES_MAX, "{count} of {resource_type} {name}: {held}");
+        }
+    }
+}
+
+#[test]
+fn changes_of_settings_hold_a_bounded_multiple_of_their_frame() {
+    let mut node = node(&topics());
+    for count in [100, 10_000, 100_000] {
+        let setting = |at: usize| AlterableConfig { name: format!("{at:x}"), value: None };
+        let one = |at: usize| AlterConfigsResource {
+            resource_type: 2,
+            resource_name: format!("{at:x}"),
+            configs: vec![setting(0)],
+        };
+        let of_one = AlterConfigsResource {
+            resource_type: 4,
+            resource_name: "1".to_owned(),
+            configs: (0..count).map(setting).collect(),
+        };
+        for resources in [vec![of_one], (0..count).map(one).collect()] {
+            let request = AlterConfigsRequest { resources, validate_only: false };
+            let frame = frame(ApiKey::ALTER_CONFIGS, 2, &request);
+            let (held, _) = held_while_asked(&mut node, &frame);
+            let max = (QUERY_TIMES * frame.len() + FREE_BYTES).min(QUERY_BYTES_MAX);
             assert!(held <= max, "{count} in {} bytes: {held} of {max}", frame.len());
         }
     }

@@ -70,6 +70,9 @@ impl Describer<'_> {
         &mut self,
         resource: &DescribeConfigsResource,
     ) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
+        if self.left == 0 {
+            return self.too_many();
+        }
         let name = resource.resource_name.as_str();
         let asked = Asked::of(resource);
         let configs = match resource.resource_type {
@@ -94,16 +97,20 @@ impl Describer<'_> {
             _ if name.is_empty() => return invalid("Group name must not be empty".to_string()),
             _ => self.group(name, &asked),
         };
-        match self.left.checked_sub(configs.len()) {
-            Some(left) => self.left = left,
-            None => {
-                return invalid(format!(
-                    "An answer tells at most {DESCRIBED_SETTINGS_MAX} settings. Ask for fewer \
-                     resources, or for single settings."
-                ));
-            }
+        if configs.len() >= self.left {
+            return self.too_many();
         }
+        self.left -= configs.len();
         Ok(configs)
+    }
+
+    /// Nothing more is looked at: describing what is not told would cost time too.
+    fn too_many<T>(&mut self) -> Result<T, Refusal> {
+        self.left = 0;
+        invalid(format!(
+            "An answer tells fewer than {DESCRIBED_SETTINGS_MAX} settings. Ask for fewer resources, \
+             or for single settings."
+        ))
     }
 
     fn check_broker(&self, name: &str, joint: &str) -> Result<(), Refusal> {
