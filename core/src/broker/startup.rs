@@ -278,7 +278,7 @@ impl Broker {
             topic: METADATA_TOPIC.into(),
             topic_id: Uuid::METADATA_TOPIC,
             partition: 0,
-            stray_id: Uuid::ZERO,
+            stray_id: None,
             exists: directory.has_directory(METADATA_LOG),
             is_clean: loaded.fault.is_none() && directory.is_clean(loaded.image.registration()),
             recovery_point: None,
@@ -408,7 +408,7 @@ impl Broker {
                 return;
             }
         };
-        let stray_id = self.rng.uuid();
+        let stray_id = self.may_be_made(partition, directory).then(|| self.rng.uuid());
         let home = self.directory(directory);
         let synced = home.found.synced.as_ref();
         let synced_end = synced.and_then(|checkpoint| checkpoint.get(topic.id, index));
@@ -451,11 +451,16 @@ impl Broker {
             return Ok((index, true));
         }
         let home = self.home_of(partition, || self.emptiest_directory())?;
-        let is_unassigned = self.assigned_directory(partition) == UNASSIGNED;
-        if is_unassigned && self.directories.iter().any(|directory| !directory.is_online()) {
+        if !self.may_be_made(partition, home) {
             return Err("it is missing, and not every log directory is online".to_owned());
         }
         Ok((home, false))
+    }
+
+    /// Whether a partition that is not where it is looked for, in `place`, has its directory nowhere else.
+    fn may_be_made(&self, partition: &Partition, place: DirectoryIndex) -> bool {
+        let are_online = self.directories.iter().all(LogDirectory::is_online);
+        self.home_of(partition, || are_online.then_some(place)).is_ok()
     }
 
     /// The log directory that a partition's record names, or the one that `otherwise` picks where it

@@ -325,6 +325,29 @@ fn log_directory_that_cannot_be_opened_leaves_the_others() {
     assert_eq!(disk.get("/more/.kafka_cleanshutdown"), None);
 }
 
+/// A topic of that name was deleted while `/data` was offline, which is back when `/more`, the home of the
+/// topic that has the name now, is not.
+#[test]
+fn partition_whose_home_is_offline_is_not_made_anew_where_another_topics_directory_lies() {
+    let at_home = PartitionRecord { directories: vec![Uuid([2; 16])], ..partition(0) };
+    let mut old = disk(&[topic(0).remove(0), at_home.into()]);
+    old.put("/more/meta.properties", meta_properties(1, 2));
+    old.put("/data/t-0/partition.metadata", format!("version: 0\ntopic_id: {}", Uuid([9; 16])));
+    old.put("/data/t-0/00000000000000000000.log", "records");
+    let mut world = World::on(old, config(&["/data", "/more"]));
+    let (id, _) = world.effects.remove(1);
+    let error = IoError::new(&Path::new("/more"), IoErrorKind::Other, "input/output error");
+    world.complete(id, Completion::Failed { done: Vec::new(), error });
+    world.settle();
+    assert!(world.ready, "{:?}", world.events);
+    let reason = world.events.iter().find_map(|event| match event {
+        Event::PartitionOffline { reason, .. } => Some(reason.as_str()),
+        _ => None,
+    });
+    assert!(reason.is_some_and(|it| it.ends_with("its own log directory is not online")));
+    assert_eq!(world.disk.get("/data/t-0/00000000000000000000.log"), Some(&b"records"[..]));
+}
+
 #[test]
 fn directories_that_leave_a_doubt_are_refused() {
     let mut unmounted = Disk::default();

@@ -22,8 +22,9 @@ pub struct LoadLogContext {
     pub topic_id: Uuid,
     /// The partition's index.
     pub partition: i32,
-    /// Makes the name the only one under which a directory is kept that is another topic's.
-    pub stray_id: Uuid,
+    /// Makes the name the only one under which a directory is kept that is another topic's. `None` where the
+    /// partition must not be made anew instead: its own directory may be in a log directory that is offline.
+    pub stray_id: Option<Uuid>,
     /// Whether the listing of the log directory had it. A missing one is created; whether it may be
     /// is for the broker to say, by starting the job.
     pub exists: bool,
@@ -47,10 +48,10 @@ pub struct LoadLogContext {
 }
 
 impl LoadLogContext {
-    /// Where the directory goes if it is another topic's.
-    pub(super) fn stray_path(&self) -> Path {
-        let name = stray_name(&self.topic, self.partition, self.stray_id);
-        self.path.parent().join(&name)
+    /// Where the directory goes if it is another topic's, and may.
+    pub(super) fn stray_path(&self) -> Option<Path> {
+        let name = stray_name(&self.topic, self.partition, self.stray_id?);
+        Some(self.path.parent().join(&name))
     }
 
     /// Below this offset an invalid batch is damage, and nothing has to be written back.

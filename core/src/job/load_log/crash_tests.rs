@@ -135,7 +135,7 @@ impl Lives {
             topic: "t".into(),
             topic_id: TOPIC_ID,
             partition: 0,
-            stray_id: Uuid([0xab; 16]),
+            stray_id: Some(Uuid([0xab; 16])),
             exists: self.disk.has_directory(DIRECTORY),
             // It goes before anything is loaded.
             is_clean: core::mem::take(&mut self.is_clean),

@@ -94,7 +94,9 @@ impl LoadLog {
         if let Some(synced) = synced_end.filter(|synced| *synced > 0) {
             return self.fail(format!("{text} and was synced up to offset {synced}"));
         }
-        let stray_path = self.context.stray_path();
+        let Some(stray_path) = self.context.stray_path() else {
+            return self.fail(format!("{text}; its own log directory is not online"));
+        };
         let text = format!("{text}: it is kept as {stray_path}, and the partition is empty");
         self.events.push(Event::Notice { severity: Severity::Warning, text });
         let operations = Vec::from([

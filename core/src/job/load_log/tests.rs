@@ -81,7 +81,7 @@ fn context() -> LoadLogContext {
         topic: "t".into(),
         topic_id: TOPIC_ID,
         partition: 0,
-        stray_id: Uuid([0xab; 16]),
+        stray_id: Some(Uuid([0xab; 16])),
         exists: true,
         is_clean: false,
         recovery_point: None,
@@ -272,6 +272,16 @@ fn directory_of_another_topic_becomes_a_stray_one() {
     assert_eq!(kept, Some(batches(6..10).as_slice()));
     let renamed = place(&disk, |o| matches!(o, Operation::Rename { .. }));
     assert_eq!(disk.trace[renamed + 1], Operation::SyncDirectory(Path::new("/data")));
+}
+
+#[test]
+fn directory_of_another_topic_stays_where_the_partition_may_not_be_made_anew() {
+    let mut disk = directory();
+    disk.put(&path(PartitionMetadata::FILE), metadata(Uuid([8; 16])));
+    let before = disk.files().clone();
+    let reason = fail(&mut disk, LoadLogContext { stray_id: None, ..context() });
+    assert!(reason.ends_with("; its own log directory is not online"), "{reason}");
+    assert_eq!(*disk.files(), before);
 }
 
 #[test]
