@@ -11,10 +11,13 @@ use klamm_core::api::alter_partition_reassignments::{
     AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
 };
 use klamm_core::api::create_acls::{AclCreation, CreateAclsRequest};
+use klamm_core::api::create_partitions::CreatePartitionsRequest;
+use klamm_core::api::create_topics::CreateTopicsRequest;
 use klamm_core::api::delete_acls::{DeleteAclsFilter, DeleteAclsRequest};
 use klamm_core::api::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
 };
+use klamm_core::api::delete_topics::DeleteTopicsRequest;
 use klamm_core::api::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
 use klamm_core::api::describe_log_dirs::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use klamm_core::api::describe_producers::{self, DescribeProducersRequest};
@@ -141,6 +144,12 @@ fn lengths_beyond_the_frame_reserve_nothing() {
     assert_eq!(refused::<SaslAuthenticateRequest>(many, 0), 0);
     assert_eq!(refused::<DescribeLogDirsRequest>(many, 1), 0);
     assert_eq!(refused::<DescribeLogDirsRequest>(compact, 5), 0);
+    assert_eq!(refused::<CreateTopicsRequest>(many, 2), 0);
+    assert_eq!(refused::<CreateTopicsRequest>(compact, 7), 0);
+    assert_eq!(refused::<DeleteTopicsRequest>(many, 1), 0);
+    assert_eq!(refused::<DeleteTopicsRequest>(compact, 6), 0);
+    assert_eq!(refused::<CreatePartitionsRequest>(many, 0), 0);
+    assert_eq!(refused::<CreatePartitionsRequest>(compact, 3), 0);
     assert_eq!(refused::<DescribeConfigsRequest>(many, 1), 0);
     assert_eq!(refused::<DescribeConfigsRequest>(compact, 4), 0);
     let keys = [&b"\0\0\0\x01\x02\0\x01t"[..], many].concat();
@@ -371,7 +380,11 @@ fn produce(topic_data: Vec<TopicProduceData>) -> Vec<u8> {
 fn names(count: usize, name: impl Fn(usize) -> String) -> Vec<Vec<u8>> {
     let all = || (0..count).map(&name);
     let topics = all().map(|name| MetadataRequestTopic { name: Some(name), ..Default::default() });
-    let metadata = MetadataRequest { topics: Some(topics.collect()), ..Default::default() };
+    let metadata = MetadataRequest {
+        topics: Some(topics.collect()),
+        allow_auto_topic_creation: false,
+        ..Default::default()
+    };
     let described = DescribeTopicPartitionsRequest {
         topics: all().map(|name| TopicRequest { name }).collect(),
         response_partition_limit: 2_000,
@@ -391,7 +404,8 @@ fn names(count: usize, name: impl Fn(usize) -> String) -> Vec<Vec<u8>> {
         frame(ApiKey::CREATE_ACLS, 3, &rules),
         frame(ApiKey::DELETE_ACLS, 3, &filters),
         frame(ApiKey::UPDATE_FEATURES, 1, &features),
-        frame(ApiKey::METADATA, 0, &metadata),
+        // Before version 4 it makes the topics.
+        frame(ApiKey::METADATA, 4, &metadata),
         frame(ApiKey::METADATA, 9, &metadata),
         frame(ApiKey::METADATA, 12, &metadata),
         frame(ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0, &described),

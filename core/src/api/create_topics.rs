@@ -73,7 +73,9 @@ message! {
         /// How many replicas each has; -1 when that is not told.
         replication_factor: i16 { versions: 5.., default: -1 },
         /// Its settings; null when they are not told.
-        configs: Option<Vec<CreatableTopicConfigs>> { versions: 5.., nullable: 5.. },
+        configs: Option<Vec<CreatableTopicConfigs>> {
+            versions: 5.., nullable: 5.., default: Some(Vec::new())
+        },
     }
 
     /// A setting of the new topic.

@@ -20,11 +20,14 @@ use super::update_features::FeatureChange;
 use super::{Broker, Output, Waiter};
 use crate::api::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
 use crate::batch::{BatchBuilder, CheckedBatch};
-use crate::config::limits::{METADATA_BATCH_RECORDS_MAX, METADATA_FLIGHT_RECORDS};
+use crate::config::limits::{
+    METADATA_BATCH_RECORDS_MAX, METADATA_FLIGHT_RECORDS, METADATA_OPERATION_BYTES_MAX,
+    METADATA_OPERATION_RECORDS_MAX,
+};
 use crate::event::Event;
 use crate::ids::{ConnectionId, LogId, RequestNumber, Uuid};
 use crate::log::Level;
-use crate::records::{ControlRecord, MetadataRecord};
+use crate::records::{ConfigRecord, ControlRecord, MetadataRecord};
 use crate::request::{Response, ResponseBody};
 
 /// The metadata topic's name.
@@ -98,6 +101,29 @@ impl Change {
 
 /// Records, each with the version that it is written in.
 pub(super) type Records = Vec<(MetadataRecord, i16)>;
+
+/// What a record without a text of any length takes in the log, at most.
+const RECORD_BYTES: usize = 512;
+
+/// Whether records of these sizes are more than one request may write: they go out in one batch.
+pub(super) fn are_excessive(sizes: impl Iterator<Item = usize>) -> bool {
+    let (count, bytes) = sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size));
+    count > METADATA_OPERATION_RECORDS_MAX || bytes > METADATA_OPERATION_BYTES_MAX
+}
+
+/// What a record takes in the log, about.
+pub(super) fn record_bytes(record: &MetadataRecord) -> usize {
+    match record {
+        MetadataRecord::Config(setting) => setting_bytes(setting),
+        _ => RECORD_BYTES,
+    }
+}
+
+/// What the record of a setting takes in the log, about.
+pub(super) fn setting_bytes(record: &ConfigRecord) -> usize {
+    let value = record.value.as_ref().map_or(0, String::len);
+    record.resource_name.len() + record.name.len() + value
+}
 
 /// What a change comes to: all of its records, or none.
 #[derive(Debug)]

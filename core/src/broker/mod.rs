@@ -379,8 +379,8 @@ impl Broker {
             RequestBody::CreateTopics { version, request: asked } => {
                 self.handle_create_topics(from, request.number, version, asked);
             }
-            RequestBody::DeleteTopics { request: asked, .. } => {
-                self.handle_delete_topics(from, request.number, asked);
+            RequestBody::DeleteTopics { version, request: asked } => {
+                self.handle_delete_topics(from, request.number, version, asked);
             }
             RequestBody::CreatePartitions { request: asked, .. } => {
                 self.handle_create_partitions(from, request.number, asked);

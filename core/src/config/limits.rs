@@ -45,8 +45,12 @@ pub const SNAPSHOT_BATCH_RECORDS_MAX: i32 = 1_024;
 /// Bytes at which such a batch is full: one piece of the job's work. With the longest record it must
 /// stay below the 8 MiB that Kafka reads at once.
 pub const SNAPSHOT_BATCH_BYTES: usize = 512 << 10;
+
 /// Records that one request may write into the metadata log (`QuorumController.MAX_RECORDS_PER_USER_OP`).
 pub const METADATA_OPERATION_RECORDS_MAX: usize = 10_000;
+
+/// Bytes of those records, which go out in one batch: Kafka reads none of more than 8 MiB.
+pub const METADATA_OPERATION_BYTES_MAX: usize = 7 << 20;
 
 /// Records after which a flight of the metadata log takes no more changes: what a thousand large requests make
 /// together would be held in memory with their answers, and nobody answered before all of it is done.
@@ -55,12 +59,6 @@ pub const METADATA_FLIGHT_RECORDS: i64 = 10_000;
 /// Partitions that one CreateTopics request may ask for
 /// (`ReplicationControlManager.MAX_PARTITIONS_PER_BATCH`).
 pub const REQUEST_PARTITIONS_MAX: i64 = 10_000;
-
-/// Records that one request to change settings may lead to (`QuorumController.MAX_RECORDS_PER_USER_OP`).
-pub const CONFIG_CHANGE_RECORDS_MAX: usize = 10_000;
-
-/// Bytes of those records, which go out in one batch: Kafka reads none of more than 8 MiB.
-pub const CONFIG_CHANGE_BYTES_MAX: usize = 7 << 20;
 
 /// Settings in one answer to DescribeConfigs: those of 4,500 topics. A request names a
 /// resource with a few bytes, and while its answer is made it takes up to 120 MiB (measured by a test).

@@ -113,6 +113,7 @@ fn config(values: &Values) -> Result<Config, ConfigError> {
             is_automatic: values.boolean("auto.create.topics.enable"),
             partitions: values.integer("num.partitions") as i32,
             replication_factor: values.integer("default.replication.factor") as i32,
+            may_delete: values.boolean("delete.topic.enable"),
         },
         tasks: tasks(values),
         metadata_log: metadata_log(values),

@@ -121,6 +121,7 @@ fn creation_and_the_metadata_log_have_their_keys() {
         ("auto.create.topics.enable", "FALSE"),
         ("num.partitions", "3"),
         ("default.replication.factor", "2"),
+        ("delete.topic.enable", "false"),
         ("metadata.log.max.record.bytes.between.snapshots", "4"),
         ("metadata.log.max.snapshot.interval.ms", "5"),
         ("metadata.log.segment.bytes", "8388608"),
@@ -132,7 +133,12 @@ fn creation_and_the_metadata_log_have_their_keys() {
     .config;
     assert_eq!(
         config.creation,
-        CreationConfig { is_automatic: false, partitions: 3, replication_factor: 2 }
+        CreationConfig {
+            is_automatic: false,
+            partitions: 3,
+            replication_factor: 2,
+            may_delete: false,
+        }
     );
     assert_eq!(
         config.metadata_log,

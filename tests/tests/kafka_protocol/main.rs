@@ -162,6 +162,27 @@ fn describe_topic_partitions_agrees() {
 }
 
 #[test]
+fn create_topics_agrees() {
+    use api::create_topics as ours;
+    compare::<ours::CreateTopicsRequest, theirs::CreateTopicsRequest>();
+    compare::<ours::CreateTopicsResponse, theirs::CreateTopicsResponse>();
+}
+
+#[test]
+fn delete_topics_agrees() {
+    use api::delete_topics as ours;
+    compare::<ours::DeleteTopicsRequest, theirs::DeleteTopicsRequest>();
+    compare::<ours::DeleteTopicsResponse, theirs::DeleteTopicsResponse>();
+}
+
+#[test]
+fn create_partitions_agrees() {
+    use api::create_partitions as ours;
+    compare::<ours::CreatePartitionsRequest, theirs::CreatePartitionsRequest>();
+    compare::<ours::CreatePartitionsResponse, theirs::CreatePartitionsResponse>();
+}
+
+#[test]
 fn describe_configs_agrees() {
     use api::describe_configs as ours;
     compare::<ours::DescribeConfigsRequest, theirs::DescribeConfigsRequest>();

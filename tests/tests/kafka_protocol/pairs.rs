@@ -105,6 +105,7 @@ macro_rules! renamed {
 mod cluster;
 mod configs;
 mod security;
+mod topics;
 
 structures! { api::produce => theirs::produce_request;
     ProduceRequest { transactional_id, acks, timeout_ms, topic_data }

@@ -5,6 +5,7 @@ mod configs;
 mod logs;
 mod producers;
 mod security;
+mod topics;
 
 use bytes::{Bytes, BytesMut};
 use klamm_core::api::api_versions::{

@@ -12,10 +12,12 @@ use super::topics::check_topic_settings;
 use crate::api::{alter_configs, incremental_alter_configs};
 use crate::broker::Broker;
 use crate::broker::image::ConfigResource;
-use crate::broker::metadata_log::{Asked, AskedChange, Change, Draft, Planned};
+use crate::broker::metadata_log::{
+    Asked, AskedChange, Change, Draft, Planned, are_excessive, setting_bytes,
+};
+use crate::broker::registration::has_elr;
 use crate::broker::topic_config::Settings;
 use crate::config::keys::{self, Update};
-use crate::config::limits::{CONFIG_CHANGE_BYTES_MAX, CONFIG_CHANGE_RECORDS_MAX};
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber};
 use crate::query::{Words, topic_name};
@@ -125,7 +127,7 @@ impl Broker {
 
     pub(in crate::broker) fn plan_config_changes(changes: ConfigChanges, draft: &Draft) -> Planned {
         let ConfigChanges { resources, validate_only, manner } = changes;
-        let planner = Planner { draft, manner, has_elr: has_elr(draft) };
+        let planner = Planner { draft, manner, has_elr: has_elr(draft.image()) };
         let mut counts: BTreeMap<&ConfigResource, usize> = BTreeMap::new();
         for change in &resources {
             *counts.entry(&change.resource).or_default() += 1;
@@ -140,7 +142,7 @@ impl Broker {
             };
             outcomes.push(planned.map(|planned| records.extend(planned)));
         }
-        if is_excessive(&records) {
+        if are_excessive(records.iter().map(setting_bytes)) {
             records.clear();
             let words = "Unable to perform excessively large batch operation.";
             outcomes.fill(Err((ErrorCode::POLICY_VIOLATION, words.to_string())));
@@ -467,21 +469,6 @@ fn cleared_elrs(records: &[(MetadataRecord, i16)]) -> Vec<ClearElrRecord> {
         _ => String::new(),
     };
     changed.map(|record| ClearElrRecord { topic_name: topic_of(record) }).collect()
-}
-
-fn has_elr(draft: &Draft) -> bool {
-    let level = draft.image().features.get("eligible.leader.replicas.version");
-    level.is_some_and(|level| *level > 0)
-}
-
-/// More than one batch of the metadata log should hold.
-fn is_excessive(records: &[ConfigRecord]) -> bool {
-    let bytes = |record: &ConfigRecord| {
-        let value = record.value.as_ref().map_or(0, String::len);
-        record.resource_name.len() + record.name.len() + value
-    };
-    records.len() > CONFIG_CHANGE_RECORDS_MAX
-        || records.iter().map(bytes).sum::<usize>() > CONFIG_CHANGE_BYTES_MAX
 }
 
 fn answer(

@@ -4,7 +4,7 @@ use super::*;
 use crate::api::alter_configs::{AlterConfigsRequest, AlterConfigsResource, AlterableConfig};
 use crate::api::incremental_alter_configs as incremental;
 use crate::broker::image::ConfigResource;
-use crate::config::limits::CONFIG_CHANGE_RECORDS_MAX;
+use crate::config::limits::METADATA_OPERATION_RECORDS_MAX;
 use crate::records::FeatureLevelRecord;
 
 const SET: i8 = 0;
@@ -272,7 +272,7 @@ fn a_list_that_grows_too_long_is_refused() {
 fn what_would_be_no_batch_is_refused_as_a_whole() {
     let mut world = World::ready(1);
     let names: Vec<String> =
-        (0..=CONFIG_CHANGE_RECORDS_MAX).map(|index| format!("own.key.{index}")).collect();
+        (0..=METADATA_OPERATION_RECORDS_MAX).map(|index| format!("own.key.{index}")).collect();
     let settings: Vec<_> = names.iter().map(|name| (&**name, SET, Some("1"))).collect();
     let few: &[_] = &[("retention.ms", SET, Some("5"))];
     let outcomes = world.alter(&[(TOPIC_TYPE, "t", few), (BROKER, "1", &settings)]);

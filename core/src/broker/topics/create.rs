@@ -14,12 +14,14 @@ use crate::api::create_topics::{
     CreateTopicsRequest, CreateTopicsResponse,
 };
 use crate::broker::image::{ConfigResource, Image};
-use crate::broker::metadata_log::{AskedChange, Draft, METADATA_TOPIC, Planned, Records};
+use crate::broker::metadata_log::{
+    AskedChange, Draft, METADATA_TOPIC, Planned, Records, are_excessive, record_bytes,
+};
 use crate::broker::metadata_version::MetadataVersion;
 use crate::broker::registration::has_elr;
 use crate::broker::topic_config::Settings;
 use crate::broker::{Broker, configs};
-use crate::config::limits::{METADATA_OPERATION_RECORDS_MAX, REQUEST_PARTITIONS_MAX};
+use crate::config::limits::REQUEST_PARTITIONS_MAX;
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber, Uuid};
 use crate::query::topic_name;
@@ -357,7 +359,7 @@ fn setting_records(topic: &str, own: &Settings, has_elr: bool) -> Records {
 
 /// What Kafka's controller writes at once is bounded (`QuorumController.MAX_RECORDS_PER_USER_OP`).
 pub(super) fn check_size(records: &Records) -> Result<(), Refusal> {
-    if records.len() > METADATA_OPERATION_RECORDS_MAX {
+    if are_excessive(records.iter().map(|(record, _)| record_bytes(record))) {
         let message = "Unable to perform excessively large batch operation.";
         return Err(Refusal::new(ErrorCode::POLICY_VIOLATION, message));
     }

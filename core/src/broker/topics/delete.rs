@@ -36,6 +36,7 @@ impl Broker {
         &mut self,
         from: ConnectionId,
         number: RequestNumber,
+        version: i16,
         request: DeleteTopicsRequest,
     ) {
         let names = request.topic_names.into_iter().map(Asked::Name);
@@ -46,9 +47,13 @@ impl Broker {
             (None, id) => Asked::Id(id),
         });
         let asked: Vec<Asked> = names.chain(topics).collect();
+        if !self.config.creation.may_delete {
+            let body = refuse_all(&asked, disabled(version));
+            return self.respond(from, Response { number, body });
+        }
         let Some(wait_ms) = u64::try_from(request.timeout_ms).ok().filter(|wait_ms| *wait_ms > 0)
         else {
-            let body = refuse_all(&asked, &Refusal::timed_out());
+            let body = refuse_all(&asked, ErrorCode::REQUEST_TIMED_OUT);
             return self.respond(from, Response { number, body });
         };
         let deadline = self.now.mono + Millis(wait_ms);
@@ -62,7 +67,7 @@ impl Broker {
         draft: &Draft,
     ) -> Planned {
         if deadline < self.now.mono {
-            return Planned::nothing(refuse_all(&asked, &Refusal::timed_out()));
+            return Planned::nothing(refuse_all(&asked, ErrorCode::REQUEST_TIMED_OUT));
         }
         let times = Times::of(&asked);
         let mut records = Records::new();
@@ -80,7 +85,7 @@ impl Broker {
             }
         }
         if let Err(refusal) = check_size(&records) {
-            return Planned::nothing(refuse_all(&asked, &refusal));
+            return Planned::nothing(refuse_all(&asked, refusal.error));
         }
         let answer = DeleteTopicsResponse { throttle_time_ms: 0, responses };
         Planned { records, answer: ResponseBody::DeleteTopics(answer) }
@@ -169,8 +174,17 @@ fn refused(topic: &Asked, Refusal { error, message }: Refusal) -> DeletableTopic
     DeletableTopicResult { name, error_code: error, error_message: message, ..named(id) }
 }
 
-/// `DeleteTopicsRequest.getErrorResponse`.
-fn refuse_all(asked: &[Asked], refusal: &Refusal) -> ResponseBody {
+/// `delete.topic.enable=false` (`ControllerApis.deleteTopics`).
+fn disabled(version: i16) -> ErrorCode {
+    match version {
+        ..3 => ErrorCode::INVALID_REQUEST,
+        3.. => ErrorCode::TOPIC_DELETION_DISABLED,
+    }
+}
+
+/// Without words (`DeleteTopicsRequest.getErrorResponse`).
+fn refuse_all(asked: &[Asked], error: ErrorCode) -> ResponseBody {
+    let refusal = Refusal { error, message: None };
     let responses = asked.iter().map(|topic| refused(topic, refusal.clone())).collect();
     ResponseBody::DeleteTopics(DeleteTopicsResponse { throttle_time_ms: 0, responses })
 }

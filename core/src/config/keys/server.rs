@@ -210,6 +210,8 @@ pub(super) const KEYS: &[Key] = &[
     ),
     Key::new("auto.create.topics.enable", ValueType::Boolean, Some("true"))
         .does("Whether a client that asks for a topic that is not there makes it."),
+    Key::new("delete.topic.enable", ValueType::Boolean, Some("true"))
+        .does("Whether topics can be deleted by a client."),
     Key::new("num.partitions", ValueType::int_from(1), Some("1"))
         .does("Partitions of a topic that is created without saying how many."),
     Key::new("default.replication.factor", ValueType::INT, Some("1")).does(

@@ -370,3 +370,19 @@ fn a_directory_of_a_partition_that_was_not_loaded_goes_with_its_topic() {
     world.delete_topics(&["t"]);
     assert_eq!(world.directories(), ["t-0.-delete"]);
 }
+
+#[test]
+fn deletion_can_be_disabled() {
+    let mut world = modern();
+    world.create(vec![new_topic("a", 1)]);
+    world.broker.config.creation.may_delete = false;
+    for (version, error) in
+        [(2, ErrorCode::INVALID_REQUEST), (5, ErrorCode::TOPIC_DELETION_DISABLED)]
+    {
+        let RequestBody::DeleteTopics { request, .. } = deletion(&["a"]) else { panic!("it is") };
+        world.ask(RequestBody::DeleteTopics { version, request });
+        let [result] = &world.deleted_topics()[..] else { panic!("one result") };
+        assert_eq!((result.error_code, &result.error_message), (error, &None));
+    }
+    assert!(world.broker.image().topics.contains_key("a"));
+}

@@ -342,3 +342,19 @@ fn requests_that_wait_hold_a_bounded_amount_of_memory() {
     assert_eq!(world.responses.len(), 3);
     assert_eq!(world.broker.image().topics.len(), 11);
 }
+
+#[test]
+fn settings_that_no_batch_should_hold_are_refused_with_all_of_the_request() {
+    let mut world = modern();
+    let end = world.synced_metadata_end();
+    let long = |name: &str| {
+        let replicas: Vec<String> = (0..4_000).map(|index| format!("{index}:1")).collect();
+        let name_of = "leader.replication.throttled.replicas".to_string();
+        let setting = CreatableTopicConfig { name: name_of, value: Some(replicas.join(",")) };
+        CreatableTopic { configs: vec![setting], ..new_topic(name, 1) }
+    };
+    let results = world.create((0..300).map(|index| long(&format!("long-{index}"))).collect());
+    assert!(results.iter().all(|result| result.error_code == ErrorCode::POLICY_VIOLATION));
+    assert_eq!(results.len(), 300);
+    assert_eq!(world.synced_metadata_end(), end);
+}

@@ -36,7 +36,6 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("cordoned.log.dirs", ValueType::List(&[]), Some("")),
     Key::new("create.topic.policy.class.name", ValueType::Class, None),
     Key::new("delete.records.purgatory.purge.interval.requests", ValueType::INT, Some("1")),
-    Key::new("delete.topic.enable", ValueType::Boolean, Some("true")),
     Key::new("early.start.listeners", ValueType::List(&[]), None),
     Key::new("fetch.purgatory.purge.interval.requests", ValueType::INT, Some("1000")),
     Key::new("initial.broker.registration.timeout.ms", ValueType::INT, Some("60000")),
