@@ -348,6 +348,30 @@ fn partition_whose_home_is_offline_is_not_made_anew_where_another_topics_directo
     assert_eq!(world.disk.get("/data/t-0/00000000000000000000.log"), Some(&b"records"[..]));
 }
 
+/// A topic of that name was deleted while `/data` was offline, and `/more` is the home of the topic that has
+/// the name now.
+#[test]
+fn directory_beside_its_partitions_home_is_kept_as_a_stray_one() {
+    let at_home = PartitionRecord { directories: vec![Uuid([2; 16])], ..partition(0) };
+    let mut old = disk(&[topic(0).remove(0), at_home.into()]);
+    old.put("/more/meta.properties", meta_properties(1, 2));
+    old.put("/more/t-0/partition.metadata", format!("version: 0\ntopic_id: {TOPIC}"));
+    old.put("/data/t-0/partition.metadata", format!("version: 0\ntopic_id: {}", Uuid([9; 16])));
+    old.put("/data/t-0/00000000000000000000.log", "records");
+    let world = started(old, config(&["/data", "/more"]));
+    let strays = world.events.iter().filter_map(|event| match event {
+        Event::StrayDirectory { directory, kept_as } => Some((directory.as_str(), kept_as)),
+        _ => None,
+    });
+    let strays: Vec<_> = strays.collect();
+    let [("/data/t-0", kept_as)] = strays[..] else { panic!("{strays:?}") };
+    assert_eq!(world.disk.get("/data/t-0/partition.metadata"), None);
+    let log = kept_as.join("00000000000000000000.log");
+    assert_eq!(world.disk.get(log.as_str()), Some(&b"records"[..]));
+    assert!(!world.events.iter().any(|event| matches!(event, Event::PartitionOffline { .. })));
+    assert!(world.disk.get("/more/t-0/partition.metadata").is_some());
+}
+
 #[test]
 fn directories_that_leave_a_doubt_are_refused() {
     let mut unmounted = Disk::default();

@@ -185,6 +185,35 @@ fn searches_run_a_few_at_a_time_and_are_answered_together() {
 }
 
 #[test]
+fn search_that_finds_no_place_runs_when_another_job_has_ended() {
+    let mut old = World::recorded(1);
+    let deleted = "/data/u-3.0123456789abcdef0123456789abcdef-delete";
+    old.disk.put(&format!("{deleted}/00000000000000000000.log"), "records");
+    let limits = Limits { jobs_max: 1, ..Limits::default() };
+    let mut world = World::on(old.disk, Config { limits, ..config(&["/data"]) });
+    world.holds_jobs = true;
+    // Every job of the start; the next one takes the deleted directory away.
+    while !world.ready {
+        world.settle();
+        if !world.ready {
+            let (id, job) = world.jobs.pop().expect("a start that waits for it");
+            world.finish_job(id, job);
+        }
+    }
+    world.settle();
+    assert_eq!(world.jobs.len(), 1);
+    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: "127.0.0.1:5".to_string() };
+    world.broker.handle_connect(CLIENT, peer, world.now);
+    world.list(11, &[(0, T)]);
+    let (id, removal) = world.jobs.remove(0);
+    assert!(world.jobs.is_empty(), "there is no place");
+    world.finish_job(id, removal);
+    let (id, search) = world.jobs.pop().expect("the search has its turn");
+    world.finish_job(id, search);
+    assert_eq!(world.listed()[0].timestamp, T);
+}
+
+#[test]
 fn nobody_is_searched_for_when_the_client_has_gone() {
     let mut world = World::ready(20);
     for partition in 0..20 {
