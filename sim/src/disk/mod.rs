@@ -70,6 +70,8 @@ pub struct Disk {
     open: BTreeMap<EffectId, OpenEffect>,
     log_directories: Vec<Path>,
     failed_syncs: BTreeSet<Path>,
+    /// Those of jobs whose ends the broker has not heard of.
+    untold_syncs: Vec<(JobId, Path)>,
     violations: Vec<Violation>,
     live: bool,
     faults: Faults,
@@ -146,14 +148,24 @@ impl Disk {
     /// The effect's answer; its operations are over.
     pub fn complete(&mut self, id: EffectId) -> Completion {
         let effect = self.open.remove(&id).expect("only a submitted effect completes");
-        // From here on the machine knows; a sync of the same directory that it asked for earlier is
-        // fine.
+        // From here on the machine knows, or the job does; a sync of the same directory that it asked
+        // for earlier is fine.
         if let Some(path) = effect.failed_sync() {
             let of = |directory: &&Path| path.is_within(directory);
-            let directory = self.log_directories.iter().find(of);
-            self.failed_syncs.insert(directory.unwrap_or(path).clone());
+            let directory = self.log_directories.iter().find(of).unwrap_or(path).clone();
+            if id.owner == JobId::BROKER {
+                self.failed_syncs.insert(directory);
+            } else {
+                self.untold_syncs.push((id.owner, directory));
+            }
         }
         effect.into_completion()
+    }
+
+    /// The broker hears how a job has ended, and of the syncs that failed in it.
+    pub fn job_ends(&mut self, job: JobId) {
+        let of_job = self.untold_syncs.extract_if(.., |(owner, _)| *owner == job);
+        self.failed_syncs.extend(of_job.map(|(_, directory)| directory));
     }
 
     /// The process is gone, or the power is; open effects are cut wherever they are.
@@ -165,6 +177,7 @@ impl Disk {
         self.locked.clear();
         self.pins.clear();
         self.failed_syncs.clear();
+        self.untold_syncs.clear();
         self.live = false;
         match crash {
             Crash::Killed => self.tree.killed(),

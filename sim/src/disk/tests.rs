@@ -401,6 +401,25 @@ fn a_directory_whose_sync_failed_may_not_be_synced_again() {
 }
 
 #[test]
+fn a_sync_that_failed_in_a_job_counts_from_its_end_on() {
+    let mut bench = Bench::new(1);
+    bench.disk.put(&Path::new("/d/t/0.part"), b"abc");
+    bench.disk.set_faults(Faults { sync_per_mille: 1000, ..Faults::default() });
+    let (owner, directory) = (JobId(1), Path::new("/d"));
+    let part = file(1, "/d/t/0.part");
+    let of_job = EffectId { owner, number: 0 };
+    let effect = Effect::Operations(vec![Operation::Sync(part)]);
+    bench.disk.submit(of_job, effect, &mut bench.decisions);
+    assert!(bench.finish(of_job).into_result().is_err());
+    let sync = || Effect::Operations(vec![Operation::SyncDirectory(Path::new("/d"))]);
+    bench.submit(sync());
+    assert_eq!(bench.disk.take_violations(), [], "the broker cannot know");
+    bench.disk.job_ends(owner);
+    bench.submit(sync());
+    assert_eq!(bench.disk.take_violations(), [Violation::SyncAfterFailedSync { directory }]);
+}
+
+#[test]
 fn a_file_may_not_be_used_when_gone_nor_taken_away_when_used() {
     let mut bench = Bench::new(1);
     bench.well(vec![write(&log(), 0, b"x")]);

@@ -203,6 +203,9 @@ impl World {
             return;
         }
         self.marks.turn(&process.phase);
+        if let Some(Input::JobDone(job, _)) = &input {
+            self.disk.job_ends(*job);
+        }
         let now = process.now(now_micros, wall_ms);
         let outputs = process.turn(input, now);
         for output in outputs {
