@@ -319,7 +319,7 @@ fn the_start_line_says_what_is_served(driver: &str) {
     let warnings: Vec<_> = server.log.iter().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("num.network.threads"), "{warnings:?}");
-    assert!(warnings[0].contains("num.partitions"), "{warnings:?}");
+    assert!(!warnings[0].contains("num.partitions"), "{warnings:?}");
     assert!(!warnings[0].contains("log.retention.hours"), "{warnings:?}");
 }
 
