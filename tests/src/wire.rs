@@ -8,8 +8,11 @@ use klamm_core::api::alter_partition_reassignments::{
 };
 use klamm_core::api::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use klamm_core::api::create_acls::{CreateAclsRequest, CreateAclsResponse};
+use klamm_core::api::create_partitions::{CreatePartitionsRequest, CreatePartitionsResponse};
+use klamm_core::api::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
 use klamm_core::api::delete_acls::{DeleteAclsRequest, DeleteAclsResponse};
 use klamm_core::api::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
+use klamm_core::api::delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
 use klamm_core::api::describe_acls::{DescribeAclsRequest, DescribeAclsResponse};
 use klamm_core::api::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
 use klamm_core::api::describe_configs::{DescribeConfigsRequest, DescribeConfigsResponse};
@@ -159,6 +162,11 @@ fn bodies(key: ApiKey) -> Result<(Explain, Explain), String> {
         }
         ApiKey::DESCRIBE_TOPIC_PARTITIONS => {
             (body::<DescribeTopicPartitionsRequest>, body::<DescribeTopicPartitionsResponse>)
+        }
+        ApiKey::CREATE_TOPICS => (body::<CreateTopicsRequest>, body::<CreateTopicsResponse>),
+        ApiKey::DELETE_TOPICS => (body::<DeleteTopicsRequest>, body::<DeleteTopicsResponse>),
+        ApiKey::CREATE_PARTITIONS => {
+            (body::<CreatePartitionsRequest>, body::<CreatePartitionsResponse>)
         }
         ApiKey::DESCRIBE_CONFIGS => {
             (body::<DescribeConfigsRequest>, body::<DescribeConfigsResponse>)
