@@ -279,68 +279,46 @@ impl Layer for GivesProducerIdsTwice {
     }
 }
 
-/// What look-ups of offsets were for, by their requests.
-#[derive(Debug, Default)]
-struct LookUps(BTreeMap<(ConnectionId, u64), Vec<i64>>);
+/// Finds the offset behind the right one, by some of the timestamps that can be asked for.
+#[derive(Debug)]
+pub struct MisplacesOffsets {
+    by: fn(i64) -> bool,
+    /// The timestamps of each request that has not been answered.
+    asked: BTreeMap<(ConnectionId, u64), Vec<i64>>,
+}
 
-impl LookUps {
-    fn note(&mut self, from: ConnectionId, request: &Request) {
+impl MisplacesOffsets {
+    /// Those that a look-up `by` these timestamps finds.
+    pub fn found(by: fn(i64) -> bool) -> Self {
+        Self { by, asked: BTreeMap::new() }
+    }
+}
+
+impl Layer for MisplacesOffsets {
+    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
         if let RequestBody::ListOffsets { request: asked, .. } = &request.body {
             let partitions = asked.topics.iter().flat_map(|topic| &topic.partitions);
             let timestamps = partitions.map(|partition| partition.timestamp).collect();
-            self.0.insert((from, request.number.0), timestamps);
+            self.asked.insert((from, request.number.0), timestamps);
         }
+        None
     }
 
-    /// Applies a lie to each offset that was found by a timestamp that `wanted` picks.
-    fn lie(&mut self, to: ConnectionId, response: &mut Response, wanted: impl Fn(i64) -> bool) {
-        let Some(timestamps) = self.0.remove(&(to, response.number.0)) else { return };
-        let ResponseBody::ListOffsets(found) = &mut response.body else { return };
-        let partitions = found.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
-        for (partition, timestamp_ms) in partitions.zip(timestamps) {
-            if wanted(timestamp_ms) && partition.offset >= 0 {
-                partition.offset += 1;
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        if let ResponseBody::ListOffsets(found) = &mut response.body
+            && let Some(timestamps) = self.asked.remove(&(to, response.number.0))
+        {
+            let partitions = found.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            for (partition, timestamp_ms) in partitions.zip(timestamps) {
+                if (self.by)(timestamp_ms) && partition.offset >= 0 {
+                    partition.offset += 1;
+                }
             }
         }
-    }
-}
-
-/// Tells of ends of logs that nobody has written to.
-#[derive(Debug, Default)]
-pub struct TellsLaterEnds(LookUps);
-
-impl Layer for TellsLaterEnds {
-    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
-        self.0.note(from, request);
-        None
-    }
-
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
-        self.0.lie(to, &mut response, |timestamp_ms| timestamp_ms == -1);
-        vec![(to, response)]
-    }
-}
-
-/// Finds the record behind the first one of a time.
-#[derive(Debug, Default)]
-pub struct MisplacesTimes(LookUps);
-
-impl Layer for MisplacesTimes {
-    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
-        self.0.note(from, request);
-        None
-    }
-
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
-        self.0.lie(to, &mut response, |timestamp_ms| timestamp_ms >= 0);
         vec![(to, response)]
     }
 }

@@ -6,10 +6,10 @@ use super::{
     DeletesNothing, EndsPastHole, ForgetsAnswers, ForgetsAppendTime, ForgetsDeletions,
     ForgetsDirectorySync, ForgetsInSession, ForgetsLogStarts, ForgetsSequences, ForgetsSettings,
     GarblesRecords, GivesProducerIdsTwice, GrowsTooLittle, LeaksSessions, LeavesDirectories,
-    LowersHighWatermark, MakesHalf, MakesWhatIsTried, MisplacesTimes, MixesUpIds,
+    LowersHighWatermark, MakesHalf, MakesWhatIsTried, MisplacesOffsets, MixesUpIds,
     RefusesWhatItTakes, RenamesInUse, ReordersAnswers, ReusesOffsets, ServesOldImages,
-    ServesUnsynced, SkipsCrcInRecovery, TellsLaterEnds, TellsLaterEpochEnds, TellsOldIds,
-    TrustsTornIndex, WakesNobody,
+    ServesUnsynced, SkipsCrcInRecovery, TellsLaterEpochEnds, TellsOldIds, TrustsTornIndex,
+    WakesNobody,
 };
 use crate::decisions::Decisions;
 use crate::disk::Crash;
@@ -284,7 +284,9 @@ pub const CONTROLS: &[Control] = &[
         says: "latest offset",
         seeds: 40,
         options: with_deletions,
-        breaks: layered::<TellsLaterEnds>,
+        breaks: |world| {
+            world.with_layer(Box::new(MisplacesOffsets::found(|timestamp_ms| timestamp_ms == -1)))
+        },
     },
     Control {
         name: "misplaces-times",
@@ -292,7 +294,9 @@ pub const CONTROLS: &[Control] = &[
         says: "timestamp",
         seeds: 40,
         options: with_deletions,
-        breaks: layered::<MisplacesTimes>,
+        breaks: |world| {
+            world.with_layer(Box::new(MisplacesOffsets::found(|timestamp_ms| timestamp_ms >= 0)))
+        },
     },
     Control {
         name: "tells-later-epoch-ends",

@@ -20,8 +20,8 @@ use crate::layer::{Carry, Layer};
 use crate::reader::crc32c;
 pub use answers::{
     AnswersDuplicatesEarly, AppendsElsewhere, ForgetsAnswers, ForgetsInSession,
-    GivesProducerIdsTwice, LeaksSessions, LowersHighWatermark, MisplacesTimes, RefusesWhatItTakes,
-    ReusesOffsets, TellsLaterEnds, TellsLaterEpochEnds, WakesNobody,
+    GivesProducerIdsTwice, LeaksSessions, LowersHighWatermark, MisplacesOffsets,
+    RefusesWhatItTakes, ReusesOffsets, TellsLaterEpochEnds, WakesNobody,
 };
 pub use controls::{CONTROLS, Control, Search};
 pub use files::{ForgetsLogStarts, ForgetsSequences, ServesUnsynced, TrustsTornIndex};

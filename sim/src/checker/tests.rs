@@ -6,33 +6,31 @@ use bytes::Bytes;
 
 use super::{Broken, Checker, TopicFormat};
 use crate::disk::Crash;
-use crate::history::{AppendId, Entry, TopicPartition};
+use crate::history::{AppendId, Entry, Sequence, TopicPartition};
 use crate::reader::{StoredLog, StoredRecord};
 
 fn target() -> TopicPartition {
     TopicPartition { topic: "t".to_owned(), partition: 0 }
 }
 
+/// The append of that number, of two records that are named after it.
+fn invoke(append: u64, sequence: Option<Sequence>) -> Entry {
+    Entry::Invoke {
+        append: AppendId(append),
+        client: 0,
+        target: target(),
+        records: vec![append * 10, append * 10 + 1],
+        keyed: false,
+        sent_ms: 5,
+        sequence,
+        by_name: false,
+    }
+}
+
 fn checker(page_cache: bool) -> Checker {
     let mut checker = Checker::new(page_cache);
     for append in 1..=3 {
-        let records = vec![append * 10, append * 10 + 1];
-        let (append, client) = (AppendId(append), 0);
-        let (keyed, sent_ms, sequence) = (false, 5, None);
-        let target = target();
-        checker.observe(
-            0,
-            &Entry::Invoke {
-                append,
-                client,
-                target,
-                records,
-                keyed,
-                sent_ms,
-                sequence,
-                by_name: false,
-            },
-        );
+        checker.observe(0, &invoke(append, None));
     }
     checker
 }
@@ -172,7 +170,7 @@ fn a_log_in_service_is_readable_to_its_end() {
 }
 
 mod answers {
-    use super::{Broken, Checker, checker, ok, target};
+    use super::{Broken, Checker, checker, invoke, ok, target};
     use crate::disk::Crash;
     use crate::history::{
         ActiveProducer, AppendId, Entry, Fetched, Question, QuestionId, SeenRecord, Sequence, Told,
@@ -406,24 +404,9 @@ mod answers {
     fn checker_of_producer() -> Checker {
         let mut checker = Checker::new(false);
         for append in 1..=2 {
-            let records = vec![append * 10, append * 10 + 1];
             let first = 2 * (append as i32 - 1);
             let sequence = Some(Sequence { producer: 4, epoch: 0, first });
-            let (append, client, keyed, sent_ms) = (AppendId(append), 0, false, 5);
-            let target = target();
-            checker.observe(
-                0,
-                &Entry::Invoke {
-                    append,
-                    client,
-                    target,
-                    records,
-                    keyed,
-                    sent_ms,
-                    sequence,
-                    by_name: false,
-                },
-            );
+            checker.observe(0, &invoke(append, sequence));
         }
         checker
     }
