@@ -29,6 +29,7 @@ use crate::ids::{ConnectionId, LogId, RequestNumber, Uuid};
 use crate::log::Level;
 use crate::records::{ConfigRecord, ControlRecord, MetadataRecord};
 use crate::request::{Response, ResponseBody};
+use crate::time::{Instant, Millis};
 
 /// The metadata topic's name.
 pub(super) const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -53,9 +54,9 @@ pub(super) enum Change {
 /// A change that a client asked for.
 #[derive(Debug)]
 pub(super) struct Asked {
-    pub(super) from: ConnectionId,
-    pub(super) number: RequestNumber,
-    pub(super) what: AskedChange,
+    from: ConnectionId,
+    number: RequestNumber,
+    what: AskedChange,
 }
 
 /// What a client may change.
@@ -110,6 +111,9 @@ pub(super) fn are_excessive(sizes: impl Iterator<Item = usize>) -> bool {
     let (count, bytes) = sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size));
     count > METADATA_OPERATION_RECORDS_MAX || bytes > METADATA_OPERATION_BYTES_MAX
 }
+
+/// What Kafka says of such a request.
+pub(super) const EXCESSIVE: &str = "Unable to perform excessively large batch operation.";
 
 /// What a record takes in the log, about.
 pub(super) fn record_bytes(record: &MetadataRecord) -> usize {
@@ -205,6 +209,13 @@ impl Broker {
         held == 0 || held + bytes <= self.config.limits.changes_waiting_bytes_max
     }
 
+    /// Until when a change may wait for its turn; `None` for a client that gives it no time, which is refused
+    /// at once.
+    pub(super) fn change_deadline(&self, timeout_ms: i32) -> Option<Instant> {
+        let wait_ms = u64::try_from(timeout_ms).ok().filter(|wait_ms| *wait_ms > 0)?;
+        Some(self.now.mono + Millis(wait_ms))
+    }
+
     /// Queues what a client asks for.
     pub(super) fn ask_for_change(
         &mut self,
@@ -261,15 +272,24 @@ impl Broker {
     }
 
     /// What a change comes to, as the draft stands.
-    fn plan(&mut self, what: AskedChange, draft: &Draft, placement: &mut Placement) -> Planned {
+    fn plan(
+        &mut self,
+        what: AskedChange,
+        draft: &Draft,
+        placement: &mut Option<Placement>,
+    ) -> Planned {
         match what {
             AskedChange::UnregisterBroker(broker_id) => plan_unregistration(broker_id, draft),
             AskedChange::AlterPartitionReassignments(request) => {
                 self.plan_reassignments(request, draft)
             }
-            AskedChange::CreateTopics(asked) => self.plan_create_topics(asked, draft, placement),
+            AskedChange::CreateTopics(asked) => {
+                let placement = self.counted(placement);
+                self.plan_create_topics(asked, draft, placement)
+            }
             AskedChange::DeleteTopics(asked) => self.plan_delete_topics(asked, draft),
             AskedChange::CreatePartitions(asked) => {
+                let placement = self.counted(placement);
                 self.plan_create_partitions(asked, draft, placement)
             }
             AskedChange::AlterConfigs(changes) => Self::plan_config_changes(changes, draft),
@@ -289,7 +309,7 @@ impl Broker {
             ImageBuilder::new(Image::clone(&self.image), self.config.topic_defaults.clone());
         let mut draft = Draft::new(builder, live.log.accepted_end(), self.now.wall_ms);
         let (mut answers, mut auto_created) = (Vec::new(), Vec::new());
-        let mut placement = self.placement();
+        let mut placement = None;
         while let Some(change) = waiting.pop_front() {
             if draft.is_full() || change.waits_for_landing(&self.image, &draft) {
                 waiting.push_front(change);
@@ -305,7 +325,8 @@ impl Broker {
                     answers.push((change.from, Response { number, body }));
                 }
                 Change::AutoCreate(names) => {
-                    let records = self.plan_auto_creation(&names, &draft, &mut placement);
+                    let placement = self.counted(&mut placement);
+                    let records = self.plan_auto_creation(&names, &draft, placement);
                     draft.push_whole(records);
                     auto_created.extend(names);
                 }

@@ -27,6 +27,7 @@ mod log_starts;
 mod lookup;
 mod metadata_log;
 mod metadata_version;
+mod occurrences;
 mod offset_checkpoints;
 mod offset_for_leader_epoch;
 mod open_requests;

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use super::Broker;
 use super::image::{Image, Partition};
-use super::metadata_log::{Asked, AskedChange, Change, Draft, Planned};
+use super::metadata_log::{AskedChange, Draft, Planned};
 use super::metadata_version::MetadataVersion;
 use super::registration::election;
 use crate::api::alter_partition_reassignments::{
@@ -45,7 +45,7 @@ impl Broker {
             timed_out(request)
         } else {
             let what = AskedChange::AlterPartitionReassignments(request);
-            return self.change_metadata(Change::Asked(Asked { from, number, what }));
+            return self.ask_for_change(from, number, what);
         };
         let body = ResponseBody::AlterPartitionReassignments(answer);
         self.respond(from, Response { number, body });

@@ -22,6 +22,8 @@ use crate::records::{
 
 /// The feature of eligible leader replicas (KIP-966).
 pub(super) const ELR_VERSION: &str = "eligible.leader.replicas.version";
+/// The setting that it depends on.
+pub(super) const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 /// `BrokerRegistrationFencingChange`.
 const FENCE: i8 = 1;
 const UNFENCE: i8 = -1;
@@ -223,7 +225,7 @@ pub(super) fn min_insync_setting(count: u32) -> ConfigRecord {
     ConfigRecord {
         resource_type,
         resource_name: name,
-        name: "min.insync.replicas".to_string(),
+        name: MIN_INSYNC_REPLICAS.to_string(),
         value: Some(count.to_string()),
     }
 }
@@ -234,8 +236,18 @@ fn draft_partition_changes(
     version: MetadataVersion,
     change: impl Fn(Uuid, i32, &Partition) -> Option<PartitionChangeRecord>,
 ) {
+    for record in partition_changes(draft.image(), change) {
+        draft.push(record, version.partition_change());
+    }
+}
+
+/// What `change` gives for each partition, which it need not name.
+pub(super) fn partition_changes(
+    image: &Image,
+    change: impl Fn(Uuid, i32, &Partition) -> Option<PartitionChangeRecord>,
+) -> Vec<PartitionChangeRecord> {
     let mut changes = Vec::new();
-    for (topic_id, topic) in &draft.image().topics_by_id {
+    for (topic_id, topic) in &image.topics_by_id {
         for (index, partition) in &topic.partitions {
             let record = change(*topic_id, *index, partition);
             let placed = |record| PartitionChangeRecord {
@@ -246,9 +258,7 @@ fn draft_partition_changes(
             changes.extend(record.map(placed));
         }
     }
-    for record in changes {
-        draft.push(record, version.partition_change());
-    }
+    changes
 }
 
 /// The only live replica leads. Its log has been recovered, so there is no recovery to wait for.

@@ -5,17 +5,16 @@
 
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::Broker;
 use super::image::Partition;
-use super::metadata_log::{Asked, AskedChange, Change, Draft, Planned};
+use super::metadata_log::{AskedChange, Draft, Planned, Records};
 use super::metadata_version::MetadataVersion;
-use super::registration::{has_elr, resignation};
+use super::registration::{has_elr, partition_changes, resignation};
 use crate::api::unregister_broker::{UnregisterBrokerRequest, UnregisterBrokerResponse};
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber};
-use crate::records::{MetadataRecord, PartitionChangeRecord, UnregisterBrokerRecord};
+use crate::records::{PartitionChangeRecord, UnregisterBrokerRecord};
 use crate::request::{Response, ResponseBody};
 
 impl Broker {
@@ -30,7 +29,7 @@ impl Broker {
         let broker_id = request.broker_id;
         if broker_id != self.config.node_id {
             let what = AskedChange::UnregisterBroker(broker_id);
-            return self.change_metadata(Change::Asked(Asked { from, number, what }));
+            return self.ask_for_change(from, number, what);
         }
         let message = format!("Broker ID {broker_id} is running, and the only one that is.");
         let body = answer(ErrorCode::INVALID_REQUEST, message);
@@ -43,21 +42,13 @@ pub(super) fn plan_unregistration(broker_id: i32, draft: &Draft) -> Planned {
     let Some(registration) = draft.image().registrations.get(&broker_id) else {
         let message = format!("Broker ID {broker_id} is not currently registered");
         let answer = answer(ErrorCode::BROKER_ID_NOT_REGISTERED, message);
-        return Planned { records: Vec::new(), answer };
+        return Planned::nothing(answer);
     };
     let version = MetadataVersion::of(draft.image()).partition_change();
     let has_elr = has_elr(draft.image());
-    let mut records: Vec<(MetadataRecord, i16)> = Vec::new();
-    for (topic_id, topic) in &draft.image().topics_by_id {
-        for (index, partition) in &topic.partitions {
-            let left = left_by(partition, broker_id, has_elr);
-            records.extend(left.map(|record| {
-                let (topic_id, partition_id) = (*topic_id, *index);
-                let placed = PartitionChangeRecord { partition_id, topic_id, ..record };
-                (placed.into(), version)
-            }));
-        }
-    }
+    let left = |_, _, partition: &Partition| left_by(partition, broker_id, has_elr);
+    let changes = partition_changes(draft.image(), left).into_iter();
+    let mut records: Records = changes.map(|record| (record.into(), version)).collect();
     let broker_epoch = registration.broker_epoch;
     records.push((UnregisterBrokerRecord { broker_id, broker_epoch }.into(), 0));
     Planned { records, answer: answer(ErrorCode::NONE, String::new()) }

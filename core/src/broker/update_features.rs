@@ -10,7 +10,7 @@ use super::Broker;
 use super::image::{ConfigResource, Image};
 use super::metadata_log::{Change, Draft};
 use super::metadata_version::{METADATA_VERSION, MetadataVersion};
-use super::registration::{ELR_VERSION, min_insync_setting};
+use super::registration::{ELR_VERSION, MIN_INSYNC_REPLICAS, min_insync_setting};
 use crate::api::update_features::{
     UpdatableFeatureResult, UpdateFeaturesRequest, UpdateFeaturesResponse,
 };
@@ -216,8 +216,6 @@ impl Broker {
         records
     }
 }
-
-const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 
 /// What is wished for, each feature once: of one that stands there twice the last counts.
 fn wishes(request: &UpdateFeaturesRequest) -> Vec<Wish<'_>> {

@@ -1,7 +1,6 @@
 //! AlterConfigs (key 33) and IncrementalAlterConfigs (key 44), as `ConfigAdminManager` and
 //! `ConfigurationControlManager` answer them: one resource fails alone, with all that is asked of it.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,9 +12,10 @@ use crate::api::{alter_configs, incremental_alter_configs};
 use crate::broker::Broker;
 use crate::broker::image::ConfigResource;
 use crate::broker::metadata_log::{
-    Asked, AskedChange, Change, Draft, Planned, are_excessive, setting_bytes,
+    AskedChange, Draft, EXCESSIVE, Planned, are_excessive, setting_bytes,
 };
-use crate::broker::registration::has_elr;
+use crate::broker::occurrences::occurrences;
+use crate::broker::registration::{MIN_INSYNC_REPLICAS, has_elr};
 use crate::broker::topic_config::Settings;
 use crate::config::keys::{self, Update};
 use crate::error_code::ErrorCode;
@@ -66,20 +66,10 @@ mod operation {
 
 impl From<alter_configs::AlterConfigsRequest> for ConfigChanges {
     fn from(request: alter_configs::AlterConfigsRequest) -> Self {
-        let resources = request.resources.into_iter().map(|resource| ResourceChange {
-            resource: ConfigResource {
-                resource_type: resource.resource_type,
-                name: resource.resource_name,
-            },
-            settings: resource
-                .configs
-                .into_iter()
-                .map(|config| SettingChange {
-                    name: config.name,
-                    operation: operation::SET,
-                    value: config.value,
-                })
-                .collect(),
+        let resources = request.resources.into_iter().map(|resource| {
+            let changes = resource.configs.into_iter();
+            let changes = changes.map(|it| SettingChange::new(it.name, operation::SET, it.value));
+            ResourceChange::new(resource.resource_type, resource.resource_name, changes)
         });
         Self {
             resources: resources.collect(),
@@ -91,26 +81,30 @@ impl From<alter_configs::AlterConfigsRequest> for ConfigChanges {
 
 impl From<incremental_alter_configs::IncrementalAlterConfigsRequest> for ConfigChanges {
     fn from(request: incremental_alter_configs::IncrementalAlterConfigsRequest) -> Self {
-        let resources = request.resources.into_iter().map(|resource| ResourceChange {
-            resource: ConfigResource {
-                resource_type: resource.resource_type,
-                name: resource.resource_name,
-            },
-            settings: resource
-                .configs
-                .into_iter()
-                .map(|config| SettingChange {
-                    name: config.name,
-                    operation: config.config_operation,
-                    value: config.value,
-                })
-                .collect(),
+        let resources = request.resources.into_iter().map(|resource| {
+            let changes = resource.configs.into_iter();
+            let changes =
+                changes.map(|it| SettingChange::new(it.name, it.config_operation, it.value));
+            ResourceChange::new(resource.resource_type, resource.resource_name, changes)
         });
         Self {
             resources: resources.collect(),
             validate_only: request.validate_only,
             manner: Manner::Incremental,
         }
+    }
+}
+
+impl ResourceChange {
+    fn new(resource_type: i8, name: String, settings: impl Iterator<Item = SettingChange>) -> Self {
+        let resource = ConfigResource { resource_type, name };
+        Self { resource, settings: settings.collect() }
+    }
+}
+
+impl SettingChange {
+    fn new(name: String, operation: i8, value: Option<String>) -> Self {
+        Self { name, operation, value }
     }
 }
 
@@ -122,16 +116,13 @@ impl Broker {
         changes: ConfigChanges,
     ) {
         let what = AskedChange::AlterConfigs(changes);
-        self.change_metadata(Change::Asked(Asked { from, number, what }));
+        self.ask_for_change(from, number, what);
     }
 
     pub(in crate::broker) fn plan_config_changes(changes: ConfigChanges, draft: &Draft) -> Planned {
         let ConfigChanges { resources, validate_only, manner } = changes;
         let planner = Planner { draft, manner, has_elr: has_elr(draft.image()) };
-        let mut counts: BTreeMap<&ConfigResource, usize> = BTreeMap::new();
-        for change in &resources {
-            *counts.entry(&change.resource).or_default() += 1;
-        }
+        let counts = occurrences(resources.iter().map(|change| &change.resource));
         let mut records = Vec::new();
         let mut outcomes: Vec<Result<(), Refusal>> = Vec::new();
         for change in &resources {
@@ -144,8 +135,7 @@ impl Broker {
         }
         if are_excessive(records.iter().map(setting_bytes)) {
             records.clear();
-            let words = "Unable to perform excessively large batch operation.";
-            outcomes.fill(Err((ErrorCode::POLICY_VIOLATION, words.to_string())));
+            outcomes.fill(Err((ErrorCode::POLICY_VIOLATION, EXCESSIVE.to_string())));
         }
         let mut records: Vec<_> =
             records.into_iter().map(|record| (MetadataRecord::Config(record), 0)).collect();
@@ -258,19 +248,18 @@ impl Planner<'_> {
         resource: &ConfigResource,
         records: &[ConfigRecord],
     ) -> Result<(), Refusal> {
-        const MIN_ISR: &str = "min.insync.replicas";
         for record in records {
             let is_min_isr = self.has_elr
                 && resource.resource_type == ConfigResource::BROKER
-                && record.name == MIN_ISR;
+                && record.name == MIN_INSYNC_REPLICAS;
             if is_min_isr && !resource.name.is_empty() {
                 return refuse(format!(
-                    "Broker-level {MIN_ISR} cannot be altered while ELR is enabled."
+                    "Broker-level {MIN_INSYNC_REPLICAS} cannot be altered while ELR is enabled."
                 ));
             }
             if is_min_isr && record.value.is_none() {
                 return refuse(format!(
-                    "Cluster-level {MIN_ISR} cannot be removed while ELR is enabled."
+                    "Cluster-level {MIN_INSYNC_REPLICAS} cannot be removed while ELR is enabled."
                 ));
             }
             // Longer ones come of appending alone.
@@ -461,7 +450,7 @@ fn edited_list(
 /// A new minimum of in-sync replicas makes new ones eligible: the old are forgotten.
 fn cleared_elrs(records: &[(MetadataRecord, i16)]) -> Vec<ClearElrRecord> {
     let changed = records.iter().filter_map(|(record, _)| match record {
-        MetadataRecord::Config(record) if record.name == "min.insync.replicas" => Some(record),
+        MetadataRecord::Config(record) if record.name == MIN_INSYNC_REPLICAS => Some(record),
         _ => None,
     });
     let topic_of = |record: &ConfigRecord| match record.resource_type {

@@ -37,8 +37,16 @@ impl Placement {
 }
 
 impl Broker {
-    /// How the online log directories are filled.
-    pub(in crate::broker) fn placement(&self) -> Placement {
+    /// How the online log directories are filled: counted once for all of a flight that makes partitions,
+    /// and not for one that makes none.
+    pub(in crate::broker) fn counted<'a>(
+        &self,
+        placement: &'a mut Option<Placement>,
+    ) -> &'a mut Placement {
+        placement.get_or_insert_with(|| self.placement())
+    }
+
+    fn placement(&self) -> Placement {
         let online = self.directories.iter().enumerate().filter(|(_, it)| it.is_online());
         let mut places: Vec<Place> = online
             .map(|(index, directory)| Place {

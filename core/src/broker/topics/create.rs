@@ -1,7 +1,7 @@
 //! CreateTopics: what of it is done, in which records, and what is answered
 //! (`ControllerApis.createTopics`, `ReplicationControlManager.createTopics`).
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -15,10 +15,11 @@ use crate::api::create_topics::{
 };
 use crate::broker::image::{ConfigResource, Image};
 use crate::broker::metadata_log::{
-    AskedChange, Draft, METADATA_TOPIC, Planned, Records, are_excessive, record_bytes,
+    AskedChange, Draft, EXCESSIVE, METADATA_TOPIC, Planned, Records, are_excessive, record_bytes,
 };
 use crate::broker::metadata_version::MetadataVersion;
-use crate::broker::registration::has_elr;
+use crate::broker::occurrences::occurrences;
+use crate::broker::registration::{MIN_INSYNC_REPLICAS, has_elr};
 use crate::broker::topic_config::Settings;
 use crate::broker::{Broker, configs};
 use crate::config::limits::REQUEST_PARTITIONS_MAX;
@@ -27,10 +28,8 @@ use crate::ids::{ConnectionId, RequestNumber, Uuid};
 use crate::query::topic_name;
 use crate::records::{ClearElrRecord, ConfigRecord, MetadataRecord, TopicRecord};
 use crate::request::{Response, ResponseBody};
-use crate::time::{Instant, Millis};
+use crate::time::Instant;
 
-/// The setting that eligible leader replicas depend on.
-const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 /// The first version whose answer says what the topic is like.
 const DESCRIBES_SINCE: i16 = 5;
 
@@ -74,8 +73,7 @@ impl Broker {
         version: i16,
         request: CreateTopicsRequest,
     ) {
-        let Some(wait_ms) = u64::try_from(request.timeout_ms).ok().filter(|wait_ms| *wait_ms > 0)
-        else {
+        let Some(deadline) = self.change_deadline(request.timeout_ms) else {
             let body = refuse_all(&request, &Refusal::timed_out());
             return self.respond(from, Response { number, body });
         };
@@ -84,7 +82,6 @@ impl Broker {
             let body = refuse_all(&request, &Refusal::timed_out());
             return self.respond(from, Response { number, body });
         }
-        let deadline = self.now.mono + Millis(wait_ms);
         let what = AskedChange::CreateTopics(CreateTopics { version, request, deadline, bytes });
         self.ask_for_change(from, number, what);
     }
@@ -99,11 +96,11 @@ impl Broker {
         if deadline < self.now.mono {
             return Planned::nothing(refuse_all(&request, &Refusal::timed_out()));
         }
-        let occurrences = Occurrences::of(&request.topics);
+        let times = occurrences(request.topics.iter().map(|topic| topic.name.as_str()));
         let counted = request
             .topics
             .iter()
-            .filter(|topic| occurrences.of_name(&topic.name) == 1 && topic.name != METADATA_TOPIC);
+            .filter(|topic| times[topic.name.as_str()] == 1 && topic.name != METADATA_TOPIC);
         if let Err(refusal) = self.check_partition_count(counted) {
             return Planned::nothing(refuse_all(&request, &refusal));
         }
@@ -111,7 +108,7 @@ impl Broker {
         let mut topics = Vec::with_capacity(request.topics.len());
         let (mut twice, mut told) = (Vec::new(), BTreeSet::new());
         for topic in &request.topics {
-            let judged = match occurrences.of_name(&topic.name) {
+            let judged = match times[topic.name.as_str()] {
                 1 => self.plan_topic(topic, version, draft, placement),
                 // Kafka puts those last.
                 _ => {
@@ -248,23 +245,6 @@ fn held_bytes(request: &CreateTopicsRequest) -> usize {
     request.topics.iter().map(topic).sum()
 }
 
-/// How often a request names each topic.
-struct Occurrences<'a>(BTreeMap<&'a str, usize>);
-
-impl<'a> Occurrences<'a> {
-    fn of(topics: &'a [CreatableTopic]) -> Self {
-        let mut counts = BTreeMap::new();
-        for topic in topics {
-            *counts.entry(topic.name.as_str()).or_insert(0) += 1;
-        }
-        Self(counts)
-    }
-
-    fn of_name(&self, name: &str) -> usize {
-        self.0.get(name).copied().unwrap_or(0)
-    }
-}
-
 fn check_name(name: &str, draft: &Draft) -> Result<(), Refusal> {
     if name == METADATA_TOPIC {
         let message = format!("Creation of internal topic {METADATA_TOPIC} is prohibited.");
@@ -360,8 +340,7 @@ fn setting_records(topic: &str, own: &Settings, has_elr: bool) -> Records {
 /// What Kafka's controller writes at once is bounded (`QuorumController.MAX_RECORDS_PER_USER_OP`).
 pub(super) fn check_size(records: &Records) -> Result<(), Refusal> {
     if are_excessive(records.iter().map(|(record, _)| record_bytes(record))) {
-        let message = "Unable to perform excessively large batch operation.";
-        return Err(Refusal::new(ErrorCode::POLICY_VIOLATION, message));
+        return Err(Refusal::new(ErrorCode::POLICY_VIOLATION, EXCESSIVE));
     }
     Ok(())
 }

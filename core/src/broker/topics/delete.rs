@@ -9,11 +9,12 @@ use super::refusal::Refusal;
 use crate::api::delete_topics::{DeletableTopicResult, DeleteTopicsRequest, DeleteTopicsResponse};
 use crate::broker::Broker;
 use crate::broker::metadata_log::{AskedChange, Draft, Planned, Records};
+use crate::broker::occurrences::occurrences;
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber, Uuid};
 use crate::records::RemoveTopicRecord;
 use crate::request::{Response, ResponseBody};
-use crate::time::{Instant, Millis};
+use crate::time::Instant;
 
 /// A DeleteTopics request that waits for its turn.
 #[derive(Debug)]
@@ -51,12 +52,10 @@ impl Broker {
             let body = refuse_all(&asked, disabled(version));
             return self.respond(from, Response { number, body });
         }
-        let Some(wait_ms) = u64::try_from(request.timeout_ms).ok().filter(|wait_ms| *wait_ms > 0)
-        else {
+        let Some(deadline) = self.change_deadline(request.timeout_ms) else {
             let body = refuse_all(&asked, ErrorCode::REQUEST_TIMED_OUT);
             return self.respond(from, Response { number, body });
         };
-        let deadline = self.now.mono + Millis(wait_ms);
         let what = AskedChange::DeleteTopics(DeleteTopics { asked, deadline });
         self.ask_for_change(from, number, what);
     }
@@ -110,15 +109,16 @@ struct Times<'a> {
 
 impl<'a> Times<'a> {
     fn of(asked: &'a [Asked]) -> Self {
-        let mut times = Self { names: BTreeMap::new(), ids: BTreeMap::new() };
-        for topic in asked {
-            match topic {
-                Asked::Name(name) => *times.names.entry(name).or_insert(0) += 1,
-                Asked::Id(id) => *times.ids.entry(*id).or_insert(0) += 1,
-                Asked::Both(..) | Asked::Neither => {}
-            }
-        }
-        times
+        let name = |topic: &'a Asked| match topic {
+            Asked::Name(name) => Some(name.as_str()),
+            _ => None,
+        };
+        let id = |topic: &Asked| match topic {
+            Asked::Id(id) => Some(*id),
+            _ => None,
+        };
+        let names = occurrences(asked.iter().filter_map(name));
+        Self { names, ids: occurrences(asked.iter().filter_map(id)) }
     }
 
     fn judge(&self, topic: &Asked, draft: &Draft) -> Verdict {

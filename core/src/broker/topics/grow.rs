@@ -1,7 +1,7 @@
 //! CreatePartitions: topics get more partitions (`ControllerApis.createPartitions`,
 //! `ReplicationControlManager.createPartitions`).
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -14,11 +14,12 @@ use crate::api::create_partitions::{
 };
 use crate::broker::Broker;
 use crate::broker::metadata_log::{AskedChange, Draft, Planned, Records};
+use crate::broker::occurrences::occurrences;
 use crate::config::limits::METADATA_OPERATION_RECORDS_MAX;
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber};
 use crate::request::{Response, ResponseBody};
-use crate::time::{Instant, Millis};
+use crate::time::Instant;
 
 /// A CreatePartitions request that waits for its turn.
 #[derive(Debug)]
@@ -34,12 +35,10 @@ impl Broker {
         number: RequestNumber,
         request: CreatePartitionsRequest,
     ) {
-        let Some(wait_ms) = u64::try_from(request.timeout_ms).ok().filter(|wait_ms| *wait_ms > 0)
-        else {
+        let Some(deadline) = self.change_deadline(request.timeout_ms) else {
             let body = refuse_all(&request, &Refusal::timed_out());
             return self.respond(from, Response { number, body });
         };
-        let deadline = self.now.mono + Millis(wait_ms);
         let what = AskedChange::CreatePartitions(CreatePartitions { request, deadline });
         self.ask_for_change(from, number, what);
     }
@@ -53,17 +52,14 @@ impl Broker {
         if deadline < self.now.mono {
             return Planned::nothing(refuse_all(&request, &Refusal::timed_out()));
         }
-        let mut times: BTreeMap<&str, usize> = BTreeMap::new();
-        for topic in &request.topics {
-            *times.entry(&topic.name).or_insert(0) += 1;
-        }
+        let times = occurrences(request.topics.iter().map(|topic| topic.name.as_str()));
         let layout = self.layout(draft);
         let mut records = Records::new();
         let mut results = Vec::with_capacity(request.topics.len());
         let mut told = BTreeSet::new();
         for topic in &request.topics {
-            let judged = match times.get(topic.name.as_str()) {
-                Some(1) => grow(topic, draft, layout, placement, &mut records),
+            let judged = match times[topic.name.as_str()] {
+                1 => grow(topic, draft, layout, placement, &mut records),
                 _ if !told.insert(topic.name.as_str()) => continue,
                 _ => Err(Refusal::duplicate_name()),
             };

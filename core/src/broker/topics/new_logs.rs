@@ -92,7 +92,7 @@ impl Broker {
         touched: impl IntoIterator<Item = &'a Uuid>,
     ) {
         let node_id = self.config.node_id;
-        let mut placement = self.placement();
+        let mut placement = None;
         for id in touched {
             let Some(topic) = next.topics_by_id.get(id) else { continue };
             for (index, partition) in &topic.partitions {
@@ -101,7 +101,7 @@ impl Broker {
                     continue;
                 }
                 let name = format!("{}-{index}", topic.name);
-                let home = self.home_of(partition, || placement.next()).ok();
+                let home = self.home_of(partition, || self.counted(&mut placement).next()).ok();
                 let home = home.map(|directory| {
                     let path = self.directory(directory).path.join(&name);
                     let unnamed = path.join(&format!("{}.tmp", PartitionMetadata::FILE));
