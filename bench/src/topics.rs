@@ -145,11 +145,12 @@ fn make_partitions(
         requests.into_iter().try_for_each(|request| client.create(&request))
     })?];
     thread::sleep(SETTLE);
-    // The first has what later ones need not do again.
-    client.tell_all(partitions)?;
+    // Kafka answers before its brokers know all of them. The first whole answer has what later ones
+    // need not do again.
+    let whole = client.wait_for(partitions)?;
     let mut answers = Vec::new();
     for _ in 0..ANSWERS {
-        answers.push(time(&served, Step::Metadata, || client.tell_all(partitions))?);
+        answers.push(time(&served, Step::Metadata, || client.tell_all(whole))?);
     }
     let median = |figure: fn(&Took) -> f64| {
         Spread::of(answers.iter().map(figure)).map_or(0.0, |spread| spread.median)
@@ -238,16 +239,17 @@ impl Client {
         }
     }
 
-    /// Metadata of all topics, which have so many partitions. The answer is looked at by its length
-    /// alone, so that its reader's time is not measured.
-    fn tell_all(&mut self, partitions: i32) -> Result<(), String> {
-        let frame = self.metadata()?;
-        let is_whole = frame.len() > 20 * partitions as usize;
-        is_whole.then_some(()).ok_or_else(|| format!("Metadata in {} bytes", frame.len()))
+    /// Metadata of all topics. The answer is looked at by its length alone, so that its reader's time is
+    /// not measured.
+    fn tell_all(&mut self, whole: usize) -> Result<(), String> {
+        let length = self.metadata()?.len();
+        (length == whole)
+            .then_some(())
+            .ok_or_else(|| format!("Metadata in {length} bytes, not {whole}"))
     }
 
-    /// Waits until every partition has a leader again.
-    fn wait_for(&mut self, partitions: i32) -> Result<(), String> {
+    /// Waits until every partition has a leader. Gives the bytes of the answer that says so.
+    fn wait_for(&mut self, partitions: i32) -> Result<usize, String> {
         let until = Instant::now() + PATIENCE;
         loop {
             let frame = self.metadata()?;
@@ -255,7 +257,7 @@ impl Client {
             let led = answer.topics.iter().flat_map(|topic| &topic.partitions);
             let led = led.filter(|partition| partition.leader_id >= 0).count();
             if led == partitions as usize {
-                return Ok(());
+                return Ok(frame.len());
             }
             if Instant::now() > until {
                 return Err(format!("{led} of {partitions} partitions have a leader"));

@@ -46,6 +46,7 @@ pub use place::{Located, Lookup, Place};
 use producers::ProducerStates;
 pub use retention::{RemovedSegment, Retention};
 use seal::Seal;
+pub(crate) use seal::{begin_index, companion};
 pub use search::{Search, SearchStep};
 pub use segment::{Companions, FileSuffix, Segment, SegmentParts, file_name, parse_file_name};
 use tail::{Tail, TailEnd};
@@ -210,7 +211,9 @@ impl Log {
         self.accepted = last_offset + 1;
         let mut operations = vec![write];
         if rolls {
-            operations.extend(seal::begin_index(&self.path, batch_end.segment, numbering));
+            let segment = batch_end.segment;
+            let index = companion(&self.path, segment, FileSuffix::Index, numbering);
+            operations.extend(begin_index(index));
         }
         let id = numbering.effect();
         self.pending.push(id, self.accepted_place(), Target::Segment);

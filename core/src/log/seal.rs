@@ -155,14 +155,9 @@ impl IndexFiles {
 /// The offset index of a new segment is there from its first write, without an entry: a Kafka that starts
 /// behind a crash, or with a deleted topic's directory, takes a segment without one for damaged
 /// (`LogLoader`). What the file holds already stays.
-pub(super) fn begin_index(
-    directory: &Path,
-    segment: i64,
-    numbering: &mut Numbering,
-) -> [Operation; 2] {
-    let file = companion(directory, segment, FileSuffix::Index, numbering);
-    let create = Operation::Write { file: file.clone(), position: 0, data: Vec::new() };
-    [create, Operation::Close(file)]
+pub(crate) fn begin_index(index: FileRef) -> [Operation; 2] {
+    let create = Operation::Write { file: index.clone(), position: 0, data: Vec::new() };
+    [create, Operation::Close(index)]
 }
 
 /// Writes the whole of a file and syncs it. An old one of that name goes.
@@ -175,7 +170,8 @@ fn write_synced(file: &FileRef, content: Vec<u8>) -> Vec<Operation> {
     ]
 }
 
-fn companion(
+/// A file beside the segment that begins at `offset`.
+pub(crate) fn companion(
     directory: &Path,
     offset: i64,
     suffix: FileSuffix,

@@ -3,6 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::recovery::{Fault, contradicts, merge_epochs};
@@ -12,7 +13,7 @@ use crate::checkpoint::{LeaderEpochs, replace_file};
 use crate::effect::{Operation, OperationResult};
 use crate::event::Event;
 use crate::log::producers::ProducerStates;
-use crate::log::{FileSuffix, file_name};
+use crate::log::{FileSuffix, begin_index, companion, file_name};
 
 /// What has to go.
 #[derive(Debug, Default)]
@@ -72,7 +73,9 @@ impl LoadLog {
             self.directory_is_dirty = true;
         }
         self.remove_active_indexes(&mut cut);
+        let begun = self.begin_active_index(&cut);
         self.queue_removals(cut);
+        self.queue.extend((!begun.is_empty()).then_some(begun));
         self.queue.extend(shortened.map(|operation| Vec::from([operation])));
         self.repair();
     }
@@ -177,6 +180,32 @@ impl LoadLog {
         }
         let from = cut.indexes_from.unwrap_or(active.base_offset);
         cut.indexes_from = Some(from.min(active.base_offset));
+    }
+
+    /// It is left an offset index without an entry in their place, as a new segment has: Kafka may be the
+    /// next to start with it, or with the directory of the topic once that is deleted.
+    fn begin_active_index(&mut self, cut: &Cut) -> Vec<Operation> {
+        let from = cut.indexes_from.unwrap_or(i64::MAX);
+        let Some(active) = self.segments.last_mut().filter(|active| active.base_offset >= from)
+        else {
+            return Vec::new();
+        };
+        let length = active.files.offsets.take();
+        let index = companion(
+            &self.context.path,
+            active.base_offset,
+            FileSuffix::Index,
+            &mut self.numbering,
+        );
+        match length {
+            Some(0) => Vec::new(),
+            Some(_) => vec![
+                Operation::Create(index.clone()),
+                Operation::Sync(index.clone()),
+                Operation::Close(index),
+            ],
+            None => begin_index(index).into(),
+        }
     }
 
     /// The log ends below its start: all of it was deleted by its users, and a crash kept the files

@@ -50,6 +50,11 @@ fn batches(range: core::ops::Range<i64>) -> Vec<u8> {
     range.step_by(2).flat_map(|base| batch(base, 1)).collect()
 }
 
+/// An entry of an offset index.
+fn offset_entry(relative_offset: i32, position: u64) -> Vec<u8> {
+    [relative_offset.to_be_bytes(), (position as i32).to_be_bytes()].concat()
+}
+
 /// An entry of a time index.
 fn time_entry(timestamp_ms: i64, relative_offset: i32) -> Vec<u8> {
     [&timestamp_ms.to_be_bytes()[..], &relative_offset.to_be_bytes()].concat()
@@ -66,6 +71,7 @@ fn directory() -> Disk {
     let mut disk = Disk::default();
     disk.put(&path(&file_name(0, FileSuffix::Index)), "");
     disk.put(&path(&file_name(0, FileSuffix::TimeIndex)), time_entry(1_005, 5));
+    disk.put(&path(&file_name(6, FileSuffix::Index)), "");
     disk.put(&path(&file_name(6, FileSuffix::Snapshot)), ProducerStates::default().snapshot());
     disk.put(&path(PartitionMetadata::FILE), metadata(TOPIC_ID));
     disk.put(&path(LeaderEpochs::FILE), "0\n1\n1 0\n");
@@ -355,6 +361,7 @@ fn what_lies_behind_an_invalid_batch_goes() {
     assert_eq!(events.len(), 3);
     let left: Vec<_> = disk.files().keys().map(|path| Path::new(path).name().to_string()).collect();
     let expected = [
+        "00000000000000000000.index",
         "00000000000000000000.log",
         "00000000000000000000.snapshot",
         "00000000000000000002.snapshot",
@@ -382,19 +389,36 @@ fn only_the_segment_that_is_appended_to_loses_its_indexes() {
     disk.put(&path(&file_name(0, FileSuffix::TimeIndex)), time_entry(1_005, 5));
     disk.put(&path(&file_name(10, FileSuffix::Snapshot)), "snapshot");
     disk.put(&path(&file_name(11, FileSuffix::Snapshot)), "snapshot");
+    disk.put(&path(&file_name(6, FileSuffix::Index)), offset_entry(3, size()));
     let synced = LoadLogContext { recovery_point: Some(7), synced_end: Some(10), ..context() };
     load(&mut disk, synced);
     for suffix in indexes {
         assert!(disk.get(&path(&file_name(0, suffix))).is_some());
-        assert!(disk.get(&path(&file_name(6, suffix))).is_none());
     }
-    let gone =
-        |o: &Operation| *o == Operation::Unlink(Path::new(&path(&file_name(6, FileSuffix::Index))));
+    assert_eq!(disk.get(&path(&file_name(6, FileSuffix::Index))), Some(&[][..]));
+    let times = path(&file_name(6, FileSuffix::TimeIndex));
+    assert!(disk.get(&times).is_none());
+    assert!(disk.get(&path(&file_name(6, FileSuffix::TransactionIndex))).is_none());
+    let gone = |o: &Operation| *o == Operation::Unlink(Path::new(&times));
     let durable =
         disk.trace.iter().rposition(|o| *o == Operation::SyncDirectory(Path::new(DIRECTORY)));
     assert!(durable > Some(place(&disk, gone)));
     assert!(disk.get(&path(&file_name(10, FileSuffix::Snapshot))).is_some());
     assert!(disk.get(&path(&file_name(11, FileSuffix::Snapshot))).is_none());
+}
+
+/// Kafka takes a segment without an offset index for damaged.
+#[test]
+fn active_segment_without_an_offset_index_gets_one() {
+    for file in [batches(6..10), Vec::new()] {
+        let mut disk = directory();
+        disk.put(&log_path(6), file);
+        disk.files_mut().remove(&path(&file_name(6, FileSuffix::Index)));
+        for context in [LoadLogContext { is_clean: true, ..context() }, context()] {
+            load(&mut disk, context);
+            assert_eq!(disk.get(&path(&file_name(6, FileSuffix::Index))), Some(&[][..]));
+        }
+    }
 }
 
 #[test]

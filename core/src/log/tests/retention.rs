@@ -5,8 +5,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{Fixture, batch_at, size};
-use crate::effect::Operation;
-use crate::log::{Level, Retention};
+use crate::effect::{Operation, Path};
+use crate::log::{FileSuffix, Level, Retention, file_name};
 use crate::time::Now;
 
 /// Segments of one batch each, with timestamps 1,000, 2,000 and so on; all sealed and synced.
@@ -141,7 +141,10 @@ fn whole_log_goes_once_the_active_segment_has_rolled() {
     log.settle();
     assert_eq!(log.log.remove_below_start(10).len(), 2);
     assert_eq!(bases(&log), [2]);
-    assert!(log.disk.get("/data/t-0/00000000000000000002.log").is_some());
+    for suffix in [FileSuffix::Log, FileSuffix::Index] {
+        let path = Path::new("/data/t-0").join(&file_name(2, suffix));
+        assert!(log.disk.get(path.as_str()).is_some(), "{path}");
+    }
     assert_eq!(log.log.end(Level::Synced), 2);
     assert_eq!(start(&log, by_age(0), 2, i64::MAX), None, "an empty active segment stays");
     log.append(1, 0);

@@ -97,6 +97,7 @@ fn split_that_was_not_complete_is_undone() {
     disk.put(&path(PartitionMetadata::FILE), metadata(TOPIC_ID));
     disk.put(&path(LeaderEpochs::FILE), "0\n1\n1 0\n");
     disk.put(&log_path(0), batches(0..10));
+    disk.put(&path(&file_name(0, FileSuffix::Index)), "");
     let before = names(&disk);
     disk.put(&swap(4, FileSuffix::Log), batches(4..10));
     disk.put(&cleaned(0, FileSuffix::Log), batches(0..2));
