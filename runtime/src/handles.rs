@@ -118,7 +118,9 @@ impl Handles {
 
     /// Locks the file until it is closed.
     pub(crate) fn lock_file(&self, file: &FileRef) -> io::Result<()> {
-        let held = LockFile::acquire(&path_of(&file.path))?;
+        let _paths = self.paths.read().expect("no thread panics while it renames");
+        let bound = self.lock().files.get(&file.id).map(|bound| bound.path.clone());
+        let held = LockFile::acquire(&path_of(bound.as_ref().unwrap_or(&file.path)))?;
         self.lock().bind(file).lock = Some(held);
         Ok(())
     }
@@ -127,9 +129,11 @@ impl Handles {
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let _paths = self.paths.write().expect("no thread panics while it renames");
         std::fs::rename(path_of(from), path_of(to))?;
-        let mut table = self.lock();
-        table.forget_path(to);
-        table.move_paths(from, to);
+        if from != to {
+            let mut table = self.lock();
+            table.forget_path(to);
+            table.move_paths(from, to);
+        }
         Ok(())
     }
 
@@ -227,11 +231,14 @@ impl Table {
     fn put(&mut self, file: &FileRef, handle: Arc<File>, mode: OpenMode) {
         let bound = self.bind(file);
         bound.resized |= mode == OpenMode::Truncated;
+        let last_use = bound.last_use;
         // Two threads may open at once; the first handle stays.
         if bound.handle.is_none() {
             bound.handle = Some(handle);
             self.open += 1;
         }
+        // It is about to be used: others are closed for it.
+        self.closable.remove(&last_use);
         while self.open > self.open_max
             && let Some((_, id)) = self.closable.pop_first()
         {

@@ -153,6 +153,33 @@ fn files_with_unsynced_writes_stay_open_and_others_are_closed_when_long_unused()
 }
 
 #[test]
+fn a_file_is_not_closed_to_make_room_for_itself() {
+    let (dir, files) = (TempDir::new(), Files::new(1));
+    let (one, other) = (dir.file(0, "a"), dir.file(1, "b"));
+    files.perform(&write(&other, 0, &["x"])).unwrap();
+    files.perform(&write(&one, 0, &["y"])).unwrap();
+    files.perform(&Operation::Sync(one.clone())).unwrap();
+    // It alone may be closed, and there are too many.
+    files.perform(&Operation::Create(one.clone())).unwrap();
+    assert_eq!(content(&one.path), "");
+    assert_eq!(files.handles.open_count(), 2);
+}
+
+#[test]
+fn an_id_that_was_renamed_is_locked_where_it_is_and_stays_when_nothing_moves() {
+    let (dir, files) = (TempDir::new(), Files::new(8));
+    let file = dir.file(0, "a");
+    files.perform(&write(&file, 0, &["x"])).unwrap();
+    let (from, to) = (dir.join("a"), dir.join("b"));
+    files.perform(&Operation::Rename { from, to: to.clone() }).unwrap();
+    files.perform(&Operation::Rename { from: to.clone(), to: to.clone() }).unwrap();
+    files.perform(&Operation::Lock(file.clone())).unwrap();
+    files.perform(&write(&file, 1, &["y"])).unwrap();
+    assert_eq!(content(&to), "xy");
+    assert!(!path_of(&dir.join("a")).exists());
+}
+
+#[test]
 fn a_write_during_a_sync_is_not_taken_for_synced() {
     let (dir, files) = (TempDir::new(), Files::new(1));
     let file = dir.file(0, "a");

@@ -8,7 +8,7 @@ use klamm_core::effect::{
 use klamm_core::ids::{EffectId, FileId};
 
 use super::file::Snapshot;
-use super::tree::{Node, NodeId, TreeError};
+use super::tree::{NOT_A_DIRECTORY, Node, NodeId, TreeError};
 use super::{Disk, Progress, Violation};
 use crate::decisions::{Decisions, Purpose};
 
@@ -25,13 +25,15 @@ pub(super) struct OpenEffect {
     together: bool,
     next: usize,
     started: bool,
-    covered: Vec<Option<Covered>>,
+    covered: Vec<Option<Cover>>,
     results: Vec<OperationResult>,
     error: Option<IoError>,
     failed_sync: Option<Path>,
 }
 
-/// What a sync that has begun covers.
+/// What a sync that has begun covers, or why it covers nothing.
+type Cover = Result<Covered, TreeError>;
+
 #[derive(Clone, Debug)]
 enum Covered {
     File(NodeId, Snapshot),
@@ -102,12 +104,7 @@ impl OpenEffect {
 
     /// Paths that it may still sync.
     pub(super) fn synced_paths(&self, disk: &Disk) -> Vec<Path> {
-        let of_sync = |operation: &Operation| match operation {
-            Operation::Sync(file) => Some(disk.path_of(file)),
-            Operation::SyncDirectory(path) => Some(path.clone()),
-            _ => None,
-        };
-        self.left().iter().filter_map(of_sync).collect()
+        self.left().iter().filter_map(|operation| disk.synced_path(operation)).collect()
     }
 
     /// A path that this effect renames or unlinks and `other` uses, or a file that it closes and
@@ -184,8 +181,8 @@ impl Disk {
             match self.carry_out(&operation, covered, wall_ms, decisions) {
                 Ok(result) => effect.results.push(result),
                 Err(error) => {
-                    if effect.failed_sync.is_none() && is_sync(&operation) {
-                        effect.failed_sync = Some(error.path.clone());
+                    if effect.failed_sync.is_none() {
+                        effect.failed_sync = self.synced_path(&operation);
                     }
                     effect.error.get_or_insert(error);
                 }
@@ -214,7 +211,7 @@ impl Disk {
                 if kept > 0 {
                     let wall_ms = 0;
                     // A write cut by the crash answers nobody.
-                    drop(self.write(file, *position, &flat[..kept], wall_ms));
+                    self.write(file, *position, &flat[..kept], wall_ms).ok();
                 }
             }
             _ if decisions.below(Purpose::Crash, 2) == 0 => {
@@ -226,79 +223,104 @@ impl Disk {
         }
     }
 
-    fn cover(&mut self, operation: &Operation) -> Option<Covered> {
+    /// What a sync covers that begins now; `None` for other operations.
+    fn cover(&mut self, operation: &Operation) -> Option<Cover> {
         match operation {
             Operation::Sync(file) => {
-                let node = self.bind(file)?;
-                Some(Covered::File(node, self.tree.file_mut(node)?.snapshot()))
+                let bound = self.bind(file);
+                Some(bound.and_then(|node| self.cover_node(node)))
             }
             Operation::SyncDirectory(path) => {
-                let node = self.tree.find(path)?;
-                Some(Covered::Directory(node, self.tree.directory(node)?.snapshot()))
+                let found = self.tree.resolve(path);
+                Some(found.and_then(|node| self.cover_node(node)))
             }
             _ => None,
         }
     }
 
-    fn carry_out(
-        &mut self,
-        operation: &Operation,
-        covered: Option<Covered>,
-        wall_ms: i64,
-        decisions: &mut Decisions,
-    ) -> Result<OperationResult, IoError> {
-        let fails = self.fails(operation, decisions);
+    fn cover_node(&mut self, node: NodeId) -> Cover {
+        if let Some(file) = self.tree.file_mut(node) {
+            return Ok(Covered::File(node, file.snapshot()));
+        }
+        let directory = self.tree.directory(node).ok_or(TreeError::NotFound)?;
+        Ok(Covered::Directory(node, directory.snapshot()))
+    }
+
+    /// Where a sync makes things durable; `None` for other operations.
+    fn synced_path(&self, operation: &Operation) -> Option<Path> {
         match operation {
-            Operation::Write { file, position, data } => self.write_or_fail(
-                file,
-                *position,
-                &flat(data),
-                fails.then_some(&mut *decisions),
-                wall_ms,
-            ),
-            Operation::Sync(file) => {
-                self.end_sync(&self.path_of(file), covered, fails.then_some(decisions))
-            }
-            Operation::SyncDirectory(path) => {
-                self.end_sync(path, covered, fails.then_some(decisions))
-            }
-            _ if fails => {
-                let path = used_file(operation, self).unwrap_or_else(|| Path::new("entry"));
-                Err(IoError::new(&path, IoErrorKind::Other, "input/output error (simulated)"))
-            }
-            Operation::Open(file) => self.opened(file).map(OperationResult::Opened),
-            Operation::Read { file, position, length } => {
-                let node = self.found(file)?;
-                let held = self.tree.file(node).ok_or_else(|| not_found(&file.path))?;
-                let bytes = Bytes::copy_from_slice(held.read(*position, u64::from(*length)));
-                Ok(OperationResult::Read(bytes))
-            }
-            Operation::Create(file) => {
-                self.created(file, wall_ms)?;
-                self.resized(file, 0, wall_ms)
-            }
-            Operation::SetLength { file, length } => self.resized(file, *length, wall_ms),
-            Operation::Rename { from, to } => self.renamed(from, to),
-            Operation::Unlink(path) => self.unlinked(path),
-            Operation::MakeDirectory(path) => done(self.tree.make_directory(path), path),
-            Operation::RemoveDirectory(path) => done(self.tree.unlink(path), path),
-            Operation::List(path) => self.listed(path),
-            Operation::Space(path) => self.space(path),
-            Operation::Lock(file) => self.lock(file, wall_ms),
-            Operation::Close(file) => {
-                self.bound.remove(&file.id);
-                self.locked.remove(&file.id);
-                Ok(OperationResult::Done)
-            }
+            Operation::Sync(file) => Some(self.path_of(file)),
+            Operation::SyncDirectory(path) => Some(path.clone()),
+            _ => None,
         }
     }
 
+    /// An error is about the path that the operation was given, as a driver's is.
+    fn carry_out(
+        &mut self,
+        operation: &Operation,
+        covered: Option<Cover>,
+        wall_ms: i64,
+        decisions: &mut Decisions,
+    ) -> Result<OperationResult, IoError> {
+        let failure = self.fails(operation, decisions).then_some(decisions);
+        self.try_out(operation, covered, wall_ms, failure)
+            .map_err(|failed| io_error(failed, operation.path()))
+    }
+
+    /// Fails as `failure` decides, when there is one.
+    fn try_out(
+        &mut self,
+        operation: &Operation,
+        covered: Option<Cover>,
+        wall_ms: i64,
+        failure: Option<&mut Decisions>,
+    ) -> Result<OperationResult, Failed> {
+        match operation {
+            Operation::Write { file, position, data } => {
+                self.write_or_fail(file, *position, &flat(data), failure, wall_ms)?;
+            }
+            Operation::Sync(_) | Operation::SyncDirectory(_) => {
+                self.end_sync(covered.unwrap_or(Err(TreeError::NotFound)), failure)?;
+            }
+            _ if failure.is_some() => return Err(SIMULATED),
+            Operation::Open(file) => {
+                let node = self.bind(file)?;
+                let length = self.tree.file(node).map_or(0, super::file::File::length);
+                return Ok(OperationResult::Opened(length));
+            }
+            Operation::Read { file, position, length } => {
+                let node = self.bind(file)?;
+                let held = self.tree.file(node).ok_or(TreeError::NotFound)?;
+                let bytes = Bytes::copy_from_slice(held.read(*position, u64::from(*length)));
+                return Ok(OperationResult::Read(bytes));
+            }
+            Operation::Create(file) => {
+                self.created(file, wall_ms)?;
+                self.resize(file, 0, wall_ms)?;
+            }
+            Operation::SetLength { file, length } => self.resize(file, *length, wall_ms)?,
+            Operation::Rename { from, to } => self.rename(from, to)?,
+            Operation::Unlink(path) => self.unlink(path)?,
+            Operation::MakeDirectory(path) => self.tree.make_directory(path)?,
+            Operation::RemoveDirectory(path) => self.tree.remove_directory(path)?,
+            Operation::List(path) => return Ok(OperationResult::Listed(self.list(path)?)),
+            Operation::Space(path) => return Ok(OperationResult::Space(self.space(path)?)),
+            Operation::Lock(file) => self.lock(file, wall_ms)?,
+            Operation::Close(file) => {
+                self.bound.remove(&file.id);
+                self.locked.remove(&file.id);
+            }
+        }
+        Ok(OperationResult::Done)
+    }
+
     /// The whole disk is one file system.
-    fn space(&self, path: &Path) -> Result<OperationResult, IoError> {
-        self.tree.find(path).ok_or_else(|| not_found(path))?;
+    fn space(&self, path: &Path) -> Result<Space, TreeError> {
+        self.tree.resolve(path)?;
         let total_bytes = self.faults.capacity.unwrap_or(UNLIMITED_BYTES);
         let usable_bytes = total_bytes.saturating_sub(self.used_bytes());
-        Ok(OperationResult::Space(Space { total_bytes, usable_bytes }))
+        Ok(Space { total_bytes, usable_bytes })
     }
 
     fn write_or_fail(
@@ -306,14 +328,14 @@ impl Disk {
         file: &FileRef,
         position: u64,
         data: &[u8],
-        fails: Option<&mut Decisions>,
+        failure: Option<&mut Decisions>,
         wall_ms: i64,
-    ) -> Result<OperationResult, IoError> {
+    ) -> Result<(), Failed> {
         let path = self.path_of(file);
-        if let Some(decisions) = fails {
+        if let Some(decisions) = failure {
             let kept = decisions.below(Purpose::DiskFault, data.len() as u64 + 1) as usize;
             self.write(file, position, &data[..kept], wall_ms)?;
-            return Err(IoError::new(&path, IoErrorKind::Other, "input/output error (simulated)"));
+            return Err(SIMULATED);
         }
         let room =
             self.faults.capacity.filter(|_| self.faults.cover(&path)).map_or(u64::MAX, |all| {
@@ -322,10 +344,10 @@ impl Disk {
             });
         if data.len() as u64 > room {
             self.write(file, position, &data[..room as usize], wall_ms)?;
-            return Err(IoError::new(&path, IoErrorKind::NoSpace, "no space left on device"));
+            return Err(Failed(IoErrorKind::NoSpace, "no space left on device"));
         }
         self.write(file, position, data, wall_ms)?;
-        Ok(OperationResult::Done)
+        Ok(())
     }
 
     fn write(
@@ -334,79 +356,60 @@ impl Disk {
         position: u64,
         data: &[u8],
         wall_ms: i64,
-    ) -> Result<(), IoError> {
+    ) -> Result<(), TreeError> {
         let node = self.created(file, wall_ms)?;
-        let held = self.tree.file_mut(node).ok_or_else(|| not_found(&file.path))?;
+        let held = self.tree.file_mut(node).ok_or(TreeError::NotFound)?;
         held.write(position, data);
         held.modified_ms = wall_ms;
         Ok(())
     }
 
-    fn created(&mut self, file: &FileRef, wall_ms: i64) -> Result<NodeId, IoError> {
-        if let Some(node) = self.bind(file) {
-            return Ok(node);
+    fn created(&mut self, file: &FileRef, wall_ms: i64) -> Result<NodeId, TreeError> {
+        match self.bind(file) {
+            Err(TreeError::NotFound) if !self.bound.contains_key(&file.id) => {}
+            bound => return bound,
         }
-        if self.bound.contains_key(&file.id) {
-            return Err(not_found(&self.path_of(file)));
-        }
-        let node =
-            self.tree.make_file(&file.path).map_err(|error| tree_error(error, &file.path))?;
+        let node = self.tree.make_file(&file.path)?;
         if let Some(held) = self.tree.file_mut(node) {
             held.modified_ms = wall_ms;
         }
-        self.bind(file);
-        Ok(node)
+        self.bind(file)
     }
 
-    fn found(&mut self, file: &FileRef) -> Result<NodeId, IoError> {
-        self.bind(file).ok_or_else(|| not_found(&self.path_of(file)))
-    }
-
-    fn opened(&mut self, file: &FileRef) -> Result<u64, IoError> {
-        let node = self.found(file)?;
-        let held = self.tree.file(node);
-        held.map(super::file::File::length).ok_or_else(|| not_found(&file.path))
-    }
-
-    fn resized(
-        &mut self,
-        file: &FileRef,
-        length: u64,
-        wall_ms: i64,
-    ) -> Result<OperationResult, IoError> {
-        let node = self.found(file)?;
+    fn resize(&mut self, file: &FileRef, length: u64, wall_ms: i64) -> Result<(), TreeError> {
+        let node = self.bind(file)?;
         let path = self.path_of(file);
-        let held = self.tree.file_mut(node).ok_or_else(|| not_found(&path))?;
+        let held = self.tree.file_mut(node).ok_or(TreeError::NotFound)?;
         let before = held.length();
         held.set_length(length);
         held.modified_ms = wall_ms;
         if self.live && length < before && is_log(&path) {
             self.violations.push(Violation::LiveLogTruncated { path, from: before, to: length });
         }
-        Ok(OperationResult::Done)
+        Ok(())
     }
 
-    fn renamed(&mut self, from: &Path, to: &Path) -> Result<OperationResult, IoError> {
-        self.tree.rename(from, to).map_err(|error| tree_error(error, from))?;
+    fn rename(&mut self, from: &Path, to: &Path) -> Result<(), TreeError> {
+        self.tree.rename(from, to)?;
         for bound in self.bound.values_mut().filter(|bound| bound.path.is_within(from)) {
             let rest = &bound.path.as_str()[from.as_str().trim_end_matches('/').len()..];
             bound.path = Path::new(&format!("{}{rest}", to.as_str().trim_end_matches('/')));
         }
-        Ok(OperationResult::Done)
+        Ok(())
     }
 
-    fn unlinked(&mut self, path: &Path) -> Result<OperationResult, IoError> {
+    fn unlink(&mut self, path: &Path) -> Result<(), TreeError> {
         let pinned =
             |(id, bound): (_, &super::Bound)| bound.path == *path && self.pins.contains_key(id);
         if self.bound.iter().any(pinned) {
             self.violations.push(Violation::PinnedUnlinked { path: path.clone() });
         }
-        done(self.tree.unlink(path), path)
+        self.tree.unlink(path)
     }
 
-    fn listed(&self, path: &Path) -> Result<OperationResult, IoError> {
-        let directory = self.tree.find(path).and_then(|node| self.tree.directory(node));
-        let directory = directory.ok_or_else(|| not_found(path))?;
+    fn list(&self, path: &Path) -> Result<Vec<Entry>, TreeError> {
+        let node = self.tree.resolve(path)?;
+        let directory = self.tree.directory(node).ok_or(NOT_A_DIRECTORY)?;
         let entry = |(name, node): (&String, &NodeId)| match self.tree.node(*node) {
             Some(Node::File(file)) => Entry {
                 name: name.clone(),
@@ -419,72 +422,64 @@ impl Disk {
             }
             None => Entry { name: name.clone(), kind: EntryKind::Other, length: 0, modified_ms: 0 },
         };
-        Ok(OperationResult::Listed(directory.entries.iter().map(entry).collect()))
+        Ok(directory.entries.iter().map(entry).collect())
     }
 
-    fn lock(&mut self, file: &FileRef, wall_ms: i64) -> Result<OperationResult, IoError> {
-        self.created(file, wall_ms)?;
-        let path = self.path_of(file);
-        if self.locked.iter().any(|(id, locked)| *id != file.id && *locked == path) {
-            return Err(IoError::new(&path, IoErrorKind::Locked, "locked by another process"));
+    /// A lock is on the file, whatever it is called, and nobody has it twice.
+    fn lock(&mut self, file: &FileRef, wall_ms: i64) -> Result<(), Failed> {
+        let there = self.tree.find(&self.path_of(file));
+        if there.is_some_and(|there| self.locked.values().any(|locked| *locked == there)) {
+            return Err(Failed(IoErrorKind::Locked, "locked by another process"));
         }
-        self.locked.insert(file.id, path);
-        Ok(OperationResult::Done)
+        let node = self.created(file, wall_ms)?;
+        self.locked.insert(file.id, node);
+        Ok(())
     }
 
-    fn end_sync(
-        &mut self,
-        path: &Path,
-        covered: Option<Covered>,
-        fails: Option<&mut Decisions>,
-    ) -> Result<OperationResult, IoError> {
-        let gone = || not_found(path);
-        let failed = fails.is_some();
-        match covered.ok_or_else(gone)? {
+    fn end_sync(&mut self, covered: Cover, failure: Option<&mut Decisions>) -> Result<(), Failed> {
+        let fails = failure.is_some();
+        match covered? {
             Covered::File(node, snapshot) => {
-                let file = self.tree.file_mut(node).ok_or_else(gone)?;
-                match fails {
+                let file = self.tree.file_mut(node).ok_or(TreeError::NotFound)?;
+                match failure {
                     Some(decisions) => file.sync_failed(snapshot, decisions),
                     None => file.synced(snapshot),
                 }
             }
             Covered::Directory(node, changes) => {
-                let directory = self.tree.directory_mut(node).ok_or_else(gone)?;
-                match fails {
+                let directory = self.tree.directory_mut(node).ok_or(TreeError::NotFound)?;
+                match failure {
                     Some(decisions) => directory.sync_failed(changes, decisions),
                     None => directory.synced(changes),
                 }
             }
         }
-        if failed {
-            return Err(IoError::new(path, IoErrorKind::Other, "input/output error (simulated)"));
-        }
-        Ok(OperationResult::Done)
+        if fails { Err(SIMULATED) } else { Ok(()) }
     }
+}
+
+/// Why an operation has failed: the kind, and the system's words.
+struct Failed(IoErrorKind, &'static str);
+
+/// Nothing but a fault that was drawn.
+const SIMULATED: Failed = Failed(IoErrorKind::Other, "input/output error (simulated)");
+
+impl From<TreeError> for Failed {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::NotFound => Self(IoErrorKind::NotFound, "no such file or directory"),
+            TreeError::Wrong(message) => Self(IoErrorKind::Other, message),
+        }
+    }
+}
+
+fn io_error(Failed(kind, message): Failed, path: &Path) -> IoError {
+    IoError::new(path, kind, message)
 }
 
 /// A log's segment, by its name.
 fn is_log(path: &Path) -> bool {
     path.name().rsplit_once('.').is_some_and(|(_, extension)| extension == "log")
-}
-
-fn is_sync(operation: &Operation) -> bool {
-    matches!(operation, Operation::Sync(_) | Operation::SyncDirectory(_))
-}
-
-fn done(result: Result<(), TreeError>, path: &Path) -> Result<OperationResult, IoError> {
-    result.map(|()| OperationResult::Done).map_err(|error| tree_error(error, path))
-}
-
-fn tree_error(error: TreeError, path: &Path) -> IoError {
-    match error {
-        TreeError::NotFound => not_found(path),
-        TreeError::Wrong(message) => IoError::new(path, IoErrorKind::Other, message),
-    }
-}
-
-fn not_found(path: &Path) -> IoError {
-    IoError::new(path, IoErrorKind::NotFound, "no such file or directory")
 }
 
 fn length_of(data: &[Bytes]) -> u64 {

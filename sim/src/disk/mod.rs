@@ -40,7 +40,7 @@ pub use file::SECTOR_BYTES;
 
 use crate::decisions::{Decisions, Purpose};
 use effects::OpenEffect;
-use tree::{NodeId, Tree};
+use tree::{IS_A_DIRECTORY, NodeId, Tree, TreeError};
 
 /// How a run of the broker ends before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub enum ServedLevel {
 pub struct Disk {
     tree: Tree,
     bound: BTreeMap<FileId, Bound>,
-    locked: BTreeMap<FileId, Path>,
+    locked: BTreeMap<FileId, NodeId>,
     pins: BTreeMap<FileId, u32>,
     open: BTreeMap<EffectId, OpenEffect>,
     log_directories: Vec<Path>,
@@ -206,7 +206,7 @@ impl Disk {
     /// Reads a range as it leaves for a client, and checks that it might; `None` when it is not
     /// there in full.
     pub fn serve(&mut self, range: &FileRange, level: ServedLevel) -> Option<Bytes> {
-        let node = self.bind(&range.file)?;
+        let node = self.bind(&range.file).ok()?;
         let file = self.tree.file(node)?;
         let (start, end) = (range.position, range.position + range.length);
         let content = file.read(start, range.length);
@@ -295,19 +295,20 @@ impl Disk {
         self.tree.settle();
     }
 
-    /// The node behind an id: bound at first use by its path, then followed.
-    fn bind(&mut self, file: &FileRef) -> Option<NodeId> {
+    /// The file behind an id: bound at first use by its path, then followed.
+    fn bind(&mut self, file: &FileRef) -> Result<NodeId, TreeError> {
         if let Some(bound) = self.bound.get(&file.id) {
             let (node, path) = (bound.node, bound.path.clone());
             if self.tree.find(&path) != Some(node) {
                 self.violations.push(Violation::FileGone { path });
-                return None;
+                return Err(TreeError::NotFound);
             }
-            return Some(node);
+            return Ok(node);
         }
-        let node = self.tree.find(&file.path)?;
+        let node = self.tree.resolve(&file.path)?;
+        self.tree.file(node).ok_or(IS_A_DIRECTORY)?;
         self.bound.insert(file.id, Bound { node, path: file.path.clone() });
-        Some(node)
+        Ok(node)
     }
 
     /// Where the file is now, as far as renames under its id tell.

@@ -171,6 +171,24 @@ fn killed_keeps_the_page_cache_and_cuts_a_write_at_any_byte() {
 }
 
 #[test]
+fn killed_leaves_what_had_started_done_or_not_and_forgets_ids() {
+    let mut outcomes = BTreeSet::new();
+    for seed in 0..50 {
+        let mut bench = Bench::new(seed);
+        bench.well(vec![write(&log(), 0, b"x")]);
+        let (from, to) = (Path::new("/d/0.log"), Path::new("/d/1.log"));
+        let id = bench.submit(Effect::Operations(vec![Operation::Rename { from, to }]));
+        bench.disk.start(id);
+        bench.disk.crash(Crash::Killed, &mut bench.decisions);
+        let there = (bench.content("/d/0.log").is_some(), bench.content("/d/1.log").is_some());
+        outcomes.insert(there);
+        let opened = bench.run(vec![Operation::Open(log())]).into_result();
+        assert_eq!(opened.is_ok(), there.0, "the id stands for its path again");
+    }
+    assert_eq!(outcomes, BTreeSet::from([(true, false), (false, true)]));
+}
+
+#[test]
 fn an_operation_that_has_not_started_never_happened() {
     let mut bench = Bench::new(3);
     bench.submit(Effect::Operations(vec![write(&log(), 0, b"x")]));
@@ -230,6 +248,73 @@ fn a_sync_covers_what_was_there_when_it_began() {
     }
     // `finish` starts the operation again, which must not make its sync cover more.
     assert!(lost > 20, "{lost}");
+}
+
+#[test]
+fn a_sync_of_a_directory_covers_its_entries_as_it_began_and_not_what_lies_in_them() {
+    let (mut late, mut empty) = (BTreeSet::new(), 0);
+    for seed in 0..50 {
+        let mut bench = Bench::new(seed);
+        bench.well(vec![write(&log(), 0, b"x")]);
+        let directory = Operation::SyncDirectory(Path::new("/d"));
+        let sync = bench.submit(Effect::Operations(vec![directory]));
+        bench.disk.start(sync);
+        let other = file(2, "/d/1.log");
+        bench.well(vec![write(&other, 0, b"y"), Operation::Sync(other)]);
+        bench.finish(sync);
+        bench.lose_power();
+        let content = bench.content("/d/0.log").expect("its entry was there when the sync began");
+        empty += usize::from(content != b"x");
+        late.insert(bench.content("/d/1.log").is_some());
+    }
+    assert_eq!(late.len(), 2, "its entry came later: there or not");
+    assert!(empty > 5, "no sync has covered its content");
+}
+
+#[test]
+fn the_members_of_a_sync_set_have_no_order_and_begin_at_one_moment_or_at_several() {
+    let mut outcomes = BTreeSet::new();
+    for seed in 0..60 {
+        let mut bench = Bench::new(seed);
+        let other = file(2, "/d/1.log");
+        bench.well(vec![write(&log(), 0, b"aa"), write(&other, 0, b"bb")]);
+        bench.well([sync_all(&log()), vec![Operation::Sync(other.clone())]].concat());
+        let set = bench.submit(Effect::Sync(SyncSet {
+            directory: Path::new("/d"),
+            files: vec![log(), other.clone()],
+            directories: vec![],
+        }));
+        bench.disk.start(set);
+        bench.disk.take_hold(set, 0, &mut bench.decisions);
+        // One member is over. What is written now, the other one covers if it has yet to begin.
+        bench.well(vec![write(&log(), 0, b"cc"), write(&other, 0, b"dd")]);
+        bench.finish(set);
+        let is_durable = |bench: &mut Bench, file: &FileRef| {
+            let range = FileRange { file: file.clone(), position: 0, length: 2 };
+            bench.disk.serve(&range, ServedLevel::Synced);
+            bench.disk.take_violations().is_empty()
+        };
+        outcomes.insert((is_durable(&mut bench, &log()), is_durable(&mut bench, &other)));
+    }
+    let expected = [(false, false), (false, true), (true, false)];
+    assert_eq!(outcomes, BTreeSet::from(expected));
+}
+
+#[test]
+fn a_read_and_a_listing_answer_what_is_there_as_they_take_hold() {
+    let mut bench = Bench::new(1);
+    bench.well(vec![write(&log(), 0, b"old")]);
+    let list = Operation::List(Path::new("/d"));
+    let reader = bench.submit(Effect::Operations(vec![read(&log())]));
+    let lister = bench.submit(Effect::Operations(vec![list]));
+    bench.disk.start(reader);
+    bench.disk.start(lister);
+    bench.well(vec![write(&log(), 0, b"newer"), write(&file(2, "/d/1.log"), 0, b"x")]);
+    let seen = bench.finish(reader).into_result().expect("no fault is on");
+    assert_eq!(seen, [OperationResult::Read(Bytes::from_static(b"newer"))]);
+    let listed = bench.finish(lister).into_result().expect("no fault is on");
+    let OperationResult::Listed(entries) = &listed[0] else { panic!("{listed:?}") };
+    assert_eq!(entries.len(), 2);
 }
 
 #[test]
@@ -355,6 +440,33 @@ fn a_failed_write_leaves_some_of_its_bytes_and_a_full_disk_what_fits() {
 }
 
 #[test]
+fn an_operation_that_fails_changes_nothing_unless_it_writes() {
+    let mut bench = Bench::new(1);
+    bench.well(vec![write(&log(), 0, b"abc")]);
+    let faults = Faults { read_per_mille: 1000, entry_per_mille: 1000, ..Faults::default() };
+    bench.disk.set_faults(faults);
+    let (from, to) = (Path::new("/d/0.log"), Path::new("/d/1.log"));
+    let failing = [
+        Operation::Open(log()),
+        read(&log()),
+        Operation::List(Path::new("/d")),
+        Operation::Create(log()),
+        Operation::SetLength { file: log(), length: 1 },
+        Operation::Lock(file(2, "/d/.lock")),
+        Operation::Rename { from, to },
+        Operation::Unlink(Path::new("/d/0.log")),
+        Operation::MakeDirectory(Path::new("/d/t")),
+        Operation::RemoveDirectory(Path::new("/d/t")),
+    ];
+    for operation in failing {
+        let error = bench.run(vec![operation]).into_result().unwrap_err();
+        assert_eq!(error.kind, IoErrorKind::Other);
+    }
+    assert_eq!(bench.disk.files(), [(Path::new("/d/0.log"), &b"abc"[..])]);
+    assert_eq!(bench.disk.directories_in(&Path::new("/d")), []);
+}
+
+#[test]
 fn faults_strike_one_directory_of_several() {
     let mut bench = Bench::new(1);
     bench.disk.put_directory(&Path::new("/e"));
@@ -429,6 +541,31 @@ fn a_file_may_not_be_used_when_gone_nor_taken_away_when_used() {
     assert_eq!(bench.disk.take_violations(), [Violation::FileInUse { path: path.clone() }]);
     bench.finish(out);
     assert_eq!(bench.disk.take_violations(), [Violation::FileGone { path }]);
+}
+
+#[test]
+fn what_is_open_is_read_while_its_directory_is_renamed_and_not_closed_by_another_effect() {
+    let mut bench = Bench::new(1);
+    let inner = file(2, "/d/t/0.log");
+    bench.well(vec![Operation::MakeDirectory(Path::new("/d/t")), write(&inner, 0, b"x")]);
+    let reader = bench.submit(Effect::Operations(vec![read(&inner)]));
+    let (from, to) = (Path::new("/d/t"), Path::new("/d/u"));
+    bench.well(vec![Operation::Rename { from, to }]);
+    assert_eq!(bench.disk.take_violations(), []);
+    bench.submit(Effect::Operations(vec![Operation::Close(inner)]));
+    let path = Path::new("/d/u/0.log");
+    assert_eq!(bench.disk.take_violations(), [Violation::FileInUse { path }]);
+    let seen = bench.finish(reader).into_result().expect("no fault is on");
+    assert_eq!(seen, [OperationResult::Read(Bytes::from_static(b"x"))]);
+}
+
+#[test]
+fn an_effects_number_is_given_once() {
+    let mut bench = Bench::new(1);
+    let id = bench.submit(Effect::Operations(vec![read(&log())]));
+    bench.disk.submit(id, Effect::Operations(vec![read(&log())]), &mut bench.decisions);
+    let expected = Violation::EffectReused { owner: JobId::BROKER.0, number: id.number };
+    assert_eq!(bench.disk.take_violations(), [expected]);
 }
 
 #[test]

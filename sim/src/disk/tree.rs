@@ -127,13 +127,28 @@ pub(super) enum TreeError {
     Wrong(&'static str),
 }
 
+/// A file stands where a directory should.
+pub(super) const NOT_A_DIRECTORY: TreeError = TreeError::Wrong("not a directory");
+
+/// And the other way round.
+pub(super) const IS_A_DIRECTORY: TreeError = TreeError::Wrong("is a directory");
+
+const NOT_EMPTY: TreeError = TreeError::Wrong("directory not empty");
+
 impl Tree {
-    pub(super) fn find(&self, path: &Path) -> Option<NodeId> {
+    /// What is at `path`. A file that stands where a directory should is another error than nothing
+    /// at all.
+    pub(super) fn resolve(&self, path: &Path) -> Result<NodeId, TreeError> {
         let mut node = ROOT;
         for part in parts(path) {
-            node = *self.directory(node)?.entries.get(part)?;
+            let directory = self.directory(node).ok_or(NOT_A_DIRECTORY)?;
+            node = *directory.entries.get(part).ok_or(TreeError::NotFound)?;
         }
-        Some(node)
+        Ok(node)
+    }
+
+    pub(super) fn find(&self, path: &Path) -> Option<NodeId> {
+        self.resolve(path).ok()
     }
 
     pub(super) fn node(&self, id: NodeId) -> Option<&Node> {
@@ -170,13 +185,12 @@ impl Tree {
 
     /// Finds or makes the file at `path`; its directory must be there.
     pub(super) fn make_file(&mut self, path: &Path) -> Result<NodeId, TreeError> {
-        if let Some(id) = self.find(path) {
-            return match self.nodes.get(&id) {
-                Some(Node::File(_)) => Ok(id),
-                _ => Err(TreeError::Wrong("is a directory")),
-            };
+        match self.resolve(path) {
+            Ok(id) if self.file(id).is_some() => Ok(id),
+            Ok(_) => Err(IS_A_DIRECTORY),
+            Err(TreeError::NotFound) => self.link(path, Node::File(File::default())),
+            Err(error) => Err(error),
         }
-        self.link(path, Node::File(File::default()))
     }
 
     /// Makes the directory and its parents.
@@ -186,7 +200,7 @@ impl Tree {
             reached = reached.join(part);
             match self.find(&reached).and_then(|id| self.nodes.get(&id)) {
                 Some(Node::Directory(_)) => {}
-                Some(Node::File(_)) => return Err(TreeError::Wrong("not a directory")),
+                Some(Node::File(_)) => return Err(NOT_A_DIRECTORY),
                 None => {
                     self.link(&reached, Node::Directory(Directory::default()))?;
                 }
@@ -203,21 +217,39 @@ impl Tree {
         Ok(id)
     }
 
+    /// Removes a file.
     pub(super) fn unlink(&mut self, path: &Path) -> Result<(), TreeError> {
-        let id = self.find(path).ok_or(TreeError::NotFound)?;
-        if self.directory(id).is_some_and(|directory| !directory.entries.is_empty()) {
-            return Err(TreeError::Wrong("directory not empty"));
+        let id = self.resolve(path)?;
+        self.file(id).ok_or(IS_A_DIRECTORY)?;
+        self.parent(path)?.change(Change::Unlink(path.name().to_owned(), id));
+        Ok(())
+    }
+
+    /// Removes an empty directory.
+    pub(super) fn remove_directory(&mut self, path: &Path) -> Result<(), TreeError> {
+        let id = self.resolve(path)?;
+        if !self.directory(id).ok_or(NOT_A_DIRECTORY)?.entries.is_empty() {
+            return Err(NOT_EMPTY);
         }
         self.parent(path)?.change(Change::Unlink(path.name().to_owned(), id));
         Ok(())
     }
 
+    /// Renames a file over another one or over nothing, a directory over an empty one or nothing.
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> Result<(), TreeError> {
-        let id = self.find(from).ok_or(TreeError::NotFound)?;
+        self.parent(from)?;
+        self.parent(to)?;
+        let id = self.resolve(from)?;
+        if from == to {
+            return Ok(());
+        }
+        if to.is_within(from) {
+            return Err(TreeError::Wrong("into itself"));
+        }
         if let Some(target) = self.find(to) {
             let (directory, taken) = (self.directory(id), self.directory(target));
             if taken.is_some_and(|taken| !taken.entries.is_empty()) {
-                return Err(TreeError::Wrong("directory not empty"));
+                return Err(NOT_EMPTY);
             }
             if directory.is_some() != taken.is_some() {
                 return Err(TreeError::Wrong("not of one kind"));
@@ -233,8 +265,8 @@ impl Tree {
     }
 
     fn parent(&mut self, path: &Path) -> Result<&mut Directory, TreeError> {
-        let id = self.find(&path.parent()).ok_or(TreeError::NotFound)?;
-        self.directory_mut(id).ok_or(TreeError::Wrong("not a directory"))
+        let id = self.resolve(&path.parent())?;
+        self.directory_mut(id).ok_or(NOT_A_DIRECTORY)
     }
 
     /// Every file that can be reached, with its path, in order.
