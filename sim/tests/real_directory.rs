@@ -279,7 +279,7 @@ impl Pair {
     fn path(&mut self) -> Path {
         let mut path = self.root.clone();
         for _ in 0..=self.below(3).min(self.below(3)) {
-            path = path.join(self.decisions.pick(DRAW, &NAMES));
+            path = path.join(NAMES[self.below(NAMES.len() as u64) as usize]);
         }
         path
     }
