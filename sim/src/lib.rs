@@ -16,7 +16,7 @@
 //!   whether all of it agrees.
 //! - [`marks`]: what has happened in a run, so that nothing is tested by runs in which nothing
 //!   happens.
-//! - [`minimise`]: a failed run made smaller.
+//! - [`minimise`]: a failed run made smaller; [`ladder`]: a run to be read.
 //! - [`broken`]: brokers that break their promises, for the checkers to catch; [`enumerate`]: every
 //!   crash point of small histories.
 
@@ -30,6 +30,7 @@ pub mod digest;
 pub mod disk;
 pub mod enumerate;
 pub mod history;
+pub mod ladder;
 pub mod layer;
 pub mod marks;
 pub mod metadata;

@@ -203,8 +203,11 @@ impl World {
             return;
         }
         self.marks.turn(&process.phase);
-        if let Some(Input::JobDone(job, _)) = &input {
+        if let Some(Input::JobDone(job, result)) = &input {
             self.disk.job_ends(*job);
+            if let Some(ladder) = &mut self.ladder {
+                ladder.job_ends(*job, result);
+            }
         }
         let now = process.now(now_micros, wall_ms);
         let outputs = process.turn(input, now);
@@ -236,9 +239,6 @@ impl World {
     }
 
     fn dispatch(&mut self, output: Output) {
-        if self.trace && !matches!(output, Output::Job(..)) {
-            println!("                 -> {output:?}");
-        }
         match output {
             Output::Effect(id, effect) => self.submit(id, effect),
             Output::Job(id, job) => {
@@ -278,6 +278,7 @@ impl World {
 
     fn hear(&mut self, event: &CoreEvent) {
         self.marks.event(event);
+        self.tell(|ladder| ladder.happens(&format!("  broker: {event}")));
         match event {
             CoreEvent::PartitionOffline { partition, reason } => {
                 self.offline.insert(partition.clone(), reason.clone());
@@ -305,6 +306,7 @@ impl World {
             }
         }
         self.failed_starts = 0;
+        self.tell(|ladder| ladder.goes_well("  broker is ready"));
         self.disk.set_live();
         self.record(Entry::Recovered);
         self.look_at_image();
@@ -313,6 +315,12 @@ impl World {
     }
 
     fn stopped(&mut self, exit: klamm_core::Exit) {
+        self.tell(|ladder| match &exit {
+            klamm_core::Exit::Clean => ladder.goes_well("  broker has stopped"),
+            klamm_core::Exit::Failed(reason) => {
+                ladder.goes_badly(&format!("  broker gives up: {reason}"));
+            }
+        });
         if let Some(process) = &mut self.process {
             let in_order =
                 exit == klamm_core::Exit::Clean && process.was_ready && !process.disk_failed;
@@ -331,6 +339,12 @@ impl World {
     /// An effect goes to the disk.
     fn submit(&mut self, id: EffectId, mut effect: Effect) {
         let carry = self.layer.effect(id, &mut effect);
+        let lie = match carry {
+            Carry::Honestly => "",
+            Carry::Late(_) => " (LIE: told as done now, carried out later)",
+            Carry::Never => " (LIE: told as done, never carried out)",
+        };
+        self.tell(|ladder| ladder.emits(id, &effect, lie));
         if carry != Carry::Honestly {
             self.push(Inner::Told(id, Box::new(success(&effect))));
         }
@@ -370,6 +384,7 @@ impl World {
 
     /// A completion is handed in: in a turn, or to the job that waits for it.
     fn told(&mut self, id: EffectId, completion: Completion) {
+        self.tell(|ladder| ladder.completes(id, &completion));
         if id.owner == JobId::BROKER {
             self.turn(Some(Input::Completion(id, completion)));
             return;

@@ -38,6 +38,7 @@ use crate::decisions::{Decisions, Purpose};
 use crate::digest::Digest;
 use crate::disk::{Disk, Faults};
 use crate::history::{AppendId, Entry, History, QuestionId};
+use crate::ladder::Ladder;
 use crate::layer::{Honest, Layer};
 use crate::marks::Marks;
 use crate::network::{Conditions, Network};
@@ -96,7 +97,7 @@ pub struct World {
     digest: Digest,
     marks: Marks,
     failure: Option<String>,
-    trace: bool,
+    ladder: Option<Ladder>,
 }
 
 /// What a run that went well was like.
@@ -216,7 +217,7 @@ impl World {
             digest: Digest::default(),
             marks: Marks::default(),
             failure: None,
-            trace: false,
+            ladder: None,
         }
     }
 
@@ -232,9 +233,10 @@ impl World {
         self
     }
 
-    /// Prints each event and what the broker has to say.
-    pub fn with_trace(mut self) -> Self {
-        self.trace = true;
+    /// Tells the run as it happens.
+    pub fn with_ladder(mut self, mut ladder: Ladder) -> Self {
+        self.topics.iter().for_each(|topic| ladder.learn(topic.id, &topic.name));
+        self.ladder = Some(ladder);
         self
     }
 
@@ -252,6 +254,10 @@ impl World {
             Err(panic) => Some(format!("panic: {}", panic_message(&*panic))),
         };
         let events = self.queue.taken();
+        match &message {
+            Some(message) => self.tell(|ladder| ladder.goes_badly(&format!("FAILED {message}"))),
+            None => self.tell(|ladder| ladder.goes_well("the run is over, and went well")),
+        }
         match message {
             Some(message) => {
                 let script = Script::of(&self.options, &self.decisions);
@@ -276,9 +282,8 @@ impl World {
                 self.queue.pop().ok_or("nothing is left to happen, and the run is not over")?;
             self.digest.add_number(self.queue.now_micros());
             event.fingerprint().into_iter().for_each(|part| self.digest.add_number(part));
-            if self.trace {
-                println!("{:>9} {:>6} {event:?}", self.queue.now_micros(), self.queue.taken());
-            }
+            let now_micros = self.queue.now_micros();
+            self.tell(|ladder| ladder.at(now_micros));
             self.happen(event);
             self.judge()?;
             self.advance_phase()?;
@@ -345,6 +350,13 @@ impl World {
             self.marks.told(entry);
         }
         self.observed = self.history.entries().len();
+    }
+
+    /// Something for the ladder, if there is one.
+    fn tell(&mut self, act: impl FnOnce(&mut Ladder)) {
+        if let Some(ladder) = &mut self.ladder {
+            act(ladder);
+        }
     }
 
     fn is_ready(&self) -> bool {

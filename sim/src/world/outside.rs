@@ -14,6 +14,7 @@ use crate::client::{AfterSending, Client};
 use crate::decisions::Purpose;
 use crate::disk::{Crash, Faults};
 use crate::history::{Entry, Told, TopicPartition};
+use crate::ladder::{Contents, Ladder};
 use crate::marks::Group;
 use crate::network::{Direction, Piece};
 
@@ -49,12 +50,14 @@ impl World {
         self.wall_ms_max = self.wall_ms_max.max(self.wall_ms());
         let name = if step_ms < 0 { "wall clock stepped back" } else { "wall clock stepped on" };
         self.marks.hit(Group::Other, name);
+        self.tell(|ladder| ladder.happens(&format!("the {name}: {step_ms} ms")));
     }
 
     fn start(&mut self) {
         if self.process.is_some() {
             return;
         }
+        self.tell(Ladder::starts);
         let mut seed = [0; 32];
         for word in seed.as_chunks_mut::<8>().0 {
             *word = self.decisions.below(Purpose::Broker, u64::MAX).to_le_bytes();
@@ -75,6 +78,8 @@ impl World {
     pub(super) fn crash(&mut self, crash: Crash) {
         self.crashes += 1;
         self.mark_crash(crash);
+        let open: Vec<_> = self.disk.open_effects().collect();
+        self.tell(|ladder| ladder.crashes(crash, &open));
         self.end_process(crash);
         self.record(Entry::Crashed(crash));
     }
@@ -132,7 +137,11 @@ impl World {
             }
             self.disconnect_client(id);
         }
+        let before = self.ladder.as_ref().map(|_| Contents::of(&self.disk));
         self.disk.crash(crash, &mut self.decisions);
+        if let (Some(ladder), Some(before)) = (&mut self.ladder, before) {
+            ladder.leaves_files(&before, &self.disk);
+        }
         let pause = self.decisions.below(Purpose::Delay, 100_000);
         self.queue.push(pause, Event::Start);
     }
@@ -142,6 +151,7 @@ impl World {
         let Some(process) = &mut self.process else { return };
         if matches!(process.phase, Phase::Starting | Phase::Ready) {
             process.phase = Phase::Stopping;
+            self.tell(|ladder| ladder.begins("  broker is asked to stop"));
             let delay = self.process_delay();
             let event = Inner::Turn(Box::new(Input::Shutdown));
             self.queue.push(delay, Event::Process(event));
@@ -159,6 +169,7 @@ impl World {
         }
         let id = self.network.open(client);
         self.clients[client].connected(id);
+        self.tell(|ladder| ladder.connects(id, client));
         self.accept(id);
         let delay = self.decisions.below(Purpose::Client, 1_000);
         self.queue.push(delay, Event::ClientSends(client));
@@ -171,13 +182,14 @@ impl World {
         };
         let sent = self.with_client(client, Client::send);
         let Some((frame, after)) = sent else { return };
+        self.tell(|ladder| ladder.sends(id, &frame));
         let (now, conditions) = (self.queue.now_micros(), self.conditions());
         let way = (id, Direction::Up);
-        let decisions = &mut self.decisions;
-        let mut due = self.network.send(way, frame, now, &conditions, decisions);
+        let mut due = self.network.send(way, frame, now, &conditions, &mut self.decisions);
         if after == AfterSending::HalfClose {
             self.marks.hit(Group::Other, "half-closed");
-            due.extend(self.network.end(way, now, &conditions, decisions));
+            self.tell(|ladder| ladder.happens(&format!("client {client} will send no more")));
+            due.extend(self.network.end(way, now, &conditions, &mut self.decisions));
         }
         for at in due {
             self.queue.push_at(at, Event::Arrives(id, Direction::Up));
@@ -191,6 +203,7 @@ impl World {
         match (direction, piece) {
             (_, Piece::Reset) => {
                 self.marks.hit(Group::Other, "connection reset");
+                self.tell(|ladder| ladder.happens("the network resets a connection"));
                 self.disconnect_client(id);
                 self.close_seat(id);
             }
@@ -213,6 +226,7 @@ impl World {
         if self.clients[client].connection() != Some(id) {
             return;
         }
+        self.tell(|ladder| ladder.receives(id, bytes));
         let seen = self.history.entries().len();
         let result = self.with_client(client, |client, around| client.receive(bytes, around));
         if let Err(bad) = result {
@@ -259,6 +273,7 @@ impl World {
 
     /// The connection is gone, as its client sees it.
     fn disconnect_client(&mut self, id: ConnectionId) {
+        self.tell(|ladder| ladder.disconnects(id));
         let client = self.network.client_of(id);
         self.network.close(id);
         let Some(client) = client.filter(|&client| self.clients[client].connection() == Some(id))

@@ -118,6 +118,9 @@ impl World {
         let deadline_micros = self.queue.now_micros() + LIVENESS_MICROS_MAX;
         self.phase = RunPhase::Liveness { deadline_micros };
         self.safety_events = self.queue.taken();
+        self.tell(|ladder| {
+            ladder.happens("faults end: from here on all must be answered, and go well");
+        });
         self.first_healthy = Some((self.history.next_append(), self.history.next_question()));
         self.disk.set_faults(Faults::default());
         self.current.reset_per_mille = 0;

@@ -80,6 +80,8 @@ impl World {
         let excused = self.excused_by(&path, bytes.clone());
         let bit = self.decisions.below(Purpose::Crash, 8) as u8;
         self.disk.flip(&path, (bytes.start + at) as u64, bit);
+        let position = bytes.start + at;
+        self.tell(|ladder| ladder.happens(&format!("BIT FLIPPED in {path} at {position}")));
         self.marks.hit(Group::Other, "bit flipped at rest");
         self.marks.hit(Group::Rot, kind_of(&path));
         for excuse in &excused {
