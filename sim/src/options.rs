@@ -37,6 +37,15 @@ macro_rules! options {
                 }
             }
 
+            /// In few lines: the options that are not 0.
+            pub fn summary(&self) -> String {
+                let named = [$( (stringify!($name), self.$name), )*].into_iter();
+                let told = named.filter(|(_, value)| *value != 0);
+                let told = told.map(|(name, value)| format!("{name}={value}"));
+                let strikes = self.strikes.iter().map(|strike| format!("strike={strike}"));
+                folded(told.chain(strikes).chain(["(all others 0)".to_owned()]))
+            }
+
             /// Sets one option by its name; an error says what is wrong.
             pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
                 if name == "strike" {
@@ -200,6 +209,24 @@ options! {
     metadata_segment_bytes,
     /// `metadata.max.retention.bytes`; 0 for Kafka's default.
     metadata_retention_bytes,
+}
+
+const COLUMNS_MAX: usize = 100;
+
+fn folded(words: impl Iterator<Item = String>) -> String {
+    let mut lines = vec![String::new()];
+    for word in words {
+        let line = lines.last_mut().expect("there is one");
+        if line.is_empty() {
+            *line = word;
+        } else if line.len() + word.len() < COLUMNS_MAX {
+            line.push(' ');
+            line.push_str(&word);
+        } else {
+            lines.push(word);
+        }
+    }
+    lines.join("\n")
 }
 
 /// Something that ends the broker.
@@ -416,6 +443,21 @@ mod tests {
                 read.set(name, value).expect("it was printed");
             }
             assert_eq!(read, options);
+        }
+    }
+
+    #[test]
+    fn the_summary_leaves_out_nothing_that_is_not_0() {
+        for seed in 0..50 {
+            let options = Options::draw(&mut Decisions::from_seed(seed));
+            let mut read = Options::default();
+            let summary = options.summary();
+            let told = summary.trim_end_matches("(all others 0)").split_whitespace();
+            for (name, value) in told.filter_map(|word| word.split_once('=')) {
+                read.set(name, value).expect("it was told");
+            }
+            assert_eq!(read, options);
+            assert!(summary.lines().all(|line| line.len() <= 100), "{summary}");
         }
     }
 

@@ -41,7 +41,7 @@ fn no_promise_is_broken() {
         match world.run() {
             Ok(report) => marks.add(&report.marks),
             Err(failure) => {
-                panic!("SEED={seed}\n{options}{failure}\nto repeat: klamm-sim --seed {seed}")
+                panic!("SEED={seed}\n{options}{failure}\nto replay: klamm-sim --replay {seed}")
             }
         }
     }

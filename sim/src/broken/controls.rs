@@ -49,14 +49,18 @@ impl Control {
         CONTROLS.iter().find(|control| control.name == name)
     }
 
-    /// The run of a seed, with the broken broker.
-    pub fn world(&self, seed: u64) -> World {
-        (self.breaks)(self.honest(seed))
+    /// What the runs are like that it is looked for in.
+    pub fn options(&self) -> Options {
+        (self.options)()
     }
 
-    /// The same run with the honest one.
-    pub fn honest(&self, seed: u64) -> World {
-        World::new((self.options)(), Decisions::from_seed(seed))
+    /// A run with the broken broker in the honest one's place.
+    pub fn broken(&self, honest: World) -> World {
+        (self.breaks)(honest)
+    }
+
+    fn honest(&self, seed: u64) -> World {
+        World::new(self.options(), Decisions::from_seed(seed))
     }
 
     /// Looks for it; the honest broker is held against the same runs.
@@ -66,7 +70,7 @@ impl Control {
             if let Err(failure) = self.honest(seed).run() {
                 return Search::Unfair(seed, failure);
             }
-            match self.world(seed).run() {
+            match self.broken(self.honest(seed)).run() {
                 Err(failure) if failure.message.contains(self.says) => {
                     return Search::Found(seed, failure);
                 }
