@@ -85,17 +85,14 @@ impl Change {
         }
     }
 
-    /// True when it makes a topic of a name that one had which the draft deletes: the old one's logs must
-    /// be on their way out before the new one's are made.
-    fn waits_for_landing(&self, present: &Image, draft: &Draft) -> bool {
-        let is_going =
-            |name: &str| present.topics.contains_key(name) && draft.topic(name).is_none();
+    /// The names of the topics that it is to make.
+    fn new_names(&self) -> Vec<&str> {
         match self {
-            Self::AutoCreate(names) => names.iter().any(|name| is_going(name)),
+            Self::AutoCreate(names) => names.iter().map(String::as_str).collect(),
             Self::Asked(Asked { what: AskedChange::CreateTopics(asked), .. }) => {
-                asked.names().any(is_going)
+                asked.names().collect()
             }
-            _ => false,
+            _ => Vec::new(),
         }
     }
 }
@@ -296,9 +293,27 @@ impl Broker {
         }
     }
 
-    fn start_metadata_flight(&mut self) {
+    /// True when the change makes a topic of a name that another one had, of which something is left: the old
+    /// one's logs must be on their way out, and its lines out of the checkpoints, before the new one's record
+    /// is written. A start that finds the record goes by these lines.
+    fn must_wait(&mut self, change: &Change, draft: &Draft) -> bool {
+        let names = change.new_names();
+        let is_going =
+            |name: &&str| self.image.topics.contains_key(*name) && draft.topic(name).is_none();
+        names.iter().any(is_going) || !self.are_free_of(&names)
+    }
+
+    /// Begins the next flight, if none is under way and the first that waits may go.
+    pub(super) fn start_metadata_flight(&mut self) {
         let Some(metadata) = &mut self.metadata else { return };
-        if metadata.flight.is_some() || metadata.waiting.is_empty() {
+        if metadata.flight.is_some() {
+            return;
+        }
+        let Some(first) = metadata.waiting.pop_front() else { return };
+        let is_free = self.are_free_of(&first.new_names());
+        let Some(metadata) = &mut self.metadata else { return };
+        metadata.waiting.push_front(first);
+        if !is_free {
             return;
         }
         let (log_id, epoch) = (metadata.log, metadata.epoch);
@@ -311,7 +326,7 @@ impl Broker {
         let (mut answers, mut auto_created) = (Vec::new(), Vec::new());
         let mut placement = None;
         while let Some(change) = waiting.pop_front() {
-            if draft.is_full() || change.waits_for_landing(&self.image, &draft) {
+            if draft.is_full() || self.must_wait(&change, &draft) {
                 waiting.push_front(change);
                 break;
             }

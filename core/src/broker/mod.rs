@@ -567,6 +567,7 @@ impl Broker {
         }
         self.take_due_waits();
         self.land_metadata_flight();
+        self.start_metadata_flight();
         self.rename_left_logs();
         self.run_fetches();
         if self.failure.is_some() && !self.waits.has_due() {

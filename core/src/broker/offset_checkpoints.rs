@@ -26,6 +26,9 @@ pub(super) enum OffsetsKind {
 impl OffsetsKind {
     pub(super) const ALL: [Self; 3] = [Self::RecoveryPoints, Self::HighWatermarks, Self::LogStarts];
 
+    /// Those that recovery goes by.
+    const OF_RECOVERY: [Self; 2] = [Self::RecoveryPoints, Self::LogStarts];
+
     fn file_name(self) -> &'static str {
         match self {
             Self::RecoveryPoints => RECOVERY_POINT_FILE,
@@ -57,6 +60,17 @@ impl OffsetsFile {
 
     fn is_stale(&self, line: &(Arc<str>, i32)) -> bool {
         self.stale.contains(line) || self.leaving.contains(line)
+    }
+
+    /// There may be a line of any partition of the topic.
+    fn has_stale(&self, topic: &str) -> bool {
+        if self.stale.is_empty() && self.leaving.is_empty() {
+            return false;
+        }
+        let first = (Arc::from(topic), i32::MIN);
+        [&self.stale, &self.leaving].into_iter().any(|lines| {
+            lines.range(first.clone()..).next().is_some_and(|(found, _)| &**found == topic)
+        })
     }
 }
 
@@ -114,13 +128,32 @@ impl Broker {
     /// the files are written.
     pub(super) fn is_free_of(&mut self, index: DirectoryIndex, line: &(Arc<str>, i32)) -> bool {
         let mut is_free = true;
-        for kind in [OffsetsKind::RecoveryPoints, OffsetsKind::LogStarts] {
+        for kind in OffsetsKind::OF_RECOVERY {
             if self.directory(index).offsets[kind as usize].is_stale(line) {
                 self.write_offset_checkpoint(index, kind);
             }
             is_free &= !self.directory(index).offsets[kind as usize].is_stale(line);
         }
         is_free
+    }
+
+    /// The same of all partitions of topics that had these names.
+    pub(super) fn are_free_of(&mut self, topics: &[&str]) -> bool {
+        let has_stale = |broker: &Self, index, kind: OffsetsKind| {
+            let directory = broker.directory(index);
+            let file = &directory.offsets[kind as usize];
+            directory.is_online() && topics.iter().any(|topic| file.has_stale(topic))
+        };
+        let mut are_free = true;
+        for index in (0..self.directories.len()).map(|index| DirectoryIndex(index as u16)) {
+            for kind in OffsetsKind::OF_RECOVERY {
+                if has_stale(self, index, kind) {
+                    self.write_offset_checkpoint(index, kind);
+                }
+                are_free &= !has_stale(self, index, kind);
+            }
+        }
+        are_free
     }
 
     /// Lines at start that are no partition's of this node.

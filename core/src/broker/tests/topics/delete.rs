@@ -303,6 +303,11 @@ fn lines_of_a_deleted_topic_are_out_of_the_checkpoints_before_its_name_is_used_a
     world.ask(creation(vec![new_topic("t", 1)]));
     while !world.disk.has_directory("/data/t-0") {
         world.step();
+        // And one at each step: no start gives the new log what the old one had.
+        let again = on(world.disk.clone(), &["/data"]);
+        let live = again.broker.logs.values().find(|live| &*live.topic == "t");
+        let span = live.map(|live| (live.log.log_start(), live.log.accepted_end()));
+        assert!(span.is_none_or(|span| span == (0, 0)), "{span:?}");
     }
     assert!(!files.iter().any(|file| line(&world, file)));
     world.settle();
