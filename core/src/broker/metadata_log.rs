@@ -85,15 +85,25 @@ impl Change {
         }
     }
 
-    /// The names of the topics that it is to make.
-    fn new_names(&self) -> Vec<&str> {
-        match self {
+    /// True when it makes a topic of a name that one had which the draft deletes: the old one's logs must
+    /// be on their way out before the new one's are made.
+    fn waits_for_landing(&self, present: &Image, draft: &Draft) -> bool {
+        self.new_names()
+            .any(|name| present.topics.contains_key(name) && draft.topic(name).is_none())
+    }
+
+    /// The topics that it makes, or that get new partitions.
+    fn new_names(&self) -> impl Iterator<Item = &str> {
+        let names: Vec<&str> = match self {
             Self::AutoCreate(names) => names.iter().map(String::as_str).collect(),
-            Self::Asked(Asked { what: AskedChange::CreateTopics(asked), .. }) => {
-                asked.names().collect()
-            }
+            Self::Asked(Asked { what, .. }) => match what {
+                AskedChange::CreateTopics(asked) => asked.names().collect(),
+                AskedChange::CreatePartitions(asked) => asked.names().collect(),
+                _ => Vec::new(),
+            },
             _ => Vec::new(),
-        }
+        };
+        names.into_iter()
     }
 }
 
@@ -293,31 +303,20 @@ impl Broker {
         }
     }
 
-    /// True when the change makes a topic of a name that another one had, of which something is left: the old
-    /// one's logs must be on their way out, and its lines out of the checkpoints, before the new one's record
-    /// is written. A start that finds the record goes by these lines.
-    fn must_wait(&mut self, change: &Change, draft: &Draft) -> bool {
-        let names = change.new_names();
-        let is_going =
-            |name: &&str| self.image.topics.contains_key(*name) && draft.topic(name).is_none();
-        names.iter().any(is_going) || !self.are_free_of(&names)
-    }
-
-    /// Begins the next flight, if none is under way and the first that waits may go.
+    /// Takes up what waits, if nothing is in flight.
     pub(super) fn start_metadata_flight(&mut self) {
         let Some(metadata) = &mut self.metadata else { return };
-        if metadata.flight.is_some() {
-            return;
-        }
-        let Some(first) = metadata.waiting.pop_front() else { return };
-        let is_free = self.are_free_of(&first.new_names());
-        let Some(metadata) = &mut self.metadata else { return };
-        metadata.waiting.push_front(first);
-        if !is_free {
+        if metadata.flight.is_some() || metadata.waiting.is_empty() {
             return;
         }
         let (log_id, epoch) = (metadata.log, metadata.epoch);
         let mut waiting = mem::take(&mut metadata.waiting);
+        if waiting.front().is_some_and(|change| !self.are_free(change.new_names())) {
+            if let Some(metadata) = &mut self.metadata {
+                metadata.waiting = waiting;
+            }
+            return;
+        }
         // Offline: the broker is about to stop.
         let Some(live) = self.logs.get(&log_id) else { return };
         let builder =
@@ -326,7 +325,10 @@ impl Broker {
         let (mut answers, mut auto_created) = (Vec::new(), Vec::new());
         let mut placement = None;
         while let Some(change) = waiting.pop_front() {
-            if draft.is_full() || self.must_wait(&change, &draft) {
+            if draft.is_full()
+                || change.waits_for_landing(&self.image, &draft)
+                || !self.are_free(change.new_names())
+            {
                 waiting.push_front(change);
                 break;
             }

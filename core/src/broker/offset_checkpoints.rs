@@ -26,9 +26,6 @@ pub(super) enum OffsetsKind {
 impl OffsetsKind {
     pub(super) const ALL: [Self; 3] = [Self::RecoveryPoints, Self::HighWatermarks, Self::LogStarts];
 
-    /// Those that recovery goes by.
-    const OF_RECOVERY: [Self; 2] = [Self::RecoveryPoints, Self::LogStarts];
-
     fn file_name(self) -> &'static str {
         match self {
             Self::RecoveryPoints => RECOVERY_POINT_FILE,
@@ -58,19 +55,13 @@ impl OffsetsFile {
         self.stale.insert((Arc::clone(topic), partition));
     }
 
-    fn is_stale(&self, line: &(Arc<str>, i32)) -> bool {
-        self.stale.contains(line) || self.leaving.contains(line)
-    }
-
-    /// There may be a line of any partition of the topic.
+    /// True when a partition of that topic may have a line still.
     fn has_stale(&self, topic: &str) -> bool {
-        if self.stale.is_empty() && self.leaving.is_empty() {
-            return false;
-        }
         let first = (Arc::from(topic), i32::MIN);
-        [&self.stale, &self.leaving].into_iter().any(|lines| {
-            lines.range(first.clone()..).next().is_some_and(|(found, _)| &**found == topic)
-        })
+        let begins = |lines: &BTreeSet<(Arc<str>, i32)>| {
+            lines.range(&first..).next().is_some_and(|(name, _)| **name == *topic)
+        };
+        begins(&self.stale) || begins(&self.leaving)
     }
 }
 
@@ -118,42 +109,35 @@ impl Broker {
         let file = &mut self.directories[usize::from(index.0)].offsets[kind as usize];
         file.runs = false;
         file.leaving.clear();
-        self.start_waves();
         if kind == OffsetsKind::LogStarts {
             self.handle_log_starts_written(index);
         }
     }
 
-    /// Whether lines of an earlier partition of that name are out of the files that recovery goes by. If not,
-    /// the files are written.
-    pub(super) fn is_free_of(&mut self, index: DirectoryIndex, line: &(Arc<str>, i32)) -> bool {
-        let mut is_free = true;
-        for kind in OffsetsKind::OF_RECOVERY {
-            if self.directory(index).offsets[kind as usize].is_stale(line) {
-                self.write_offset_checkpoint(index, kind);
-            }
-            is_free &= !self.directory(index).offsets[kind as usize].is_stale(line);
-        }
-        is_free
-    }
-
-    /// The same of all partitions of topics that had these names.
-    pub(super) fn are_free_of(&mut self, topics: &[&str]) -> bool {
-        let has_stale = |broker: &Self, index, kind: OffsetsKind| {
-            let directory = broker.directory(index);
-            let file = &directory.offsets[kind as usize];
-            directory.is_online() && topics.iter().any(|topic| file.has_stale(topic))
-        };
+    /// Whether lines of earlier topics of these names are out of the files that recovery goes by. If not, the
+    /// files are written. Until they are, no record may make such a topic: a start that finds the record and
+    /// not the topic's directories, which are made behind it, would take the lines for theirs.
+    pub(super) fn are_free<'a>(&mut self, names: impl Iterator<Item = &'a str>) -> bool {
         let mut are_free = true;
-        for index in (0..self.directories.len()).map(|index| DirectoryIndex(index as u16)) {
-            for kind in OffsetsKind::OF_RECOVERY {
-                if has_stale(self, index, kind) {
-                    self.write_offset_checkpoint(index, kind);
+        for name in names {
+            for index in 0..self.directories.len() {
+                if self.directories[index].is_online() {
+                    are_free &= self.is_free_of(DirectoryIndex(index as u16), name);
                 }
-                are_free &= !has_stale(self, index, kind);
             }
         }
         are_free
+    }
+
+    fn is_free_of(&mut self, index: DirectoryIndex, topic: &str) -> bool {
+        let mut is_free = true;
+        for kind in [OffsetsKind::RecoveryPoints, OffsetsKind::LogStarts] {
+            if self.directory(index).offsets[kind as usize].has_stale(topic) {
+                self.write_offset_checkpoint(index, kind);
+            }
+            is_free &= !self.directory(index).offsets[kind as usize].has_stale(topic);
+        }
+        is_free
     }
 
     /// Lines at start that are no partition's of this node.

@@ -28,6 +28,13 @@ pub(in crate::broker) struct CreatePartitions {
     deadline: Instant,
 }
 
+impl CreatePartitions {
+    /// The topics that are to grow.
+    pub(in crate::broker) fn names(&self) -> impl Iterator<Item = &str> {
+        self.request.topics.iter().map(|topic| topic.name.as_str())
+    }
+}
+
 impl Broker {
     pub(in crate::broker) fn handle_create_partitions(
         &mut self,

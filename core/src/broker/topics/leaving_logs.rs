@@ -3,9 +3,9 @@
 //!
 //! The record is durable and the image is without the topic before anything is done to a log. Then nobody
 //! new comes to it, and whoever waits for it is told. Its directory gets its other name when none of the
-//! log's effects is out, so that none meets the rename; until then, and until its lines are out of Kafka's
-//! checkpoints, which go by names, no topic of that name gets a directory there. A crash before the rename leaves a stray
-//! directory, one after it what the next start removes.
+//! log's effects is out, so that none meets the rename; until then no topic of that name gets a directory
+//! there, and none gets a record until the log's lines are out of Kafka's checkpoints, which go by names. A
+//! crash before the rename leaves a stray directory, one after it what the next start removes.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;

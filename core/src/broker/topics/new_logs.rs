@@ -136,7 +136,7 @@ impl Broker {
         }
     }
 
-    /// Those that may be made now: nothing of an earlier partition of the name is left.
+    /// Those that may be made now: no earlier partition of the name has its directory there.
     fn next_wave(&mut self, index: DirectoryIndex) -> Vec<NewLog> {
         let mut queue = self.new_logs.waiting.remove(&index).unwrap_or_default();
         let mut held_back = VecDeque::new();
@@ -144,10 +144,9 @@ impl Broker {
         while logs.len() < WAVE_PARTITIONS_MAX
             && let Some(log) = queue.pop_front()
         {
-            let line = (Arc::clone(&log.topic.name), log.partition);
             let is_taken =
                 log.home.as_ref().is_some_and(|home| self.leaving_logs.has_path(&home.path));
-            if is_taken || !self.is_free_of(index, &line) {
+            if is_taken {
                 held_back.push_back(log);
             } else {
                 logs.push(log);
