@@ -36,11 +36,13 @@ pub enum Purpose {
     Wall,
     /// What administrators do, and who looks at what they did.
     Administrator,
+    /// What programs of a tester's own choose.
+    Program,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Options,
         Self::Delay,
         Self::Network,
@@ -53,6 +55,7 @@ impl Purpose {
         Self::Reader,
         Self::Wall,
         Self::Administrator,
+        Self::Program,
     ];
 
     /// Its name in a script.
@@ -70,6 +73,7 @@ impl Purpose {
             Self::Reader => "reader",
             Self::Wall => "wall",
             Self::Administrator => "administrator",
+            Self::Program => "program",
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use klamm_core::api::ApiKey;
 use klamm_core::api::alter_configs::{self, AlterConfigsRequest, AlterConfigsResponse};
 use klamm_core::api::create_partitions::{
@@ -23,7 +24,7 @@ use klamm_core::error_code::ErrorCode;
 use klamm_core::ids::Uuid;
 
 use super::look::{learn, look, passing_names};
-use super::{Answer, Caller, KnownTopic, Outgoing, Pending, Surroundings, is_served};
+use super::{Answer, Caller, KnownTopic, Pending, Surroundings, is_served};
 use crate::decisions::Purpose;
 use crate::history::{ChangeId, Subject};
 use crate::metadata::{Change, Outcome, Settings, Sighting};
@@ -118,7 +119,7 @@ impl Administrator {
         out == 0 && !self.is_done() || out == 1 && !self.next.is_empty()
     }
 
-    pub(super) fn next(&mut self, caller: Caller, around: &mut Surroundings<'_>) -> Outgoing {
+    pub(super) fn next(&mut self, caller: Caller<'_>, around: &mut Surroundings<'_>) -> Bytes {
         let intent = self.next.pop_front().unwrap_or_else(|| {
             self.left = self.left.saturating_sub(1);
             self.draw(around)
@@ -247,7 +248,7 @@ fn draw_setting(subject: &Subject, around: &mut Surroundings<'_>) -> (String, St
     ((*key).to_owned(), (*value).to_owned())
 }
 
-fn send(caller: Caller, intent: Intent, around: &mut Surroundings<'_>) -> Outgoing {
+fn send(caller: Caller<'_>, intent: Intent, around: &mut Surroundings<'_>) -> Bytes {
     let mut version =
         |low, high| around.decisions.between(Purpose::Administrator, low, high) as i16;
     match &intent {
@@ -355,12 +356,12 @@ fn resource(subject: &Subject) -> (i8, String) {
 }
 
 fn asked<M: klamm_core::codec::Message>(
-    caller: Caller,
+    caller: Caller<'_>,
     (api, version): (ApiKey, i16),
     request: &M,
     intent: Intent,
     around: &mut Surroundings<'_>,
-) -> Outgoing {
+) -> Bytes {
     let changes = intent.changes().into_iter().map(|(subject, what)| around.change(subject, what));
     let pending = PendingChanges { changes: changes.collect(), intent };
     caller.request(api, version, request, Some(Pending::Changes(pending)))
@@ -401,7 +402,7 @@ impl PendingChanges {
     /// The broker has answered.
     pub(super) fn answered(
         self,
-        answer: &mut Answer<'_>,
+        answer: &Answer,
         around: &mut Surroundings<'_>,
     ) -> Result<(), String> {
         let outcomes = match &self.intent {
@@ -455,7 +456,7 @@ fn done(told: Option<ErrorCode>, name: &str) -> Result<Outcome, String> {
 
 fn created(
     creations: &[Creation],
-    answer: &mut Answer<'_>,
+    answer: &Answer,
     around: &mut Surroundings<'_>,
 ) -> Result<Vec<Outcome>, String> {
     let response: CreateTopicsResponse = answer.read()?;
@@ -488,7 +489,7 @@ fn created(
 
 fn deleted(
     topics: &[(String, Option<Uuid>)],
-    answer: &mut Answer<'_>,
+    answer: &Answer,
     around: &mut Surroundings<'_>,
 ) -> Result<Vec<Outcome>, String> {
     let response: DeleteTopicsResponse = answer.read()?;
@@ -508,7 +509,7 @@ fn deleted(
     Ok(outcomes)
 }
 
-fn described(subject: &Subject, answer: &mut Answer<'_>) -> Result<Outcome, String> {
+fn described(subject: &Subject, answer: &Answer) -> Result<Outcome, String> {
     let response: DescribeConfigsResponse = answer.read()?;
     let (kind, name) = resource(subject);
     let is_it =

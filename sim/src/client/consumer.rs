@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use klamm_core::api::ApiKey;
 use klamm_core::api::fetch::{
     FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic, PartitionData, Records,
@@ -13,7 +14,7 @@ use klamm_core::ids::Uuid;
 use super::look::look;
 use super::offsets::{self, EARLIEST, Found, LATEST};
 use super::session::FetchSession;
-use super::{Answer, Caller, Outgoing, Pending, Surroundings, per_mille};
+use super::{Answer, Caller, Pending, Surroundings, per_mille};
 use crate::decisions::Purpose;
 use crate::history::{Entry, Fetched, Question, QuestionId, SeenRecord, Told, TopicPartition};
 use crate::reader::read_fetched;
@@ -164,7 +165,7 @@ impl Consumer {
         };
     }
 
-    pub(super) fn next(&mut self, caller: Caller, around: &mut Surroundings<'_>) -> Outgoing {
+    pub(super) fn next(&mut self, caller: Caller<'_>, around: &mut Surroundings<'_>) -> Bytes {
         let habits = *self.habits.get_or_insert_with(|| draw_habits(around));
         self.left = self.left.saturating_sub(1);
         if std::mem::take(&mut self.wants_look) {
@@ -220,7 +221,12 @@ impl Consumer {
         }
     }
 
-    fn fetch(&mut self, caller: Caller, around: &mut Surroundings<'_>, habits: Habits) -> Outgoing {
+    fn fetch(
+        &mut self,
+        caller: Caller<'_>,
+        around: &mut Surroundings<'_>,
+        habits: Habits,
+    ) -> Bytes {
         let wanted = self.wanted(around);
         let (mode, said, forgotten) = match &mut self.session {
             Some(session) => {
@@ -303,7 +309,12 @@ impl Consumer {
     }
 
     /// Ends its session, as consumers do when they are closed.
-    fn close(&mut self, caller: Caller, around: &mut Surroundings<'_>, habits: Habits) -> Outgoing {
+    fn close(
+        &mut self,
+        caller: Caller<'_>,
+        around: &mut Surroundings<'_>,
+        habits: Habits,
+    ) -> Bytes {
         let known = self.session.as_ref().map_or(self.stale_session, |session| session.id);
         let limits =
             FetchLimits { wait_ms: 0, bytes_min: 0, bytes_max: i32::MAX, partition_bytes_max: 0 };
@@ -323,7 +334,7 @@ impl Consumer {
     pub(super) fn fetched(
         &mut self,
         pending: PendingFetch,
-        answer: &mut Answer<'_>,
+        answer: &Answer,
         around: &mut Surroundings<'_>,
     ) -> Result<(), String> {
         let response: FetchResponse = answer.read()?;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use klamm_core::api::ApiKey;
 use klamm_core::api::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopic,
@@ -21,8 +22,7 @@ use klamm_core::api::offset_for_leader_epoch::{
 
 use super::offsets::{self, EARLIEST, EARLIEST_LOCAL, LATEST, MAX_TIMESTAMP};
 use super::{
-    Answer, Caller, Outgoing, Pending, Surroundings, UNKNOWN_ID, UNKNOWN_TOPIC, is_served,
-    per_mille,
+    Answer, Caller, Pending, Surroundings, UNKNOWN_ID, UNKNOWN_TOPIC, is_served, per_mille,
 };
 use crate::decisions::Purpose;
 use crate::history::{ActiveProducer, Entry, Question, QuestionId, Told, TopicPartition};
@@ -69,7 +69,7 @@ impl Inquirer {
         self.left = requests;
     }
 
-    pub(super) fn next(&mut self, caller: Caller, around: &mut Surroundings<'_>) -> Outgoing {
+    pub(super) fn next(&mut self, caller: Caller<'_>, around: &mut Surroundings<'_>) -> Bytes {
         self.left -= 1;
         let topic = around.decisions.pick(Purpose::Reader, around.topics).clone();
         let partitions = topic.partitions.max(1) as u64;
@@ -97,10 +97,10 @@ impl Inquirer {
     /// Deletes up to somewhere: mostly into the log, now and then to its end or beyond it.
     fn delete(
         &self,
-        caller: Caller,
+        caller: Caller<'_>,
         target: TopicPartition,
         around: &mut Surroundings<'_>,
-    ) -> Outgoing {
+    ) -> Bytes {
         let decisions = &mut *around.decisions;
         let end = self.ends.get(&target).copied().unwrap_or(0);
         let before = match decisions.below(Purpose::Reader, 10) {
@@ -122,7 +122,7 @@ impl Inquirer {
     pub(super) fn answered(
         &mut self,
         pending: PendingInquiry,
-        answer: &mut Answer<'_>,
+        answer: &Answer,
         around: &mut Surroundings<'_>,
     ) -> Result<(), String> {
         let (question, told) = match pending {
@@ -143,7 +143,7 @@ impl Inquirer {
     }
 }
 
-fn look_up(caller: Caller, target: TopicPartition, around: &mut Surroundings<'_>) -> Outgoing {
+fn look_up(caller: Caller<'_>, target: TopicPartition, around: &mut Surroundings<'_>) -> Bytes {
     let timestamp_ms = match around.decisions.below(Purpose::Reader, 8) {
         0 => LATEST,
         1 => EARLIEST,
@@ -155,7 +155,7 @@ fn look_up(caller: Caller, target: TopicPartition, around: &mut Surroundings<'_>
     offsets::ask(caller, &[(target, timestamp_ms)], around)
 }
 
-fn epoch_end(caller: Caller, target: TopicPartition, around: &mut Surroundings<'_>) -> Outgoing {
+fn epoch_end(caller: Caller<'_>, target: TopicPartition, around: &mut Surroundings<'_>) -> Bytes {
     let version = around.decisions.between(Purpose::Reader, 2, 4) as i16;
     let leader_epoch = around.decisions.below(Purpose::Reader, 4) as i32;
     let partition = OffsetForLeaderPartition {
@@ -171,7 +171,7 @@ fn epoch_end(caller: Caller, target: TopicPartition, around: &mut Surroundings<'
     caller.request(ApiKey::OFFSET_FOR_LEADER_EPOCH, version, &request, Some(pending))
 }
 
-fn producers(caller: Caller, target: TopicPartition, around: &mut Surroundings<'_>) -> Outgoing {
+fn producers(caller: Caller<'_>, target: TopicPartition, around: &mut Surroundings<'_>) -> Bytes {
     let topic =
         TopicRequest { name: target.name().to_owned(), partition_indexes: vec![target.partition] };
     let request = DescribeProducersRequest { topics: vec![topic] };
@@ -181,7 +181,7 @@ fn producers(caller: Caller, target: TopicPartition, around: &mut Surroundings<'
 }
 
 /// Asks for one partition, or for all.
-fn log_dirs(caller: Caller, target: TopicPartition, around: &mut Surroundings<'_>) -> Outgoing {
+fn log_dirs(caller: Caller<'_>, target: TopicPartition, around: &mut Surroundings<'_>) -> Bytes {
     let asks_all = around.now_micros.is_multiple_of(2);
     let topic = DescribableLogDirTopic {
         topic: target.name().to_owned(),
@@ -193,7 +193,7 @@ fn log_dirs(caller: Caller, target: TopicPartition, around: &mut Surroundings<'_
 }
 
 /// A partition lies in one directory, and sizes are possible ones; a directory that has failed has neither.
-fn check_log_dirs(target: &TopicPartition, answer: &mut Answer<'_>) -> Result<(), String> {
+fn check_log_dirs(target: &TopicPartition, answer: &Answer) -> Result<(), String> {
     let response: DescribeLogDirsResponse = answer.read()?;
     let mut homes = 0;
     for result in &response.results {
@@ -219,7 +219,7 @@ fn check_log_dirs(target: &TopicPartition, answer: &mut Answer<'_>) -> Result<()
 }
 
 /// A fetch of things that are not there, in sizes that make no sense.
-fn nonsense(caller: Caller, around: &mut Surroundings<'_>) -> Outgoing {
+fn nonsense(caller: Caller<'_>, around: &mut Surroundings<'_>) -> Bytes {
     const OFFSETS: [i64; 6] = [0, -1, -2, i64::MIN, i64::MAX, 1 << 40];
     const SIZES: [i32; 6] = [0, 1, -1, i32::MIN, i32::MAX, 60];
     let decisions = &mut *around.decisions;
@@ -257,7 +257,7 @@ fn nonsense(caller: Caller, around: &mut Surroundings<'_>) -> Outgoing {
     caller.request(ApiKey::FETCH, version, &request, Some(pending))
 }
 
-fn deleted(target: &TopicPartition, answer: &mut Answer<'_>) -> Result<Told, String> {
+fn deleted(target: &TopicPartition, answer: &Answer) -> Result<Told, String> {
     let response: DeleteRecordsResponse = answer.read()?;
     let mut partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
     let told = partitions.find(|told| told.partition_index == target.partition);
@@ -268,7 +268,7 @@ fn deleted(target: &TopicPartition, answer: &mut Answer<'_>) -> Result<Told, Str
     })
 }
 
-fn epoch_ended(target: &TopicPartition, answer: &mut Answer<'_>) -> Result<Told, String> {
+fn epoch_ended(target: &TopicPartition, answer: &Answer) -> Result<Told, String> {
     let response: OffsetForLeaderEpochResponse = answer.read()?;
     let mut partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
     let told = partitions.find(|told| told.partition == target.partition);
@@ -279,7 +279,7 @@ fn epoch_ended(target: &TopicPartition, answer: &mut Answer<'_>) -> Result<Told,
     })
 }
 
-fn described(target: &TopicPartition, answer: &mut Answer<'_>) -> Result<Told, String> {
+fn described(target: &TopicPartition, answer: &Answer) -> Result<Told, String> {
     let response: DescribeProducersResponse = answer.read()?;
     let mut partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
     let told = partitions.find(|told| told.partition_index == target.partition);

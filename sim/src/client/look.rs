@@ -1,12 +1,13 @@
 //! Looks at what topics there are: any client may take one, and all know then.
 
+use bytes::Bytes;
 use klamm_core::api::ApiKey;
 use klamm_core::api::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic,
 };
 use klamm_core::ids::Uuid;
 
-use super::{Answer, Caller, KnownTopic, Outgoing, Pending, Surroundings};
+use super::{Answer, Caller, KnownTopic, Pending, Surroundings};
 use crate::checker::TopicFormat;
 use crate::decisions::Purpose;
 use crate::history::{ChangeId, PASSING, Subject, is_passing};
@@ -28,7 +29,7 @@ pub(super) fn passing_names(around: &Surroundings<'_>) -> impl Iterator<Item = S
 }
 
 /// Asks for all topics, or for those that come and go by their names.
-pub(super) fn look(caller: Caller, around: &mut Surroundings<'_>) -> Outgoing {
+pub(super) fn look(caller: Caller<'_>, around: &mut Surroundings<'_>) -> Bytes {
     let version = around.decisions.between(Purpose::Administrator, IDS_VERSION, VERSION) as i16;
     let is_of_all = around.decisions.below(Purpose::Administrator, 2) == 0;
     let named = |name| MetadataRequestTopic { topic_id: Uuid::ZERO, name: Some(name) };
@@ -50,7 +51,7 @@ impl PendingLook {
 
     pub(super) fn answered(
         self,
-        answer: &mut Answer<'_>,
+        answer: &Answer,
         around: &mut Surroundings<'_>,
     ) -> Result<(), String> {
         let response: MetadataResponse = answer.read()?;

@@ -13,20 +13,22 @@ mod offsets;
 mod producer;
 mod session;
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use klamm_core::api::ApiKey;
-use klamm_core::codec::{Message, Reader};
-use klamm_core::frame::{RequestHeader, read_response_header, write_request};
+use klamm_core::codec::Message;
 use klamm_core::ids::{ConnectionId, Uuid};
 use thiserror::Error;
 
+use crate::calls::{Answer, Calls};
 use crate::checker::TopicFormat;
 use crate::decisions::{Decisions, Purpose};
 use crate::history::{ChangeId, Entry, History, Question, QuestionId, Subject, TopicPartition};
 use crate::metadata::{Change, Outcome};
 use crate::options::Options;
+use crate::program::{Hosted, Moment, Program, Wish};
+use crate::reader::StoredLog;
 use crate::world::Excuse;
 pub use administrator::Administrator;
 pub use consumer::Consumer;
@@ -53,12 +55,12 @@ impl KnownTopic {
     }
 }
 
-/// One model client.
+/// One client: a model client, or a program of a tester's own.
 #[derive(Debug)]
 pub struct Client {
     number: usize,
     connection: Option<Line>,
-    correlation: i32,
+    calls: Calls<Pending>,
     part: Part,
 }
 
@@ -69,24 +71,14 @@ enum Part {
     Consumer(Box<Consumer>),
     Inquirer(Inquirer),
     Administrator(Administrator),
+    Program(Hosted),
 }
 
-/// What belongs to one connection.
+/// A connection.
 #[derive(Debug)]
 struct Line {
     id: ConnectionId,
-    input: BytesMut,
-    unanswered: VecDeque<Sent>,
     half_closed: bool,
-}
-
-/// A request that waits for its answer.
-#[derive(Debug)]
-struct Sent {
-    correlation: i32,
-    api: ApiKey,
-    version: i16,
-    pending: Pending,
 }
 
 /// What an answer is to be understood by.
@@ -103,41 +95,23 @@ enum Pending {
     Changes(administrator::PendingChanges),
 }
 
-/// A request to be sent.
+/// Who writes a request.
 #[derive(Debug)]
-struct Outgoing {
-    frame: Bytes,
-    /// `None` when no answer comes.
-    sent: Option<Sent>,
-}
+struct Caller<'a>(&'a mut Calls<Pending>);
 
-/// Who writes a request, and its number.
-#[derive(Clone, Copy, Debug)]
-struct Caller {
-    number: usize,
-    correlation: i32,
-}
-
-impl Caller {
+impl Caller<'_> {
+    /// A request's frame; without `pending` it has no answer.
     fn request<M: Message>(
         self,
-        api_key: ApiKey,
-        api_version: i16,
+        key: ApiKey,
+        version: i16,
         message: &M,
         pending: Option<Pending>,
-    ) -> Outgoing {
-        let (client_id, correlation_id) =
-            (Some(format!("client-{}", self.number)), self.correlation);
-        let header = RequestHeader { api_key, api_version, correlation_id, client_id };
-        let mut frame = BytesMut::new();
-        write_request(&mut frame, &header, message);
-        let sent = |pending| Sent {
-            correlation: correlation_id,
-            api: api_key,
-            version: api_version,
-            pending,
-        };
-        Outgoing { frame: frame.freeze(), sent: pending.map(sent) }
+    ) -> Bytes {
+        match pending {
+            Some(pending) => self.0.ask(key, version, message, pending),
+            None => self.0.tell(key, version, message),
+        }
     }
 }
 
@@ -208,6 +182,12 @@ impl Surroundings<'_> {
         self.history.push(self.now_micros, Entry::Changed { change, outcome });
     }
 
+    fn moment(&mut self) -> Moment<'_> {
+        let Self { decisions, history, now_micros, wall_ms, excused, .. } = self;
+        let (now_micros, wall_ms) = (*now_micros, *wall_ms);
+        Moment { now_micros, wall_ms, history, decisions, excused }
+    }
+
     fn give_up(&mut self, question: QuestionId) {
         self.history.push(self.now_micros, Entry::Unanswered { question });
     }
@@ -245,8 +225,14 @@ impl Client {
         Self::with(number, Part::Administrator(Administrator::new(requests)))
     }
 
+    /// A program of a tester's own.
+    pub fn program(number: usize, program: Box<dyn Program>) -> Self {
+        Self::with(number, Part::Program(Hosted::new(program)))
+    }
+
     fn with(number: usize, part: Part) -> Self {
-        Self { number, connection: None, correlation: 0, part }
+        let calls = Calls::new(&format!("client-{number}"));
+        Self { number, connection: None, calls, part }
     }
 
     /// Its connection.
@@ -266,13 +252,14 @@ impl Client {
             Part::Consumer(consumer) => consumer.is_done(),
             Part::Inquirer(inquirer) => inquirer.is_done(),
             Part::Administrator(administrator) => administrator.is_done(),
+            Part::Program(hosted) => hosted.program().is_done(),
         };
         is_done && self.unanswered() == 0
     }
 
     /// Requests that wait for an answer.
     pub fn unanswered(&self) -> usize {
-        self.connection.as_ref().map_or(0, |line| line.unanswered.len())
+        self.calls.unanswered()
     }
 
     /// From now on it sends so many requests, whatever it had left.
@@ -282,14 +269,33 @@ impl Client {
             Part::Consumer(consumer) => consumer.set_requests(requests),
             Part::Inquirer(inquirer) => inquirer.set_requests(requests),
             Part::Administrator(administrator) => administrator.set_requests(requests),
+            Part::Program(_) => {}
         }
     }
 
     /// Faults have ended: a consumer reads all that is there before its end may come, from the
-    /// earliest record if `from_start`.
+    /// earliest record if `from_start`; a program hears of it.
     pub fn catch_up(&mut self, from_start: bool) {
-        if let Part::Consumer(consumer) = &mut self.part {
-            consumer.catch_up(from_start);
+        match &mut self.part {
+            Part::Consumer(consumer) => consumer.catch_up(from_start),
+            Part::Program(hosted) => hosted.program_mut().faults_end(),
+            _ => {}
+        }
+    }
+
+    /// What a program makes of the disk at the run's end.
+    pub(crate) fn check(&self, logs: &BTreeMap<TopicPartition, StoredLog>) -> Result<(), String> {
+        match &self.part {
+            Part::Program(hosted) => hosted.program().check(logs),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a program that had nothing to send wants instead.
+    pub(crate) fn take_wish(&mut self) -> Option<Wish> {
+        match &mut self.part {
+            Part::Program(hosted) => hosted.take_wish(),
+            _ => None,
         }
     }
 
@@ -309,15 +315,19 @@ impl Client {
 
     /// A connection was opened for it.
     pub fn connected(&mut self, id: ConnectionId) {
-        let (input, unanswered) = (BytesMut::new(), VecDeque::new());
-        self.connection = Some(Line { id, input, unanswered, half_closed: false });
+        self.connection = Some(Line { id, half_closed: false });
+        if let Part::Program(hosted) = &mut self.part {
+            hosted.program_mut().connected();
+        }
     }
 
     /// Its connection is gone: what was not answered never will be.
     pub fn disconnected(&mut self, around: &mut Surroundings<'_>) {
-        let Some(line) = self.connection.take() else { return };
-        for sent in line.unanswered {
-            match (&mut self.part, sent.pending) {
+        if self.connection.take().is_none() {
+            return;
+        }
+        for pending in self.calls.disconnected() {
+            match (&mut self.part, pending) {
                 (_, Pending::Appends(appends)) => appends.lost(around),
                 (_, Pending::Offsets(pending)) => pending.lost(around),
                 (_, Pending::Fetch(pending)) => pending.lost(around),
@@ -332,21 +342,23 @@ impl Client {
         match &mut self.part {
             Part::Producer(producer) => producer.disconnected(),
             Part::Consumer(consumer) => consumer.disconnected(),
+            Part::Program(hosted) => hosted.program_mut().disconnected(),
             Part::Inquirer(_) | Part::Administrator(_) => {}
         }
     }
 
     /// True when it may send another request now.
     pub fn wants_to_send(&self, options: &Options) -> bool {
-        let Some(line) = self.connection.as_ref().filter(|line| !line.half_closed) else {
+        if self.connection.as_ref().is_none_or(|line| line.half_closed) {
             return false;
-        };
-        let out = line.unanswered.len() as u64;
+        }
+        let out = self.unanswered() as u64;
         match &self.part {
             Part::Producer(producer) => producer.wants_to_send(out, options),
             Part::Consumer(consumer) => out == 0 && !consumer.is_done(),
             Part::Inquirer(inquirer) => out == 0 && !inquirer.is_done(),
             Part::Administrator(administrator) => administrator.wants_to_send(out),
+            Part::Program(_) => true,
         }
     }
 
@@ -355,17 +367,18 @@ impl Client {
         if !self.wants_to_send(around.options) {
             return None;
         }
-        self.correlation += 1;
-        let caller = Caller { number: self.number, correlation: self.correlation };
-        let outgoing = match &mut self.part {
-            Part::Producer(producer) => producer.next(caller, around),
-            Part::Consumer(consumer) => Some(consumer.next(caller, around)),
-            Part::Inquirer(inquirer) => Some(inquirer.next(caller, around)),
-            Part::Administrator(administrator) => Some(administrator.next(caller, around)),
+        let caller = Caller(&mut self.calls);
+        let frame = match &mut self.part {
+            Part::Producer(producer) => producer.next(caller, around)?,
+            Part::Consumer(consumer) => consumer.next(caller, around),
+            Part::Inquirer(inquirer) => inquirer.next(caller, around),
+            Part::Administrator(administrator) => administrator.next(caller, around),
+            Part::Program(hosted) => {
+                let frame = hosted.next(&mut around.moment())?;
+                return Some((frame, AfterSending::Stay));
+            }
         };
-        let Outgoing { frame, sent } = outgoing?;
         let line = self.connection.as_mut()?;
-        line.unanswered.extend(sent);
         let half_close = per_mille(around.options.half_close_per_mille);
         line.half_closed = around.decisions.chance(Purpose::Client, half_close);
         let after = if line.half_closed { AfterSending::HalfClose } else { AfterSending::Stay };
@@ -382,74 +395,49 @@ impl Client {
         let Some(line) = self.connection.as_mut() else { return Ok(()) };
         let connection = line.id;
         let bad = |what: String| BadAnswer { client, connection, what };
-        line.input.extend_from_slice(bytes);
-        while let Some(line) = self.connection.as_mut() {
-            let Some(frame) = take_frame(&mut line.input) else { break };
-            let sent = line.unanswered.pop_front();
-            let sent = sent.ok_or_else(|| bad("an answer to nothing".to_owned()))?;
-            self.read_answer(sent, &frame, around).map_err(bad)?;
+        if let Part::Program(hosted) = &mut self.part {
+            return hosted.program_mut().receive(bytes, &mut around.moment()).map_err(bad);
+        }
+        self.calls.receive(bytes);
+        while let Some((pending, answer)) = self.calls.next_answer().map_err(bad)? {
+            self.read_answer(pending, &answer, around).map_err(bad)?;
         }
         Ok(())
     }
 
     fn read_answer(
         &mut self,
-        sent: Sent,
-        frame: &Bytes,
+        pending: Pending,
+        answer: &Answer,
         around: &mut Surroundings<'_>,
     ) -> Result<(), String> {
-        let api = sent.api.api().ok_or("an API that is not served")?;
-        let mut reader = Reader::new(frame);
-        let correlation = read_response_header(&mut reader, api, sent.version)
-            .map_err(|error| format!("a header that cannot be read: {error}"))?;
-        if correlation != sent.correlation {
-            return Err(format!("answer to {correlation} before that to {}", sent.correlation));
-        }
-        let mut answer = Answer { reader, name: api.name, version: sent.version };
-        match (&mut self.part, sent.pending) {
-            (_, Pending::Query) => producer::read_query(sent.api, &mut answer)?,
+        match (&mut self.part, pending) {
+            (_, Pending::Query) => producer::read_query(answer)?,
             (Part::Producer(producer), Pending::Appends(appends)) => {
-                producer.appended(&appends, &mut answer, around)?;
+                producer.appended(&appends, answer, around)?;
             }
             (Part::Producer(producer), Pending::ProducerId) => {
-                producer.identified(&mut answer, around)?;
+                producer.identified(answer, around)?;
             }
             (Part::Consumer(consumer), Pending::Fetch(pending)) => {
-                consumer.fetched(pending, &mut answer, around)?;
+                consumer.fetched(pending, answer, around)?;
             }
             (Part::Consumer(consumer), Pending::Offsets(pending)) => {
-                for (target, found) in pending.answered(&mut answer, around)? {
+                for (target, found) in pending.answered(answer, around)? {
                     consumer.found(&target, found, around);
                 }
             }
-            (_, Pending::Look(pending)) => pending.answered(&mut answer, around)?,
-            (_, Pending::Offsets(pending)) => drop(pending.answered(&mut answer, around)?),
+            (_, Pending::Look(pending)) => pending.answered(answer, around)?,
+            (_, Pending::Offsets(pending)) => drop(pending.answered(answer, around)?),
             (Part::Inquirer(inquirer), Pending::Inquiry(pending)) => {
-                inquirer.answered(pending, &mut answer, around)?;
+                inquirer.answered(pending, answer, around)?;
             }
             (Part::Administrator(_), Pending::Changes(pending)) => {
-                pending.answered(&mut answer, around)?;
+                pending.answered(answer, around)?;
             }
             (part, pending) => return Err(format!("{pending:?} is not asked by {part:?}")),
         }
-        match answer.reader.remaining() {
-            0 => Ok(()),
-            left => Err(format!("{left} bytes behind the answer")),
-        }
-    }
-}
-
-/// The answer to one request, behind its header.
-struct Answer<'a> {
-    reader: Reader<'a>,
-    name: &'static str,
-    version: i16,
-}
-
-impl Answer<'_> {
-    fn read<M: Message>(&mut self) -> Result<M, String> {
-        M::read(&mut self.reader, self.version)
-            .map_err(|error| format!("{} {} cannot be read: {error}", self.name, self.version))
+        Ok(())
     }
 }
 
@@ -469,13 +457,4 @@ pub fn is_served(key: ApiKey) -> bool {
 
 fn per_mille(rate: u64) -> u32 {
     rate.min(1000) as u32
-}
-
-fn take_frame(input: &mut BytesMut) -> Option<Bytes> {
-    let size = i32::from_be_bytes(*input.first_chunk::<4>()?) as usize;
-    if input.len() < size + 4 {
-        return None;
-    }
-    input.advance(4);
-    Some(input.split_to(size).freeze())
 }

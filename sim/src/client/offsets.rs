@@ -1,11 +1,12 @@
 //! Look-ups of offsets, which consumers make for themselves and inquirers out of curiosity.
 
+use bytes::Bytes;
 use klamm_core::api::ApiKey;
 use klamm_core::api::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
 };
 
-use super::{Answer, Caller, Outgoing, Pending, Surroundings};
+use super::{Answer, Caller, Pending, Surroundings};
 use crate::decisions::Purpose;
 use crate::history::{Entry, Question, QuestionId, Told, TopicPartition};
 
@@ -33,10 +34,10 @@ pub(super) enum Found {
 
 /// Asks for the offset of a timestamp in each partition.
 pub(super) fn ask(
-    caller: Caller,
+    caller: Caller<'_>,
     wanted: &[(TopicPartition, i64)],
     around: &mut Surroundings<'_>,
-) -> Outgoing {
+) -> Bytes {
     let low = wanted.iter().map(|(_, timestamp_ms)| first_version(*timestamp_ms)).max();
     let version = around.decisions.between(Purpose::Reader, low.unwrap_or(1), 11) as i16;
     let mut topics: Vec<ListOffsetsTopic> = Vec::new();
@@ -81,7 +82,7 @@ impl PendingOffsets {
     /// Tells the history what was found, and gives it.
     pub(super) fn answered(
         self,
-        answer: &mut Answer<'_>,
+        answer: &Answer,
         around: &mut Surroundings<'_>,
     ) -> Result<Vec<(TopicPartition, Found)>, String> {
         let response: ListOffsetsResponse = answer.read()?;

@@ -16,9 +16,7 @@ use klamm_core::ids::Uuid;
 use klamm_runtime::compression::compress;
 
 use super::per_mille;
-use super::{
-    Answer, Caller, KnownTopic, Outgoing, Pending, Surroundings, UNKNOWN_ID, UNKNOWN_TOPIC,
-};
+use super::{Answer, Caller, KnownTopic, Pending, Surroundings, UNKNOWN_ID, UNKNOWN_TOPIC};
 use crate::checker::TopicFormat;
 use crate::decisions::Purpose;
 use crate::history::{AppendId, Entry, Sequence, TopicPartition};
@@ -133,9 +131,9 @@ impl Producer {
 
     pub(super) fn next(
         &mut self,
-        caller: Caller,
+        caller: Caller<'_>,
         around: &mut Surroundings<'_>,
-    ) -> Option<Outgoing> {
+    ) -> Option<Bytes> {
         if let Some(own) = &mut self.idempotence {
             own.settle();
             if own.identity.is_none() {
@@ -163,7 +161,7 @@ impl Producer {
         Some(self.produce(caller, around))
     }
 
-    fn produce(&mut self, caller: Caller, around: &mut Surroundings<'_>) -> Outgoing {
+    fn produce(&mut self, caller: Caller<'_>, around: &mut Surroundings<'_>) -> Bytes {
         // A batch that is sent again must not come to the next topic of the name.
         let is_lasting = self.idempotence.is_some() && around.options.passing_topics > 0;
         let low = if is_lasting { TOPIC_IDS_VERSION as u64 } else { 3 };
@@ -247,7 +245,7 @@ impl Producer {
     pub(super) fn appended(
         &mut self,
         appends: &PendingAppends,
-        answer: &mut Answer<'_>,
+        answer: &Answer,
         around: &mut Surroundings<'_>,
     ) -> Result<(), String> {
         let response: ProduceResponse = answer.read()?;
@@ -290,7 +288,7 @@ impl Producer {
     /// The broker has answered an InitProducerId.
     pub(super) fn identified(
         &mut self,
-        answer: &mut Answer<'_>,
+        answer: &Answer,
         around: &mut Surroundings<'_>,
     ) -> Result<(), String> {
         let response: InitProducerIdResponse = answer.read()?;
@@ -366,7 +364,7 @@ impl Idempotence {
     }
 }
 
-fn query(caller: Caller, around: &mut Surroundings<'_>) -> Outgoing {
+fn query(caller: Caller<'_>, around: &mut Surroundings<'_>) -> Bytes {
     let choices = [(ApiKey::API_VERSIONS, 4), (ApiKey::METADATA, 13)];
     let (api, newest) = *around.decisions.pick(Purpose::Client, &choices);
     let version = around.decisions.between(Purpose::Client, 0, newest) as i16;
@@ -381,14 +379,14 @@ fn query(caller: Caller, around: &mut Surroundings<'_>) -> Outgoing {
     caller.request(api, version, &request, Some(Pending::Query))
 }
 
-fn ask_for_identity(caller: Caller, around: &mut Surroundings<'_>) -> Outgoing {
+fn ask_for_identity(caller: Caller<'_>, around: &mut Surroundings<'_>) -> Bytes {
     let version = around.decisions.between(Purpose::Client, 0, 5) as i16;
     let request = InitProducerIdRequest { transaction_timeout_ms: 60_000, ..Default::default() };
     caller.request(ApiKey::INIT_PRODUCER_ID, version, &request, Some(Pending::ProducerId))
 }
 
 /// The same bytes again, perhaps in another version.
-fn send_again(caller: Caller, batches: &[Batch], around: &mut Surroundings<'_>) -> Outgoing {
+fn send_again(caller: Caller<'_>, batches: &[Batch], around: &mut Surroundings<'_>) -> Bytes {
     for Batch { append, .. } in batches {
         around.history.push(around.now_micros, Entry::Resent { append: *append });
     }
@@ -398,7 +396,7 @@ fn send_again(caller: Caller, batches: &[Batch], around: &mut Surroundings<'_>) 
     send(caller, version, -1, batches)
 }
 
-fn send(caller: Caller, version: i16, acks: i16, batches: &[Batch]) -> Outgoing {
+fn send(caller: Caller<'_>, version: i16, acks: i16, batches: &[Batch]) -> Bytes {
     let mut topic_data: Vec<TopicProduceData> = Vec::new();
     for batch in batches {
         let (name, topic_id) = (batch.target.name().to_owned(), batch.topic_id);
@@ -442,8 +440,8 @@ fn pick_codec(around: &mut Surroundings<'_>, version: i16) -> Option<Codec> {
 }
 
 /// An answer of which only the form matters.
-pub(super) fn read_query(api: ApiKey, answer: &mut Answer<'_>) -> Result<(), String> {
-    match api {
+pub(super) fn read_query(answer: &Answer) -> Result<(), String> {
+    match answer.key {
         ApiKey::METADATA => answer.read::<MetadataResponse>().map(drop),
         _ => answer.read::<ApiVersionsResponse>().map(drop),
     }

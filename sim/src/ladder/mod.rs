@@ -24,7 +24,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use klamm_core::api::ApiKey;
 use klamm_core::codec::Reader;
 use klamm_core::effect::{Completion, Effect, IoErrorKind};
@@ -32,6 +32,7 @@ use klamm_core::frame::{RequestHeader, SIZE_BYTES, read_response_header};
 use klamm_core::ids::{ConnectionId, EffectId, JobId, Uuid};
 use klamm_core::{JobOutcome, JobResult};
 
+use crate::calls::take_frame;
 use crate::disk::{Crash, Disk};
 pub(crate) use files::Contents;
 use files::effect_name;
@@ -212,13 +213,7 @@ impl Ladder {
         let Some(line) = self.lines.get_mut(&id) else { return };
         line.input.extend_from_slice(bytes);
         let mut told = Vec::new();
-        while let Some(size) = line.input.first_chunk().map(|size| i32::from_be_bytes(*size)) {
-            let whole = SIZE_BYTES + size.max(0) as usize;
-            if line.input.len() < whole {
-                break;
-            }
-            line.input.advance(SIZE_BYTES);
-            let frame = line.input.split_to(whole - SIZE_BYTES).freeze();
+        while let Some(frame) = take_frame(&mut line.input) {
             let answer = match line.unanswered.pop_front() {
                 Some(asked) => answer(&asked, &frame, &mut self.names),
                 None => format!("{} bytes that nothing was asked for", frame.len()),

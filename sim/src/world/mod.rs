@@ -37,12 +37,13 @@ use crate::client::{Client, KnownTopic, Surroundings, is_served};
 use crate::decisions::{Decisions, Purpose};
 use crate::digest::Digest;
 use crate::disk::{Disk, Faults};
-use crate::history::{AppendId, Entry, History, QuestionId};
+use crate::history::{AppendId, Entry, History, QuestionId, TopicPartition, is_passing};
 use crate::ladder::Ladder;
 use crate::layer::{Honest, Layer};
 use crate::marks::Marks;
 use crate::network::{Conditions, Network};
 use crate::options::{Options, StrikeKind};
+use crate::program::Program;
 use crate::queue::Queue;
 use crate::reader::read_logs;
 use crate::script::Script;
@@ -224,6 +225,16 @@ impl World {
     /// Puts a layer between the machine and the world.
     pub fn with_layer(mut self, layer: Box<dyn Layer>) -> Self {
         self.layer = layer;
+        self
+    }
+
+    /// Lets client logic of a tester's own take part. Its topics are its own affair: the checkers
+    /// look only at those that it tells the history of.
+    pub fn with_program(mut self, program: Box<dyn Program>) -> Self {
+        let client = self.clients.len();
+        self.clients.push(Client::program(client, program));
+        let delay = self.decisions.below(Purpose::Program, 20_000);
+        self.queue.push(delay, Event::ClientConnects(client));
         self
     }
 
@@ -419,7 +430,7 @@ impl World {
     /// Holds the disk against what was promised.
     fn check_disk(&mut self) {
         match read_logs(&self.disk, &self.config.log_dirs) {
-            Ok(logs) => {
+            Ok(mut logs) => {
                 // What was answered just now counts.
                 self.observe();
                 if self.process.is_none() && matches!(self.phase, RunPhase::Closing { .. }) {
@@ -427,9 +438,28 @@ impl World {
                 }
                 let mut out: BTreeSet<String> = self.offline.keys().cloned().collect();
                 out.extend(self.excused().iter().map(|excuse| excuse.target.directory()));
+                logs.retain(|target, _| self.is_judged(target));
                 self.checker.check(&logs, |target| !out.contains(&target.directory()));
             }
             Err(twice) => self.fail(twice),
+        }
+    }
+
+    /// Topics that programs have made are theirs, unless they tell the history of them.
+    fn is_judged(&self, target: &TopicPartition) -> bool {
+        is_passing(target.name())
+            || self.topics.iter().any(|topic| topic.name == target.name())
+            || self.checker.log(target).is_some()
+    }
+
+    /// The programs look at the disk.
+    fn check_programs(&mut self) {
+        let found = read_logs(&self.disk, &self.config.log_dirs).and_then(|logs| {
+            let told = |client: &Client| client.check(&logs);
+            self.clients.iter().try_for_each(told)
+        });
+        if let Err(what) = found {
+            self.fail(format!("program: {what}"));
         }
     }
 

@@ -17,6 +17,7 @@ use crate::history::{Entry, Told, TopicPartition};
 use crate::ladder::{Contents, Ladder};
 use crate::marks::Group;
 use crate::network::{Direction, Piece};
+use crate::program::Wish;
 
 /// OFFSET_OUT_OF_RANGE: the checker of answers judges it.
 const OUT_OF_RANGE: i16 = 1;
@@ -106,6 +107,7 @@ impl World {
                 self.check_disk();
                 self.check_directories();
                 if closing {
+                    self.check_programs();
                     self.phase = RunPhase::Over;
                 } else if std::mem::take(&mut self.rot_wanted) {
                     self.rot();
@@ -181,7 +183,7 @@ impl World {
             return;
         };
         let sent = self.with_client(client, Client::send);
-        let Some((frame, after)) = sent else { return };
+        let Some((frame, after)) = sent else { return self.heed(client, id) };
         self.tell(|ladder| ladder.sends(id, &frame));
         let (now, conditions) = (self.queue.now_micros(), self.conditions());
         let way = (id, Direction::Up);
@@ -196,6 +198,17 @@ impl World {
         }
         let delay = self.decisions.below(Purpose::Client, 2_000);
         self.queue.push(delay, Event::ClientSends(client));
+    }
+
+    /// A program that has nothing to send may want to be asked later, or to hang up.
+    fn heed(&mut self, client: usize, id: ConnectionId) {
+        match self.clients[client].take_wish() {
+            Some(Wish::Later(micros)) => {
+                self.queue.push(micros, Event::ClientSends(client));
+            }
+            Some(Wish::Disconnect) => self.disconnect_client(id),
+            None => {}
+        }
     }
 
     fn arrives(&mut self, id: ConnectionId, direction: Direction) {
