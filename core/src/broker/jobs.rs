@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::list_offsets::OffsetSearch;
 use super::startup::Loading;
-use super::{Broker, Output};
+use super::{Broker, Output, Phase};
 use crate::error_code::ErrorCode;
 use crate::ids::{DirectoryIndex, FileId, JobId};
 use crate::job::{Job, JobOutcome, JobResult};
@@ -86,7 +86,9 @@ impl Broker {
 
     pub(super) fn take_job(&mut self, id: JobId, result: JobResult) {
         self.outputs.extend(result.events.into_iter().map(Output::Event));
-        let Some(purpose) = self.jobs.purposes.remove(&id) else { return };
+        let Some(purpose) = self.jobs.purposes.remove(&id) else {
+            return self.take_abandoned(&result.outcome);
+        };
         match purpose {
             JobPurpose::Startup(loading) => self.handle_startup_job(id, loading, result.outcome),
             JobPurpose::SearchTimestamp(search, files) => {
@@ -114,5 +116,16 @@ impl Broker {
         }
         // There is a place, also for a search that found none while other jobs had them.
         self.start_searches();
+    }
+
+    /// A stop waits for no job; a disk that has failed under one has failed for the stop too: what
+    /// is there must not be synced again, and said to be in order.
+    fn take_abandoned(&mut self, outcome: &JobOutcome) {
+        if let JobOutcome::DirectoryRemoved(Err(error)) | JobOutcome::SnapshotWritten(Err(error)) =
+            outcome
+            && matches!(self.phase, Phase::Stopping(_))
+        {
+            self.fail_directory_of(&error.path, error);
+        }
     }
 }

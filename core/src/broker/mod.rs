@@ -489,10 +489,7 @@ impl Broker {
     /// A range could not be sent in full, by the file's fault.
     pub fn handle_range_failed(&mut self, range: &FileRange, error: &IoError, now: Now) {
         self.begin(now);
-        let within = |directory: &LogDirectory| range.file.path.is_within(&directory.path);
-        if let Some(index) = self.directories.iter().position(within) {
-            self.fail_directory(DirectoryIndex(index as u16), error);
-        }
+        self.fail_directory_of(&range.file.path, error);
         self.settle();
     }
 

@@ -7,13 +7,13 @@ use super::wait::Wake;
 use super::{Broker, PartitionState, Phase, Purpose};
 use crate::checkpoint::{SyncedCheckpoint, replace_file};
 use crate::config::Durability;
-use crate::effect::{Completion, Effect, IoError, SyncSet};
+use crate::effect::{Completion, Effect, IoError, Path, SyncSet};
 use crate::event::Event;
 use crate::ids::{DirectoryIndex, EffectId, LogId};
 use crate::log::Level;
 
 use super::Output;
-use super::directory::State;
+use super::directory::{LogDirectory, State};
 
 impl Broker {
     pub(super) fn handle_written(&mut self, id: EffectId, log_id: LogId, result: Completion) {
@@ -106,6 +106,14 @@ impl Broker {
             if moved && self.level == Level::Synced {
                 self.fetches.log_moved(log_id);
             }
+        }
+    }
+
+    /// The log directory fails that holds `path`.
+    pub(super) fn fail_directory_of(&mut self, path: &Path, error: &IoError) {
+        let within = |directory: &LogDirectory| path.is_within(&directory.path);
+        if let Some(index) = self.directories.iter().position(within) {
+            self.fail_directory(DirectoryIndex(index as u16), error);
         }
     }
 

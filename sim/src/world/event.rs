@@ -58,6 +58,17 @@ pub(super) enum Inner {
 }
 
 impl Event {
+    /// A crash behind it may leave something else than a crash before it: on the disk, of what was
+    /// under way there, or of what has left the process. All else that an event does is lost with the
+    /// process, or is none of its business.
+    pub(super) fn changes_what_is_left(&self) -> bool {
+        let Self::Process(inner) = self else { return matches!(self, Self::Start) };
+        matches!(
+            inner,
+            Inner::OperationStarts(_) | Inner::OperationHolds(_) | Inner::Leaves(_) | Inner::Exit
+        )
+    }
+
     /// What tells two events apart, for the digest.
     pub(super) fn fingerprint(&self) -> [u64; 3] {
         match self {

@@ -88,6 +88,7 @@ pub struct World {
     failed_starts: u32,
     crashes: u32,
     safety_events: u64,
+    crash_points: Vec<u64>,
     /// The first append and the first question of the second phase.
     first_healthy: Option<(AppendId, QuestionId)>,
     /// By how much the wall clock was set.
@@ -110,6 +111,8 @@ pub struct Report {
     pub events: u64,
     /// Those of the first phase.
     pub safety_events: u64,
+    /// After how many events of the first phase a crash leaves something else than one event before.
+    pub crash_points: Vec<u64>,
     /// Appends that were acknowledged.
     pub acknowledged: usize,
     /// Crashes that struck.
@@ -211,6 +214,7 @@ impl World {
             failed_starts: 0,
             crashes: 0,
             safety_events: 0,
+            crash_points: Vec::new(),
             first_healthy: None,
             wall_shift_ms: 0,
             wall_ms_max: WALL_START_MS,
@@ -278,6 +282,7 @@ impl World {
                 digest: self.digest.value(),
                 events,
                 safety_events: self.safety_events,
+                crash_points: self.crash_points,
                 acknowledged: self.history.acknowledged(),
                 crashes: self.crashes,
                 micros: self.queue.now_micros(),
@@ -295,6 +300,9 @@ impl World {
             event.fingerprint().into_iter().for_each(|part| self.digest.add_number(part));
             let now_micros = self.queue.now_micros();
             self.tell(|ladder| ladder.at(now_micros));
+            if self.phase == RunPhase::Safety && event.changes_what_is_left() {
+                self.crash_points.push(self.queue.taken());
+            }
             self.happen(event);
             self.judge()?;
             self.advance_phase()?;

@@ -8,6 +8,7 @@ mod panics;
 mod search;
 
 use std::io::Write as _;
+use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -15,7 +16,7 @@ use arguments::{Arguments, Replayed, Task, USAGE};
 use failures::Failures;
 use klamm_sim::broken::{CONTROLS, Control};
 use klamm_sim::decisions::Decisions;
-use klamm_sim::enumerate::{SMALL_HISTORIES, SmallHistory};
+use klamm_sim::enumerate::try_all;
 use klamm_sim::ladder::Ladder;
 use klamm_sim::options::Options;
 use klamm_sim::script::Script;
@@ -175,19 +176,13 @@ fn list_breaks() -> String {
     CONTROLS.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Every crash point of each small history, up to the first that fails.
+/// Every crash point of each small history, one history a core, up to the first that fails.
 fn crash_points(failures: &Failures) -> bool {
-    for number in 0..SMALL_HISTORIES {
-        let tried = SmallHistory::new(number).and_then(|history| history.try_crash_points(0, 1));
-        match tried {
-            Ok(tried) => say(&format!("history {number}: {tried} crashes")),
-            Err(failure) => {
-                say(&format!("history {number}: FAILED {failure}"));
-                let runs = Runs { control: None, set: Vec::new() };
-                failures.keep(&failure, &format!("history-{number}"), &runs);
-                return false;
-            }
-        }
-    }
-    true
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let told = |number, about, tried| say(&format!("history {number}, {about}: {tried} crashes"));
+    let Err((number, failure)) = try_all(threads, told) else { return true };
+    say(&format!("history {number}: FAILED {failure}"));
+    let runs = Runs { control: None, set: Vec::new() };
+    failures.keep(&failure, &format!("history-{number}"), &runs);
+    false
 }
