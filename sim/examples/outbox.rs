@@ -11,10 +11,9 @@
 //! cargo run --release -p klamm-sim --example outbox -- 1 --from 42 --trace
 //! ```
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use klamm_core::api::ApiKey;
 use klamm_core::api::create_topics::{CreatableTopic, CreateTopicsRequest, CreateTopicsResponse};
@@ -73,7 +72,7 @@ impl Book {
 /// Publishes orders, one at a time.
 #[derive(Debug)]
 struct Sender {
-    book: Rc<RefCell<Book>>,
+    book: Arc<Mutex<Book>>,
     calls: Calls<()>,
     topic_is_there: bool,
     /// The order under way.
@@ -129,18 +128,18 @@ impl Program for Sender {
     }
 
     fn is_done(&self) -> bool {
-        self.book.borrow().is_published()
+        self.book.lock().expect("nobody panics").is_published()
     }
 
     fn faults_end(&mut self) {
-        let mut book = self.book.borrow_mut();
+        let mut book = self.book.lock().expect("nobody panics");
         book.wanted = book.acknowledged.len() as u64 + LAST_ORDERS;
     }
 
     fn check(&self, logs: &BTreeMap<TopicPartition, StoredLog>) -> Result<(), String> {
         let log = logs.values().find(|log| log.directory.ends_with("/orders-0"));
         let log = log.ok_or("there is no log of orders")?;
-        for (offset, order) in &self.book.borrow().acknowledged {
+        for (offset, order) in &self.book.lock().expect("nobody panics").acknowledged {
             if log.at(*offset).and_then(order_of) != Some(*order) {
                 return Err(format!(
                     "order {order} was acknowledged at {offset}, and is not there"
@@ -166,7 +165,7 @@ impl Sender {
         let topic = answer.responses.first().ok_or("an answer without a topic")?;
         let told = topic.partition_responses.first().ok_or("an answer without a partition")?;
         if told.error_code.is_none() {
-            let mut book = self.book.borrow_mut();
+            let mut book = self.book.lock().expect("nobody panics");
             book.note(told.base_offset, self.order)?;
             book.acknowledged.insert(told.base_offset, self.order);
             self.order += 1;
@@ -178,7 +177,7 @@ impl Sender {
 /// Reads the orders from the first one to the last, and then once more.
 #[derive(Debug)]
 struct Auditor {
-    book: Rc<RefCell<Book>>,
+    book: Arc<Mutex<Book>>,
     calls: Calls<()>,
     position: i64,
     rests: bool,
@@ -225,7 +224,7 @@ impl Program for Auditor {
     }
 
     fn is_done(&self) -> bool {
-        let book = self.book.borrow();
+        let book = self.book.lock().expect("nobody panics");
         let is_read = |offset| book.read.contains_key(offset);
         book.is_published() && book.acknowledged.keys().all(is_read) && self.calls.unanswered() == 0
     }
@@ -241,7 +240,7 @@ impl Auditor {
         if !part.error_code.is_none() || bytes.is_empty() {
             return Ok(());
         }
-        let mut book = self.book.borrow_mut();
+        let mut book = self.book.lock().expect("nobody panics");
         for record in read_fetched(bytes)?.records {
             if record.offset < self.position {
                 continue;
@@ -264,9 +263,9 @@ fn order_of(record: &StoredRecord) -> Option<u64> {
 
 /// Both programs join a run.
 fn with_programs(world: World) -> World {
-    let book = Rc::new(RefCell::new(Book { wanted: ORDERS, ..Book::default() }));
+    let book = Arc::new(Mutex::new(Book { wanted: ORDERS, ..Book::default() }));
     let sender = Sender {
-        book: Rc::clone(&book),
+        book: Arc::clone(&book),
         calls: Calls::new("sender"),
         topic_is_there: false,
         order: 0,

@@ -389,6 +389,11 @@ impl History {
         &self.entries
     }
 
+    /// Takes everything so far out of it: what comes next is told alone.
+    pub fn take_entries(&mut self) -> Vec<(u64, Entry)> {
+        std::mem::take(&mut self.entries)
+    }
+
     /// Where an append went.
     pub fn target(&self, wanted: AppendId) -> Option<&TopicPartition> {
         self.entries.iter().rev().find_map(|(_, entry)| match entry {

@@ -43,6 +43,7 @@
 //! - [`network`]: connections between clients and broker; [`client`]: the model clients; [`calls`]:
 //!   their side of the protocol; [`program`]: a tester's own; [`setup`]: what is there before the
 //!   first start.
+//! - [`crowd`]: the same clients on real sockets, in front of a real server.
 //! - [`world`]: all of it around the real machines; [`layer`]: where a run may lie to them.
 //! - [`history`]: what clients asked and were told; [`reader`]: what lies on the disk; [`oracle`]:
 //!   what a log can be after that; [`metadata`]: what topics and settings can be; [`checker`]:
@@ -60,6 +61,7 @@ pub mod broken;
 pub mod calls;
 pub mod checker;
 pub mod client;
+pub mod crowd;
 pub mod decisions;
 pub mod digest;
 pub mod disk;

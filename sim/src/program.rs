@@ -16,8 +16,9 @@ use crate::reader::StoredLog;
 use crate::world::Excuse;
 
 /// Client logic, with one connection at a time. The world opens it, and opens another whenever one
-/// is gone, until the program is done.
-pub trait Program: Debug {
+/// is gone, until the program is done. It may work on a thread of its own, in front of a real server
+/// ([`Crowd`](crate::crowd::Crowd)).
+pub trait Program: Debug + Send {
     /// A connection is open.
     fn connected(&mut self) {}
 

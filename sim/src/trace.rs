@@ -10,8 +10,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::{fs, io};
 
-use klamm_core::effect::{Completion, Effect, FileRef, IoError, Operation, OperationResult};
+use klamm_core::effect::{Completion, Effect, FileRef, IoError, Operation, OperationResult, Path};
 use klamm_core::ids::{ConnectionId, EffectId, JobId, RequestNumber};
 use klamm_core::request::Response;
 use klamm_runtime::Recorder;
@@ -71,6 +72,28 @@ impl Recorder for Tracer {
     fn sending_range(&self, _: ConnectionId, _: &FileRef, _: u64, _: u64) {}
 
     fn sent(&self, _: ConnectionId, _: u64) {}
+}
+
+/// Puts a real directory on `disk` as it lies, with those of its files whose names are wanted, at
+/// whatever depth.
+pub fn put_directory(
+    disk: &mut Disk,
+    directory: &std::path::Path,
+    is_wanted: impl Fn(&str) -> bool + Copy,
+) -> io::Result<()> {
+    let not_utf8 = || io::Error::new(io::ErrorKind::InvalidData, "a path that is not UTF-8");
+    disk.put_directory(&Path::new(directory.to_str().ok_or_else(not_utf8)?));
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
+        if entry.file_type()?.is_dir() {
+            put_directory(disk, &path, is_wanted)?;
+        } else if is_wanted(name.to_str().ok_or_else(not_utf8)?) {
+            let name = Path::new(path.to_str().ok_or_else(not_utf8)?);
+            disk.put(&name, &fs::read(&path)?);
+        }
+    }
+    Ok(())
 }
 
 /// How a trace and the simulated disk do not agree.

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 /// Far beyond what a start or an end takes: two cores may be shared with other tests.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,13 +26,22 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the binary on a driver and waits until it says where it listens.
     pub(crate) fn start(properties: &Path, driver: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_klamm"))
-            .arg(properties)
-            .args(["--driver", driver])
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+        let mut server = Self::spawn(&mut Self::command(properties, driver));
+        server.wait_for_port();
+        server
+    }
+
+    /// What starts the binary on a driver.
+    pub(crate) fn command(properties: &Path, driver: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
+        command.arg(properties).args(["--driver", driver]);
+        command
+    }
+
+    /// Starts a server, and waits for nothing.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
         let stderr = child.stderr.take().expect("piped");
         let (sender, lines) = channel();
         thread::spawn(move || {
@@ -42,9 +51,7 @@ impl Server {
                 }
             }
         });
-        let mut server = Self { child, lines, log: Vec::new(), port: 0 };
-        server.port = server.wait_for_port();
-        server
+        Self { child, lines, log: Vec::new(), port: 0 }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -52,10 +59,17 @@ impl Server {
         kill_process(id, signal).expect("the process is there");
     }
 
+    /// Stops it where it stands, until [`Signal::CONT`].
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+        let id = Some(Pid::from_child(&self.child));
+        waitpid(id, WaitOptions::UNTRACED).expect("it is our child");
+    }
+
     /// Kills it as a crash would, and waits until it is gone.
-    pub(crate) fn kill(mut self) {
+    pub(crate) fn kill(mut self) -> ExitStatus {
         self.child.kill().expect("killed");
-        self.child.wait().expect("gone");
+        self.child.wait().expect("gone")
     }
 
     /// Waits for its end.
@@ -74,8 +88,8 @@ impl Server {
         }
     }
 
-    /// The start line names the listeners, with the ports that the system gave.
-    fn wait_for_port(&mut self) -> u16 {
+    /// Waits for the start line: it names the listeners, with the ports that the system gave.
+    pub(crate) fn wait_for_port(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -83,7 +97,8 @@ impl Server {
                     let port = port_of(&line);
                     self.log.push(line);
                     if let Some(port) = port {
-                        return port;
+                        self.port = port;
+                        return;
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => panic!("no start line: {:?}", self.log),

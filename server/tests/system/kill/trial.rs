@@ -1,0 +1,421 @@
+//! Many lives of one server on one directory, and what clients were told in all of them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use klamm_core::effect::Path;
+use klamm_core::ids::Uuid;
+use klamm_sim::checker::{Broken, Checker, TopicFormat};
+use klamm_sim::client::{Client, KnownTopic};
+use klamm_sim::crowd::{Crowd, Ending, Member, Misconduct};
+use klamm_sim::disk::{Crash, Disk};
+use klamm_sim::history::{AppendId, Entry, QuestionId, Subject, Told, TopicPartition};
+use klamm_sim::metadata::{Change, Outcome};
+use klamm_sim::options::Options;
+use klamm_sim::reader::read_logs;
+use klamm_sim::trace::put_directory;
+use rustix::process::Signal;
+use thiserror::Error;
+
+use super::KEPT;
+use super::moments::{End, Moments, Round};
+use crate::directory::Directory;
+use crate::process::Server;
+
+/// A trial under way.
+pub(super) struct Trial {
+    directory: Directory,
+    /// Starts the server.
+    command: Command,
+    moments: Moments,
+    crowd: Crowd,
+    members: Vec<Member>,
+    checker: Checker,
+    /// Told, and not yet judged.
+    entries: Vec<(u64, Entry)>,
+    /// Since when the server has been asked to stop, in this life.
+    stopping_micros: Option<u64>,
+    /// What was asked of topics that may go meanwhile, and has no answer.
+    of_passing: BTreeSet<Asked>,
+    /// Appends that were sent again.
+    resent: BTreeSet<AppendId>,
+    /// Topics that may have been told to keep less than all.
+    limited: BTreeSet<String>,
+    report: Report,
+}
+
+/// What there was in a trial that went well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Report {
+    kills: u64,
+    pauses: u64,
+    stops: u64,
+    appends: u64,
+    reads: u64,
+    changes: u64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kills, pauses, stops, appends, reads, changes } = self;
+        write!(
+            f,
+            "{kills} kills, {pauses} pauses, {stops} stops, {appends} acknowledged appends, {reads} fetches, \
+             {changes} changes of topics: nothing is lost"
+        )
+    }
+}
+
+/// What is wrong with a server.
+#[derive(Debug, Error)]
+pub(super) enum Trouble {
+    #[error("promise: {0}")]
+    Promise(Broken),
+    #[error("{0}")]
+    Misconduct(#[from] Misconduct),
+    #[error("{0}")]
+    Other(String),
+}
+
+/// An append, or a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Asked {
+    Append(AppendId),
+    Question(QuestionId),
+}
+
+/// Between two looks at what clients have done.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Errors that may be told of topics that come and go: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID.
+const ABSENT: [i16; 2] = [3, 100];
+
+/// OUT_OF_ORDER_SEQUENCE_NUMBER.
+const OUT_OF_ORDER: i16 = 45;
+
+/// OFFSET_OUT_OF_RANGE, which the checker judges.
+const OUT_OF_RANGE: i16 = 1;
+
+/// Far beyond what clients take to read everything.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+impl Trial {
+    pub(super) fn new(
+        directory: Directory,
+        command: Command,
+        options: Options,
+        clients: Vec<Client>,
+        seed: u64,
+    ) -> Self {
+        let mut moments = Moments::from_seed(seed);
+        let topic = KnownTopic {
+            name: KEPT.name.to_owned(),
+            id: Uuid(KEPT.id_bytes()),
+            partitions: KEPT.partitions,
+            format: TopicFormat::default(),
+        };
+        Self {
+            directory,
+            command,
+            crowd: Crowd::new(options, vec![topic], Instant::now()),
+            members: clients
+                .into_iter()
+                .map(|client| Member::new(client, moments.seed()))
+                .collect(),
+            moments,
+            checker: Checker::new(false),
+            entries: Vec::new(),
+            stopping_micros: None,
+            of_passing: BTreeSet::new(),
+            resent: BTreeSet::new(),
+            limited: BTreeSet::new(),
+            report: Report::default(),
+        }
+    }
+
+    /// So many rounds, with so many acknowledged appends or more in all; then everything is read, and the
+    /// server stops.
+    pub(super) fn run(mut self, rounds: u64, appends: u64) -> Result<Report, Trouble> {
+        for left in (1..=rounds).rev() {
+            let missing = appends.saturating_sub(self.report.appends);
+            let share = missing.div_ceil(left);
+            self.round(share, left == 1)?;
+        }
+        self.read_everything()?;
+        Ok(self.report)
+    }
+
+    fn round(&mut self, share: u64, is_last: bool) -> Result<(), Trouble> {
+        let round = self.moments.round();
+        for after in &round.killed_starts {
+            let server = Server::spawn(&mut self.command);
+            thread::sleep(*after);
+            server.kill();
+            self.report.kills += 1;
+            self.settle(Entry::Crashed(Crash::Killed))?;
+        }
+        let server = self.start()?;
+        let share = if round.has_share || is_last { share } else { 0 };
+        let last = self.live(server, &round, self.report.appends + share)?;
+        self.settle(last)
+    }
+
+    /// All clients work until the server's life has ended. Gives its end.
+    fn live(&mut self, server: Server, round: &Round, appends: u64) -> Result<Entry, Trouble> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port));
+        let stops = matches!(round.end, End::Stopped | End::KilledInStop(_));
+        let is_ending = AtomicBool::new(false);
+        let Self { crowd, members, entries, report, stopping_micros, .. } = self;
+        let (last, worked) = thread::scope(|scope| {
+            let working: Vec<_> = members
+                .iter_mut()
+                .map(|member| scope.spawn(|| work(crowd, member, address, &is_ending)))
+                .collect();
+            while report.appends < appends && !working.iter().any(ScopedJoinHandle::is_finished) {
+                thread::sleep(LOOK);
+                entries.extend(take_counted(crowd, report));
+            }
+            for (after, length) in &round.pauses {
+                thread::sleep(*after);
+                server.pause();
+                thread::sleep(*length);
+                server.signal(Signal::CONT);
+                report.pauses += 1;
+            }
+            thread::sleep(round.rest);
+            is_ending.store(true, Ordering::Relaxed);
+            *stopping_micros = stops.then(|| crowd.now_micros());
+            let last = end(server, round.end, report);
+            let joined = working.into_iter().map(|one| one.join().expect("no client panics"));
+            (last, joined.collect::<Vec<_>>())
+        });
+        self.take_told();
+        // What was told before may say more than a client that left because of it.
+        self.judge()?;
+        worked.into_iter().collect::<Result<(), Trouble>>()?;
+        last
+    }
+
+    /// A life begins, on what the one before has left.
+    fn start(&mut self) -> Result<Server, Trouble> {
+        let mut server = Server::spawn(&mut self.command);
+        server.wait_for_port();
+        self.stopping_micros = None;
+        // What lies there is read while nothing moves.
+        server.pause();
+        self.settle(Entry::Recovered)?;
+        server.signal(Signal::CONT);
+        Ok(server)
+    }
+
+    /// A life has begun or ended, and all that was told in it is in the history.
+    fn settle(&mut self, entry: Entry) -> Result<(), Trouble> {
+        let is_whole = matches!(entry, Entry::Stopped | Entry::Recovered);
+        self.entries.push((self.crowd.now_micros(), entry));
+        self.judge()?;
+        self.check_files(|_| is_whole)
+    }
+
+    /// A last life, in which nobody writes.
+    fn read_everything(&mut self) -> Result<(), Trouble> {
+        let server = self.start()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port));
+        let mut reader = Member::new(Client::consumer(self.members.len(), 1), self.moments.seed());
+        reader.client.catch_up(true);
+        self.crowd.set_quiet();
+        let crowd = &self.crowd;
+        let ending = thread::scope(|scope| {
+            let reading = scope.spawn(|| read(crowd, &mut reader, address));
+            let deadline = Instant::now() + PATIENCE;
+            while !reading.is_finished() && Instant::now() < deadline {
+                thread::sleep(LOOK);
+            }
+            crowd.dismiss();
+            reading.join().expect("no client panics")
+        });
+        self.take_told();
+        self.judge()?;
+        match ending? {
+            Ending::Done => {}
+            other => return Err(Trouble::Other(format!("not all could be read: {other:?}"))),
+        }
+        let last = end(server, End::Stopped, &mut self.report)?;
+        self.settle(last)
+    }
+
+    /// Holds what was told against what is known.
+    fn judge(&mut self) -> Result<(), Trouble> {
+        for (micros, entry) in std::mem::take(&mut self.entries) {
+            self.note_limits(&entry);
+            self.judge_error(micros, &entry)?;
+            self.checker.observe(micros, &entry);
+            if let Entry::Invoke { target, .. } | Entry::Asked { target, .. } = &entry {
+                self.allow_retention(target);
+            }
+            if let Some(broken) = self.checker.take_broken().into_iter().next() {
+                return Err(Trouble::Promise(broken));
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing fails here, so that nothing is refused but what is not there, until the server stops.
+    fn judge_error(&mut self, micros: u64, entry: &Entry) -> Result<(), Trouble> {
+        let (asked, error) = match entry {
+            Entry::Invoke { append, target, .. } if target.passing_id().is_some() => {
+                self.of_passing.insert(Asked::Append(*append));
+                return Ok(());
+            }
+            Entry::Asked { question, target, .. } if target.passing_id().is_some() => {
+                self.of_passing.insert(Asked::Question(*question));
+                return Ok(());
+            }
+            Entry::Resent { append } => {
+                self.resent.insert(*append);
+                return Ok(());
+            }
+            // A snapshot of producers has the last batch of each alone, as in Kafka: a start by it does not
+            // know the ones before again.
+            Entry::Error { append, error: OUT_OF_ORDER } if self.resent.contains(append) => {
+                return Ok(());
+            }
+            Entry::Error { append, error } => (Asked::Append(*append), *error),
+            Entry::Told { question, told: Told::Error(error) } if *error != OUT_OF_RANGE => {
+                (Asked::Question(*question), *error)
+            }
+            _ => return Ok(()),
+        };
+        let is_absent = ABSENT.contains(&error) && self.of_passing.contains(&asked);
+        if is_absent || self.stopping_micros.is_some_and(|since| since <= micros) {
+            return Ok(());
+        }
+        Err(Trouble::Other(format!("{asked:?} is answered error {error} though nothing fails")))
+    }
+
+    fn take_told(&mut self) {
+        self.entries.extend(take_counted(&self.crowd, &mut self.report));
+    }
+
+    /// An administrator asks for a limit: from now on retention may take anything of the topic.
+    fn note_limits(&mut self, entry: &Entry) {
+        let Entry::Changing { subject: Subject::Topic(name), what, .. } = entry else { return };
+        let limits = |key: &str, value: &str| key.starts_with("retention.") && value != "-1";
+        let is_limited = match what {
+            Change::Create { settings, .. } | Change::Replace(settings) => {
+                settings.iter().any(|(key, value)| limits(key, value))
+            }
+            Change::Alter(changes) => changes
+                .iter()
+                .any(|(key, value)| value.as_ref().is_some_and(|value| limits(key, value))),
+            _ => false,
+        };
+        if is_limited && self.limited.insert(name.clone()) {
+            let targets: Vec<TopicPartition> = self.checker.targets().cloned().collect();
+            for target in &targets {
+                self.allow_retention(target);
+            }
+        }
+    }
+
+    fn allow_retention(&mut self, target: &TopicPartition) {
+        if self.limited.contains(target.name()) {
+            self.checker.allow_start(target, i64::MAX);
+        }
+    }
+
+    /// Reads the files as they lie.
+    fn check_files(&mut self, in_service: impl Fn(&TopicPartition) -> bool) -> Result<(), Trouble> {
+        let (mut disk, logs) = (Disk::new(), self.directory.logs());
+        put_directory(&mut disk, &logs, |name| {
+            name.strip_suffix(".log").is_some() || name == "partition.metadata"
+        })
+        .map_err(|error| Trouble::Other(format!("{}: {error}", logs.display())))?;
+        let log_dir = Path::new(logs.to_str().expect("a path in UTF-8"));
+        let logs = read_logs(&disk, &[log_dir]).map_err(Trouble::Other)?;
+        self.checker.check(&logs, in_service);
+        self.checker
+            .take_broken()
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |broken| Err(Trouble::Promise(broken)))
+    }
+}
+
+/// What was told since the last look, counted.
+fn take_counted(crowd: &Crowd, report: &mut Report) -> Vec<(u64, Entry)> {
+    let entries = crowd.take_entries();
+    for (_, entry) in &entries {
+        match entry {
+            Entry::Ok { .. } => report.appends += 1,
+            Entry::Told { told: Told::Fetched(_), .. } => report.reads += 1,
+            Entry::Changed { outcome: Outcome::Done | Outcome::Made(_), .. } => report.changes += 1,
+            _ => {}
+        }
+    }
+    entries
+}
+
+/// One client's round: it comes back when it has left, and goes home when the server ends.
+fn work(
+    crowd: &Crowd,
+    member: &mut Member,
+    address: SocketAddr,
+    is_ending: &AtomicBool,
+) -> Result<(), Trouble> {
+    loop {
+        match crowd.work(member, address)? {
+            Ending::Left => {}
+            // What cannot be appended with acks=0 closes its connection, as in Kafka.
+            Ending::Closed if !is_ending.load(Ordering::Relaxed) => {}
+            _ if is_ending.load(Ordering::Relaxed) => return Ok(()),
+            ending => return Err(Trouble::Other(format!("{ending:?} while the server is there"))),
+        }
+    }
+}
+
+/// Reads all there is, or until the crowd is dismissed.
+fn read(crowd: &Crowd, reader: &mut Member, address: SocketAddr) -> Result<Ending, Misconduct> {
+    loop {
+        match crowd.work(reader, address)? {
+            Ending::Left if !crowd.is_dismissed() => {}
+            ending => return Ok(ending),
+        }
+    }
+}
+
+/// Ends a life. Gives what it was: a stop in good order may have come before the kill.
+fn end(server: Server, end: End, report: &mut Report) -> Result<Entry, Trouble> {
+    let killed = |server: Server| match server.kill().code() {
+        Some(0) => Entry::Stopped,
+        _ => Entry::Crashed(Crash::Killed),
+    };
+    let entry = match end {
+        End::Killed => killed(server),
+        End::KilledInPause => {
+            server.pause();
+            killed(server)
+        }
+        End::KilledInStop(after) => {
+            server.signal(Signal::TERM);
+            thread::sleep(after);
+            killed(server)
+        }
+        End::Stopped => {
+            server.signal(Signal::TERM);
+            match server.wait() {
+                (status, _) if status.success() => Entry::Stopped,
+                (status, log) => return Err(Trouble::Other(format!("{status}: {log:?}"))),
+            }
+        }
+    };
+    match entry {
+        Entry::Stopped => report.stops += 1,
+        _ => report.kills += 1,
+    }
+    Ok(entry)
+}
