@@ -133,6 +133,13 @@ impl<M: Machine> Node<M> {
     /// On return `inputs` holds the completions of what this thread carried out: more for the next
     /// turn, which must come before this thread waits. [`run`](Self::run) does that.
     pub fn turn(&self, inputs: &mut Vec<Input>, place: Place<'_>) {
+        if let Some(recorder) = self.recorder() {
+            for input in &*inputs {
+                if let Input::Request(from, request) = input {
+                    recorder.asked(*from, request);
+                }
+            }
+        }
         let Some(outputs) = self.mutate(inputs) else { return inputs.clear() };
         self.dispatch(outputs, place, inputs);
     }

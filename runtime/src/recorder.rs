@@ -2,7 +2,7 @@
 
 use klamm_core::effect::{FileRef, IoError, Operation, OperationResult};
 use klamm_core::ids::{ConnectionId, EffectId};
-use klamm_core::request::Response;
+use klamm_core::request::{Request, Response};
 
 /// Sees every operation and every answer, from the threads that do them.
 ///
@@ -10,6 +10,11 @@ use klamm_core::request::Response;
 /// reaches the broker, and an answer before its connection can see it. So whatever had not ended
 /// when an answer was told was not there when the answer was given.
 pub trait Recorder: Send + Sync {
+    /// The broker is about to be asked this.
+    fn asked(&self, connection: ConnectionId, request: &Request) {
+        let _ = (connection, request);
+    }
+
     /// The operation is about to be carried out.
     fn operation_started(&self, effect: EffectId, operation: &Operation);
 

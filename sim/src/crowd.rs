@@ -5,18 +5,25 @@
 //! history, under one lock: what was asked is in it before its bytes leave, what was told after
 //! they have come, so that its order is one that a checker may go by.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use klamm_core::effect::Path;
 use klamm_core::ids::ConnectionId;
 
+use crate::checker::{Broken, Checker};
 use crate::client::{BadAnswer, Client, KnownTopic, Surroundings};
 use crate::decisions::{Decisions, Purpose};
-use crate::history::{Entry, History};
+use crate::disk::Disk;
+use crate::history::{Entry, History, Subject, TopicPartition};
+use crate::metadata::Change;
 use crate::options::Options;
+use crate::reader::read_logs;
+use crate::trace::put_directory;
 
 /// Clients that work at once, each on a thread and a connection of its own.
 #[derive(Debug)]
@@ -192,6 +199,108 @@ impl Crowd {
         self.common.lock().expect("no client panics")
     }
 }
+
+/// Holds what a crowd was told, and what lies in the files, against the promises.
+///
+/// Retention is at work when it likes: of a topic that somebody has asked to limit it may take
+/// anything, and that is not judged.
+#[derive(Debug)]
+pub struct Judge {
+    checker: Checker,
+    limited: BTreeSet<String>,
+}
+
+impl Default for Judge {
+    /// Nothing is known. No power is lost, so that every durability promises the same.
+    fn default() -> Self {
+        Self { checker: Checker::new(false), limited: BTreeSet::new() }
+    }
+}
+
+impl Judge {
+    /// Takes in what happened, `micros` after the crowd began.
+    pub fn observe(&mut self, micros: u64, entry: &Entry) -> Result<(), Broken> {
+        self.note_limits(entry);
+        self.checker.observe(micros, entry);
+        if let Entry::Invoke { target, .. } | Entry::Asked { target, .. } = entry {
+            self.allow_retention(target);
+        }
+        self.verdict()
+    }
+
+    /// Reads the files as they lie below real log directories, while nobody writes to them.
+    /// `are_whole`: they are to be read to their ends, as behind a start or a stop.
+    pub fn check_files(
+        &mut self,
+        log_dirs: &[&std::path::Path],
+        are_whole: bool,
+    ) -> Result<(), BadFiles> {
+        let mut disk = Disk::new();
+        let is_wanted = |name: &str| name.strip_suffix(".log").is_some() || name == METADATA_FILE;
+        for log_dir in log_dirs {
+            put_directory(&mut disk, log_dir, is_wanted)?;
+        }
+        let paths: Vec<Path> =
+            log_dirs.iter().filter_map(|path| path.to_str()).map(Path::new).collect();
+        let mut logs = read_logs(&disk, &paths).map_err(BadFiles::Twice)?;
+        if !are_whole {
+            // Writes have no order: the next segment may have begun before the end of the last is there.
+            for log in logs.values_mut() {
+                log.gaps.clear();
+            }
+        }
+        self.checker.check(&logs, |_| are_whole);
+        Ok(self.verdict()?)
+    }
+
+    fn verdict(&mut self) -> Result<(), Broken> {
+        self.checker.take_broken().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// An administrator asks for a limit: from now on retention may take anything of the topic.
+    fn note_limits(&mut self, entry: &Entry) {
+        let Entry::Changing { subject: Subject::Topic(name), what, .. } = entry else { return };
+        let limits = |key: &str, value: &str| key.starts_with("retention.") && value != "-1";
+        let is_limited = match what {
+            Change::Create { settings, .. } | Change::Replace(settings) => {
+                settings.iter().any(|(key, value)| limits(key, value))
+            }
+            Change::Alter(changes) => changes
+                .iter()
+                .any(|(key, value)| value.as_ref().is_some_and(|value| limits(key, value))),
+            _ => false,
+        };
+        if is_limited && self.limited.insert(name.clone()) {
+            let targets: Vec<TopicPartition> = self.checker.targets().cloned().collect();
+            for target in &targets {
+                self.allow_retention(target);
+            }
+        }
+    }
+
+    fn allow_retention(&mut self, target: &TopicPartition) {
+        if self.limited.contains(target.name()) {
+            self.checker.allow_start(target, i64::MAX);
+        }
+    }
+}
+
+/// What is wrong with real files.
+#[derive(Debug, thiserror::Error)]
+pub enum BadFiles {
+    /// They cannot be read.
+    #[error("files: {0}")]
+    Unreadable(#[from] io::Error),
+    /// A partition lies in two log directories.
+    #[error("{0}")]
+    Twice(String),
+    /// They break a promise.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// What names a partition's topic.
+const METADATA_FILE: &str = "partition.metadata";
 
 /// Who is killed resets its connections, and who is silent has failed.
 fn ended(error: &io::Error, member: &Member) -> Result<Ending, Misconduct> {

@@ -51,7 +51,8 @@
 //! - [`marks`]: what has happened in a run, so that nothing is tested by runs in which nothing
 //!   happens.
 //! - [`minimise`]: a failed run made smaller; [`ladder`]: a run to be read.
-//! - [`trace`]: what a real driver did, played on the simulated disk.
+//! - [`trace`]: what a real driver did, played on the simulated disk; [`pledges`]: what its answers
+//!   promised of it; [`restart`]: the start behind a power loss.
 //! - [`broken`]: brokers that break their promises, for the checkers to catch; [`enumerate`]: every
 //!   crash point of small histories.
 
@@ -75,9 +76,11 @@ pub mod minimise;
 pub mod network;
 pub mod options;
 pub mod oracle;
+pub mod pledges;
 pub mod program;
 pub mod queue;
 pub mod reader;
+pub mod restart;
 pub mod script;
 pub mod setup;
 pub mod trace;

@@ -86,7 +86,7 @@ pub fn target_of(disk: &Disk, directory: &Path) -> Option<TopicPartition> {
 }
 
 /// The id in a directory's `partition.metadata`: two lines, `version: 0` and `topic_id: ID`.
-fn topic_id_in(disk: &Disk, directory: &Path) -> Option<Uuid> {
+pub(crate) fn topic_id_in(disk: &Disk, directory: &Path) -> Option<Uuid> {
     let text = std::str::from_utf8(disk.content(&directory.join("partition.metadata"))?).ok()?;
     let id = text.lines().find_map(|line| line.strip_prefix("topic_id: "))?;
     Uuid::parse(id)

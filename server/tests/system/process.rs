@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 /// Far beyond what a start or an end takes: two cores may be shared with other tests.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -62,8 +62,10 @@ impl Server {
     /// Stops it where it stands, until [`Signal::CONT`].
     pub(crate) fn pause(&self) {
         self.signal(Signal::STOP);
-        let id = Some(Pid::from_child(&self.child));
-        waitpid(id, WaitOptions::UNTRACED).expect("it is our child");
+        let id = WaitId::Pid(Pid::from_child(&self.child));
+        // One that has ended by itself stays to be found so.
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(id, options).expect("it is our child");
     }
 
     /// Kills it as a crash would, and waits until it is gone.

@@ -12,6 +12,8 @@ use std::{env, thread};
 use klamm_core::config;
 use klamm_core::effect::{FileRef, IoError, Operation, OperationResult};
 use klamm_runtime::{Disk, Files, Options};
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
 
 use crate::directory::Directory;
 
@@ -54,6 +56,8 @@ fn serves() {
     let options = Options { disk: Some(disk), ..Options::default() };
     let server = klamm_std::Server::start(config, options).expect("it starts");
     eprintln!("PLAINTEXT://{} ", server.addresses()[0].1);
+    let (mut signals, stopper) = (Signals::new([SIGTERM]).expect("caught"), server.stopper());
+    thread::spawn(move || signals.forever().next().map(|_| stopper.shutdown()));
     server.wait();
 }
 
@@ -115,7 +119,8 @@ impl Late {
                 waiting.pop_front().expect("there is one")
             };
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            self.files.perform(&operation).expect("the directory is there");
+            // What is not there any more needs no writing.
+            let _gone = self.files.perform(&operation);
         }
     }
 }

@@ -8,17 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use klamm_core::effect::Path;
 use klamm_core::ids::Uuid;
-use klamm_sim::checker::{Broken, Checker, TopicFormat};
+use klamm_sim::checker::{Broken, TopicFormat};
 use klamm_sim::client::{Client, KnownTopic};
-use klamm_sim::crowd::{Crowd, Ending, Member, Misconduct};
-use klamm_sim::disk::{Crash, Disk};
-use klamm_sim::history::{AppendId, Entry, QuestionId, Subject, Told, TopicPartition};
-use klamm_sim::metadata::{Change, Outcome};
+use klamm_sim::crowd::{BadFiles, Crowd, Ending, Judge, Member, Misconduct};
+use klamm_sim::disk::Crash;
+use klamm_sim::history::{AppendId, Entry, QuestionId, Told};
+use klamm_sim::metadata::Outcome;
 use klamm_sim::options::Options;
-use klamm_sim::reader::read_logs;
-use klamm_sim::trace::put_directory;
 use rustix::process::Signal;
 use thiserror::Error;
 
@@ -35,7 +32,7 @@ pub(super) struct Trial {
     moments: Moments,
     crowd: Crowd,
     members: Vec<Member>,
-    checker: Checker,
+    judge: Judge,
     /// Told, and not yet judged.
     entries: Vec<(u64, Entry)>,
     /// Since when the server has been asked to stop, in this life.
@@ -44,8 +41,6 @@ pub(super) struct Trial {
     of_passing: BTreeSet<Asked>,
     /// Appends that were sent again.
     resent: BTreeSet<AppendId>,
-    /// Topics that may have been told to keep less than all.
-    limited: BTreeSet<String>,
     report: Report,
 }
 
@@ -75,11 +70,23 @@ impl fmt::Display for Report {
 #[derive(Debug, Error)]
 pub(super) enum Trouble {
     #[error("promise: {0}")]
-    Promise(Broken),
+    Promise(#[from] Broken),
+    #[error("{0}")]
+    Files(#[from] BadFiles),
     #[error("{0}")]
     Misconduct(#[from] Misconduct),
     #[error("{0}")]
     Other(String),
+}
+
+impl Trouble {
+    /// The broken promise, if it is one.
+    pub(super) fn broken(&self) -> Option<&Broken> {
+        match self {
+            Self::Promise(broken) | Self::Files(BadFiles::Broken(broken)) => Some(broken),
+            _ => None,
+        }
+    }
 }
 
 /// An append, or a question.
@@ -128,12 +135,11 @@ impl Trial {
                 .map(|client| Member::new(client, moments.seed()))
                 .collect(),
             moments,
-            checker: Checker::new(false),
+            judge: Judge::default(),
             entries: Vec::new(),
             stopping_micros: None,
             of_passing: BTreeSet::new(),
             resent: BTreeSet::new(),
-            limited: BTreeSet::new(),
             report: Report::default(),
         }
     }
@@ -196,7 +202,7 @@ impl Trial {
         });
         self.take_told();
         // What was told before may say more than a client that left because of it.
-        self.judge()?;
+        self.judge_told()?;
         worked.into_iter().collect::<Result<(), Trouble>>()?;
         last
     }
@@ -217,8 +223,8 @@ impl Trial {
     fn settle(&mut self, entry: Entry) -> Result<(), Trouble> {
         let is_whole = matches!(entry, Entry::Stopped | Entry::Recovered);
         self.entries.push((self.crowd.now_micros(), entry));
-        self.judge()?;
-        self.check_files(|_| is_whole)
+        self.judge_told()?;
+        Ok(self.judge.check_files(&[&self.directory.logs()], is_whole)?)
     }
 
     /// A last life, in which nobody writes.
@@ -239,7 +245,7 @@ impl Trial {
             reading.join().expect("no client panics")
         });
         self.take_told();
-        self.judge()?;
+        self.judge_told()?;
         match ending? {
             Ending::Done => {}
             other => return Err(Trouble::Other(format!("not all could be read: {other:?}"))),
@@ -249,17 +255,10 @@ impl Trial {
     }
 
     /// Holds what was told against what is known.
-    fn judge(&mut self) -> Result<(), Trouble> {
+    fn judge_told(&mut self) -> Result<(), Trouble> {
         for (micros, entry) in std::mem::take(&mut self.entries) {
-            self.note_limits(&entry);
             self.judge_error(micros, &entry)?;
-            self.checker.observe(micros, &entry);
-            if let Entry::Invoke { target, .. } | Entry::Asked { target, .. } = &entry {
-                self.allow_retention(target);
-            }
-            if let Some(broken) = self.checker.take_broken().into_iter().next() {
-                return Err(Trouble::Promise(broken));
-            }
+            self.judge.observe(micros, &entry)?;
         }
         Ok(())
     }
@@ -299,50 +298,6 @@ impl Trial {
 
     fn take_told(&mut self) {
         self.entries.extend(take_counted(&self.crowd, &mut self.report));
-    }
-
-    /// An administrator asks for a limit: from now on retention may take anything of the topic.
-    fn note_limits(&mut self, entry: &Entry) {
-        let Entry::Changing { subject: Subject::Topic(name), what, .. } = entry else { return };
-        let limits = |key: &str, value: &str| key.starts_with("retention.") && value != "-1";
-        let is_limited = match what {
-            Change::Create { settings, .. } | Change::Replace(settings) => {
-                settings.iter().any(|(key, value)| limits(key, value))
-            }
-            Change::Alter(changes) => changes
-                .iter()
-                .any(|(key, value)| value.as_ref().is_some_and(|value| limits(key, value))),
-            _ => false,
-        };
-        if is_limited && self.limited.insert(name.clone()) {
-            let targets: Vec<TopicPartition> = self.checker.targets().cloned().collect();
-            for target in &targets {
-                self.allow_retention(target);
-            }
-        }
-    }
-
-    fn allow_retention(&mut self, target: &TopicPartition) {
-        if self.limited.contains(target.name()) {
-            self.checker.allow_start(target, i64::MAX);
-        }
-    }
-
-    /// Reads the files as they lie.
-    fn check_files(&mut self, in_service: impl Fn(&TopicPartition) -> bool) -> Result<(), Trouble> {
-        let (mut disk, logs) = (Disk::new(), self.directory.logs());
-        put_directory(&mut disk, &logs, |name| {
-            name.strip_suffix(".log").is_some() || name == "partition.metadata"
-        })
-        .map_err(|error| Trouble::Other(format!("{}: {error}", logs.display())))?;
-        let log_dir = Path::new(logs.to_str().expect("a path in UTF-8"));
-        let logs = read_logs(&disk, &[log_dir]).map_err(Trouble::Other)?;
-        self.checker.check(&logs, in_service);
-        self.checker
-            .take_broken()
-            .into_iter()
-            .next()
-            .map_or(Ok(()), |broken| Err(Trouble::Promise(broken)))
     }
 }
 
