@@ -79,11 +79,30 @@ fn a_script_repeats_its_run() {
     assert_eq!((again.events, again.message), (failure.events, failure.message));
 }
 
+/// The digest holds every event with its time, every byte that a client received, and every byte of
+/// the disk at the end.
 #[test]
-fn one_seed_is_one_run() {
+fn two_runs_of_a_seed_agree_to_the_byte() {
     for seed in [1, 17, 42] {
         let (one, other) = (World::from_seed(seed).run(), World::from_seed(seed).run());
         assert_eq!(one.expect("it goes well"), other.expect("it goes well"));
+    }
+}
+
+/// Fault kinds, sizes, topics, clients, durability, settings, limits: with what is printed before a
+/// run, and the choices within it, it is the same run.
+#[test]
+fn all_that_a_run_is_like_is_printed_before_it() {
+    for seed in [2, 18, 43] {
+        let world = World::from_seed(seed);
+        let mut options = Options::default();
+        for word in world.options().summary().split_whitespace() {
+            if let Some((name, value)) = word.split_once('=') {
+                options.set(name, value).expect("it is an option");
+            }
+        }
+        let printed = World::new(options, Decisions::from_seed(seed)).run();
+        assert_eq!(printed.expect("it goes well"), world.run().expect("it goes well"));
     }
 }
 

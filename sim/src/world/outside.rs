@@ -239,6 +239,7 @@ impl World {
         if self.clients[client].connection() != Some(id) {
             return;
         }
+        self.digest.add(bytes);
         self.tell(|ladder| ladder.receives(id, bytes));
         let seen = self.history.entries().len();
         let result = self.with_client(client, |client, around| client.receive(bytes, around));
