@@ -140,6 +140,24 @@ pub enum PlayError {
     },
 }
 
+/// How many answers promise more than was promised before.
+pub fn promising(steps: &[Step]) -> u64 {
+    let (mut pledges, nowhere) = (Pledges::default(), Disk::new());
+    let mut count = 0;
+    for step in steps {
+        match step {
+            Step::Asked(connection, number, asked) => {
+                pledges.asked((*connection, *number), asked, &nowhere);
+            }
+            Step::Answered(connection, number, Some(told)) => {
+                count += u64::from(pledges.told((*connection, *number), told));
+            }
+            _ => {}
+        }
+    }
+    count
+}
+
 /// What there was in a trace that went well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Played {
@@ -184,7 +202,7 @@ impl Playback {
         }
     }
 
-    /// The power goes at one of `count` answers that promise something, and not at each.
+    /// The power goes at one of `count` answers that promise something ([`promising`]), and not at each.
     pub fn with_one_loss_in(mut self, count: u64) -> Self {
         self.one_loss_in = count.max(1);
         self
