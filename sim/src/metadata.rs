@@ -98,16 +98,17 @@ struct Topic {
 
 type State = Option<Topic>;
 
-/// One way in which everything can have happened so far.
+/// One way in which everything can have happened so far. There may be thousands, so each is a few
+/// short lists, in order and without doubles.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct World {
-    state: State,
+    state: StateId,
     /// Ids of topics by the change that made them, as far as they were told.
-    ids: BTreeMap<ChangeId, Uuid>,
+    ids: Vec<(ChangeId, Uuid)>,
     /// Changes under way that have happened.
-    happened: BTreeSet<ChangeId>,
+    happened: Vec<ChangeId>,
     /// What there was since each of the others was asked.
-    visited: BTreeMap<ChangeId, BTreeSet<State>>,
+    visited: Vec<(ChangeId, StateId)>,
 }
 
 /// What was asked and has not ended.
@@ -121,6 +122,7 @@ struct UnderWay {
 /// One name, or one resource.
 #[derive(Clone, Debug)]
 pub struct ModelTopic {
+    states: States,
     worlds: BTreeSet<World>,
     under_way: BTreeMap<ChangeId, UnderWay>,
     /// Since when the topic of an id is sure to be there; in microseconds.
@@ -161,13 +163,11 @@ impl ModelTopic {
     }
 
     fn in_state(state: State) -> Self {
-        let world = World {
-            state,
-            ids: BTreeMap::new(),
-            happened: BTreeSet::new(),
-            visited: BTreeMap::new(),
-        };
+        let mut states = States::default();
+        let (ids, happened, visited) = (Vec::new(), Vec::new(), Vec::new());
+        let world = World { state: states.number(state), ids, happened, visited };
         Self {
+            states,
             worlds: BTreeSet::from([world]),
             under_way: BTreeMap::new(),
             sure_since: BTreeMap::new(),
@@ -182,7 +182,7 @@ impl ModelTopic {
             self.sure_since.clear();
         }
         let begun = |mut world: World| {
-            world.visited.insert(change, BTreeSet::from([world.state.clone()]));
+            insert(&mut world.visited, (change, world.state));
             world
         };
         self.worlds = std::mem::take(&mut self.worlds).into_iter().map(begun).collect();
@@ -209,12 +209,13 @@ impl ModelTopic {
         let Some(UnderWay { what, .. }) = self.under_way.remove(&change) else {
             return Err(format!("an answer to nothing: {outcome:?}"));
         };
-        let before = self.to_string();
-        let worlds = std::mem::take(&mut self.worlds).into_iter();
-        self.worlds = worlds.flat_map(|world| world.with(change, &what, outcome)).collect();
-        if self.worlds.is_empty() && !self.is_lost_sight_of {
-            return Err(format!("{what:?} has ended as {outcome:?}, there may be {before}"));
+        let worlds = self.worlds.iter();
+        let left: BTreeSet<World> =
+            worlds.flat_map(|world| world.with(change, &what, outcome, &self.states)).collect();
+        if left.is_empty() && !self.is_lost_sight_of {
+            return Err(format!("{what:?} has ended as {outcome:?}, there may be {self}"));
         }
+        self.worlds = left;
         self.note_lives(micros);
         Ok(())
     }
@@ -228,7 +229,7 @@ impl ModelTopic {
             self.under_way.remove(&change);
         }
         let without = |mut world: World| {
-            world.visited.remove(&change);
+            world.visited.retain(|(other, _)| *other != change);
             world
         };
         // What it may have seen is nobody's business any more.
@@ -239,6 +240,7 @@ impl ModelTopic {
     pub fn broker_gone(&mut self, micros: u64) {
         self.open_up();
         self.under_way.clear();
+        self.states.forget_changes();
         let settled = |mut world: World| {
             world.happened.clear();
             world.visited.clear();
@@ -277,13 +279,13 @@ impl ModelTopic {
     /// Ids that the name has had, as far as they are known.
     pub fn ids(&self) -> impl Iterator<Item = Uuid> {
         let all: BTreeSet<Uuid> =
-            self.worlds.iter().flat_map(|world| world.ids.values().copied()).collect();
+            self.worlds.iter().flat_map(|world| &world.ids).map(|(_, id)| *id).collect();
         all.into_iter()
     }
 
     /// The least number of partitions that it has, if it is there.
     pub fn partitions_min(&self) -> i32 {
-        let counts = self.worlds.iter().filter_map(|world| world.state.as_ref());
+        let counts = self.worlds.iter().filter_map(|world| self.states.state(world.state).as_ref());
         counts.map(|topic| topic.partitions).min().unwrap_or(0)
     }
 
@@ -292,7 +294,9 @@ impl ModelTopic {
         let mut open: Vec<World> = self.worlds.iter().cloned().collect();
         while let Some(world) = open.pop() {
             for (change, under_way) in &self.under_way {
-                let Some(next) = world.after(*change, &under_way.what) else { continue };
+                let Some(next) = world.after(*change, &under_way.what, &mut self.states) else {
+                    continue;
+                };
                 if self.worlds.len() >= WORLDS_MAX {
                     self.lose_sight();
                     return;
@@ -316,8 +320,11 @@ impl ModelTopic {
         }
         let is_doomed =
             self.under_way.values().any(|other| matches!(other.what, Change::Delete { .. }));
-        for id in self.ids().collect::<Vec<_>>() {
-            let alive = self.worlds.iter().filter(|world| world.has(id)).count();
+        let mut alive: BTreeMap<Uuid, usize> = self.ids().map(|id| (id, 0)).collect();
+        for id in self.worlds.iter().filter_map(|world| world.id(&self.states)) {
+            *alive.entry(id).or_default() += 1;
+        }
+        for (id, alive) in alive {
             if alive == 0 {
                 self.sure_since.remove(&id);
                 self.over_since.entry(id).or_insert(micros);
@@ -331,68 +338,68 @@ impl ModelTopic {
 }
 
 impl World {
-    fn has(&self, id: Uuid) -> bool {
-        let made_by = self.state.as_ref().map(|topic| topic.made_by);
-        made_by.and_then(|made_by| self.ids.get(&made_by)) == Some(&id)
+    /// The id of the topic that there is, as far as it is known.
+    fn id(&self, states: &States) -> Option<Uuid> {
+        self.id_of(states.state(self.state).as_ref()?.made_by)
+    }
+
+    fn id_of(&self, made_by: ChangeId) -> Option<Uuid> {
+        self.ids.iter().find(|(change, _)| *change == made_by).map(|(_, id)| *id)
     }
 
     /// The world in which a change happens now; `None` when it has, or cannot.
-    fn after(&self, change: ChangeId, what: &Change) -> Option<Self> {
+    fn after(&self, change: ChangeId, what: &Change, states: &mut States) -> Option<Self> {
         if self.happened.contains(&change) {
             return None;
         }
+        let state = states.after(self.state, change, what)?;
         let mut next = self.clone();
-        match (what, &mut next.state) {
-            (Change::Create { partitions, settings }, state @ None) => {
-                let (partitions, settings) = (*partitions, settings.clone());
-                *state = Some(Topic { made_by: change, partitions, settings });
-            }
-            (Change::Delete { id: None }, state @ Some(_)) => *state = None,
-            (Change::Delete { id: Some(id) }, state @ Some(_)) => {
-                let made_by = state.as_ref().map_or(ALWAYS, |topic| topic.made_by);
-                *state = None;
-                next.bind(made_by, *id).then_some(())?;
-            }
-            (Change::Grow { count }, Some(topic)) if topic.partitions < *count => {
-                topic.partitions = *count;
-            }
-            (Change::Alter(changes), Some(topic)) => {
-                for (key, value) in changes {
-                    match value {
-                        Some(value) => topic.settings.insert(key.clone(), value.clone()),
-                        None => topic.settings.remove(key),
-                    };
+        if let (Change::Delete { id: Some(id) }, Some(topic)) = (what, states.state(self.state)) {
+            next.bind(topic.made_by, *id).then_some(())?;
+        }
+        next.state = state;
+        insert(&mut next.happened, change);
+        next.visited.clear();
+        for others in self.visited.chunk_by(|one, other| one.0 == other.0) {
+            let other = others[0].0;
+            if other != change {
+                let begun = next.visited.len();
+                next.visited.extend(others);
+                if !others.contains(&(other, state)) {
+                    next.visited.push((other, state));
+                    next.visited[begun..].sort_unstable();
                 }
             }
-            (Change::Replace(settings), Some(topic)) => topic.settings.clone_from(settings),
-            _ => return None,
-        }
-        next.happened.insert(change);
-        next.visited.remove(&change);
-        for visited in next.visited.values_mut() {
-            visited.insert(next.state.clone());
         }
         Some(next)
     }
 
     /// The worlds that are left when a change has ended so.
-    fn with(mut self, change: ChangeId, what: &Change, outcome: &Outcome) -> Vec<Self> {
-        let visited = self.visited.remove(&change).unwrap_or_default();
-        if self.happened.remove(&change) {
+    fn with(
+        &self,
+        change: ChangeId,
+        what: &Change,
+        outcome: &Outcome,
+        states: &States,
+    ) -> Vec<Self> {
+        let mut ended = self.clone();
+        ended.visited.retain(|(other, _)| *other != change);
+        if self.happened.contains(&change) {
+            ended.happened.retain(|other| *other != change);
             let fits = match (what, outcome) {
-                (Change::Create { .. }, Outcome::Made(Some(id))) => self.bind(change, *id),
+                (Change::Create { .. }, Outcome::Made(Some(id))) => ended.bind(change, *id),
                 (Change::Create { .. }, Outcome::Made(None)) => true,
                 (_, Outcome::Done) => true,
                 _ => false,
             };
-            return if fits { vec![self] } else { Vec::new() };
+            return if fits { vec![ended] } else { Vec::new() };
         }
-        let left = visited.iter().filter_map(|state| {
-            let mut left = self.clone();
-            left.shows(state, what, outcome).then_some(left)
+        let visited = self.visited.iter().filter(|(other, _)| *other == change);
+        let left = visited.filter_map(|(_, state)| {
+            let mut left = ended.clone();
+            left.shows(states.state(*state), what, outcome).then_some(left)
         });
-        let left: BTreeSet<Self> = left.collect();
-        left.into_iter().collect()
+        left.collect()
     }
 
     /// Whether this state lets a request end so that changes nothing.
@@ -406,7 +413,7 @@ impl World {
             (Change::TryCreate, Outcome::Made(_), state) => state.is_none(),
             (Change::Delete { id: Some(id) }, Outcome::Refused(UNKNOWN_TOPIC_ID), state) => {
                 let made_by = state.as_ref().map(|topic| topic.made_by);
-                made_by.is_none_or(|made_by| self.ids.get(&made_by) != Some(id))
+                made_by.is_none_or(|made_by| self.id_of(made_by) != Some(*id))
             }
             (Change::Grow { count }, Outcome::Refused(INVALID_PARTITIONS), Some(topic)) => {
                 topic.partitions >= *count
@@ -432,15 +439,90 @@ impl World {
     /// The topic that `made_by` made has this id; false when it has another one, or another topic of
     /// the name has had it.
     fn bind(&mut self, made_by: ChangeId, id: Uuid) -> bool {
-        match self.ids.get(&made_by) {
-            Some(known) => *known == id,
-            None if self.ids.values().any(|other| *other == id) => false,
+        match self.id_of(made_by) {
+            Some(known) => known == id,
+            None if self.ids.iter().any(|(_, other)| *other == id) => false,
             None => {
-                self.ids.insert(made_by, id);
+                insert(&mut self.ids, (made_by, id));
                 true
             }
         }
     }
+}
+
+/// Adds to a list in order, unless it is there.
+fn insert<T: Ord>(list: &mut Vec<T>, item: T) {
+    if let Err(at) = list.binary_search(&item) {
+        list.insert(at, item);
+    }
+}
+
+/// A state's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct StateId(usize);
+
+/// All states that were met, each once, and what changes make of them.
+#[derive(Clone, Debug, Default)]
+struct States {
+    met: Vec<State>,
+    numbers: BTreeMap<State, StateId>,
+    after: BTreeMap<(StateId, ChangeId), Option<StateId>>,
+}
+
+impl States {
+    fn state(&self, number: StateId) -> &State {
+        &self.met[number.0]
+    }
+
+    fn number(&mut self, state: State) -> StateId {
+        let next = StateId(self.met.len());
+        let number = *self.numbers.entry(state.clone()).or_insert(next);
+        if number == next {
+            self.met.push(state);
+        }
+        number
+    }
+
+    /// What a change makes of a state; `None` when it cannot happen in it.
+    fn after(&mut self, before: StateId, change: ChangeId, what: &Change) -> Option<StateId> {
+        if let Some(known) = self.after.get(&(before, change)) {
+            return *known;
+        }
+        let state = changed(self.state(before).clone(), change, what);
+        let number = state.map(|state| self.number(state));
+        self.after.insert((before, change), number);
+        number
+    }
+
+    /// No change is under way.
+    fn forget_changes(&mut self) {
+        self.after.clear();
+    }
+}
+
+/// The state that a change leaves; `None` when it cannot happen.
+fn changed(mut state: State, change: ChangeId, what: &Change) -> Option<State> {
+    match (what, &mut state) {
+        (Change::Create { partitions, settings }, state @ None) => {
+            let (partitions, settings) = (*partitions, settings.clone());
+            *state = Some(Topic { made_by: change, partitions, settings });
+        }
+        (Change::Delete { .. }, state @ Some(_)) => *state = None,
+        (Change::Grow { count }, Some(topic)) if topic.partitions < *count => {
+            topic.partitions = *count;
+        }
+        (Change::Alter(changes), Some(topic)) => {
+            for (key, value) in changes {
+                match value {
+                    Some(value) => topic.settings.insert(key.clone(), value.clone()),
+                    None => topic.settings.remove(key),
+                };
+            }
+        }
+        (Change::Replace(settings), Some(topic)) => topic.settings.clone_from(settings),
+        _ => return None,
+    }
+    Some(state)
 }
 
 /// What there may be, for messages.
@@ -448,10 +530,11 @@ impl fmt::Display for ModelTopic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN_MAX: usize = 4;
         let states = self.worlds.iter().map(|world| {
-            let Some(Topic { made_by, partitions, settings }) = &world.state else {
+            let state = self.states.state(world.state);
+            let Some(Topic { made_by, partitions, settings }) = state else {
                 return "nothing".to_owned();
             };
-            let id = world.ids.get(made_by).map_or("?".to_owned(), Uuid::to_string);
+            let id = world.id_of(*made_by).map_or("?".to_owned(), |id| id.to_string());
             format!("{partitions} partitions of {id} with {settings:?}")
         });
         let states: BTreeSet<String> = states.collect();

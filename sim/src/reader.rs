@@ -85,6 +85,11 @@ pub fn target_of(disk: &Disk, directory: &Path) -> Option<TopicPartition> {
     TopicPartition::of_directory(directory.name(), || topic_id_in(disk, directory))
 }
 
+/// True when this directory, whose name is the partition's, is that of no other topic of its name.
+pub fn is_home_of(disk: &Disk, directory: &Path, target: &TopicPartition) -> bool {
+    target.passing_id().is_none_or(|id| topic_id_in(disk, directory) == Some(id))
+}
+
 /// The id in a directory's `partition.metadata`: two lines, `version: 0` and `topic_id: ID`.
 pub(crate) fn topic_id_in(disk: &Disk, directory: &Path) -> Option<Uuid> {
     let text = std::str::from_utf8(disk.content(&directory.join("partition.metadata"))?).ok()?;

@@ -178,6 +178,7 @@ impl Disk {
         let mut effect = self.open.remove(&id).expect("only a submitted effect takes hold");
         if let Some(operation) = effect.operations.get(effect.next).cloned() {
             let covered = effect.covered[effect.next].take();
+            self.changes += u64::from(changes_files(&operation));
             match self.carry_out(&operation, covered, wall_ms, decisions) {
                 Ok(result) => effect.results.push(result),
                 Err(error) => {
@@ -482,12 +483,24 @@ fn is_log(path: &Path) -> bool {
     path.name().rsplit_once('.').is_some_and(|(_, extension)| extension == "log")
 }
 
+fn changes_files(operation: &Operation) -> bool {
+    !matches!(
+        operation,
+        Operation::Open(_)
+            | Operation::Read { .. }
+            | Operation::Sync(_)
+            | Operation::SyncDirectory(_)
+            | Operation::List(_)
+            | Operation::Space(_)
+    )
+}
+
 fn length_of(data: &[Bytes]) -> u64 {
     data.iter().map(|piece| piece.len() as u64).sum()
 }
 
 fn flat(data: &[Bytes]) -> Vec<u8> {
-    data.iter().flat_map(|piece| piece.iter().copied()).collect()
+    data.concat()
 }
 
 fn shuffle(items: &mut [Operation], decisions: &mut Decisions) {

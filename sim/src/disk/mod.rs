@@ -75,6 +75,7 @@ pub struct Disk {
     violations: Vec<Violation>,
     live: bool,
     faults: Faults,
+    changes: u64,
 }
 
 /// What stands behind the last dot of a file's name.
@@ -124,6 +125,11 @@ impl Disk {
         self.log_directories = directories;
     }
 
+    /// Counts what has changed, or is about to: while it stays, so do all files.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Takes an effect in. Then, for each of its operations, [`start`](Self::start) and
     /// [`take_hold`](Self::take_hold), and at last [`complete`](Self::complete).
     pub fn submit(&mut self, id: EffectId, effect: Effect, decisions: &mut Decisions) {
@@ -132,6 +138,7 @@ impl Disk {
             self.violations.push(Violation::EffectReused { owner: id.owner.0, number: id.number });
         }
         self.check_submitted(id, &effect);
+        self.changes += 1;
         self.open.insert(id, effect);
     }
 
@@ -173,6 +180,7 @@ impl Disk {
         for (_, effect) in std::mem::take(&mut self.open) {
             self.cut(effect, decisions);
         }
+        self.changes += 1;
         self.bound.clear();
         self.locked.clear();
         self.pins.clear();
@@ -231,18 +239,10 @@ impl Disk {
         self.fails(&Operation::Read { file, position, length }, decisions)
     }
 
-    /// How long the file is when what is being written to it has been.
-    pub fn length_with_writes(&self, path: &Path) -> u64 {
-        let length = self.content(path).map_or(0, <[u8]>::len) as u64;
+    /// Files that are being written, and where each write ends: some are not there yet.
+    pub fn being_written(&self) -> impl Iterator<Item = (Path, u64)> {
         let under_way = self.open.values().flat_map(|effect| effect.writes_left(self));
-        let ends = under_way.filter(|(other, ..)| other == path).map(|(_, _, end)| end);
-        ends.fold(length, u64::max)
-    }
-
-    /// Files that are being written: some are not there yet.
-    pub fn being_written(&self) -> impl Iterator<Item = Path> {
-        let under_way = self.open.values().flat_map(|effect| effect.writes_left(self));
-        under_way.map(|(path, ..)| path)
+        under_way.map(|(path, _, end)| (path, end))
     }
 
     /// Flips one bit at rest. False when there is no such byte.
@@ -252,6 +252,7 @@ impl Disk {
         };
         let there = position < file.length();
         file.flip(position, bit);
+        self.changes += 1;
         there
     }
 
@@ -263,6 +264,13 @@ impl Disk {
     /// Every file, with its content, in the order of paths.
     pub fn files(&self) -> Vec<(Path, &[u8])> {
         self.tree.files().into_iter().map(|(path, file)| (path, file.content())).collect()
+    }
+
+    /// The files in a directory, by name, with their content.
+    pub fn files_in(&self, path: &Path) -> impl Iterator<Item = (&str, &[u8])> {
+        let directory = self.tree.find(path).and_then(|id| self.tree.directory(id));
+        let entries = directory.into_iter().flat_map(|directory| &directory.entries);
+        entries.filter_map(|(name, id)| Some((name.as_str(), self.tree.file(*id)?.content())))
     }
 
     /// The directories in a directory, in the order of paths.
@@ -291,6 +299,7 @@ impl Disk {
 
     /// Puts a directory there, as it was long before the run.
     pub fn put_directory(&mut self, path: &Path) {
+        self.changes += 1;
         self.tree.make_directory(path).expect("no file stands in the way");
         self.tree.settle();
     }
@@ -356,7 +365,7 @@ impl Disk {
     }
 
     fn used_bytes(&self) -> u64 {
-        self.tree.files().iter().map(|(_, file)| file.length()).sum()
+        self.tree.used_bytes()
     }
 
     fn fails(&self, operation: &Operation, decisions: &mut Decisions) -> bool {

@@ -286,6 +286,20 @@ impl Tree {
         found
     }
 
+    /// The length of all files that can be reached.
+    pub(super) fn used_bytes(&self) -> u64 {
+        let mut used = 0;
+        let mut open = vec![ROOT];
+        while let Some(id) = open.pop() {
+            match self.nodes.get(&id) {
+                Some(Node::File(file)) => used += file.length(),
+                Some(Node::Directory(directory)) => open.extend(directory.entries.values()),
+                None => {}
+            }
+        }
+        used
+    }
+
     /// Makes everything durable.
     pub(super) fn settle(&mut self) {
         for node in self.nodes.values_mut() {

@@ -51,7 +51,7 @@ use crate::setup::Installation;
 use event::Event;
 use phases::RunPhase;
 use process::{Phase, Process};
-use retention::Limits;
+use retention::{Limits, Looked};
 pub use rot::Excuse;
 use rot::Rotten;
 
@@ -82,6 +82,7 @@ pub struct World {
     rotten: Option<Rotten>,
     /// What administrators have told topics to keep, by name.
     limits: BTreeMap<String, Limits>,
+    looked: Looked,
     /// The last metadata record in the newest image that was published.
     metadata_offset: i64,
     strikes_done: usize,
@@ -209,6 +210,7 @@ impl World {
             rot_wanted: false,
             rotten: None,
             limits: BTreeMap::new(),
+            looked: Looked::default(),
             metadata_offset: -1,
             strikes_done: 0,
             failed_starts: 0,

@@ -1,6 +1,6 @@
 //! What retention may delete: the rule once more, from what lies on the disk.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use klamm_core::effect::{Effect, Operation, Path};
 use klamm_core::ids::JobId;
@@ -9,15 +9,23 @@ use super::World;
 use crate::history::{Subject, TopicPartition};
 use crate::metadata::Change;
 use crate::options::Options;
-use crate::reader::{batches_of, latest_timestamp, target_of};
+use crate::reader::{batches_of, is_home_of, latest_timestamp, target_of};
 
 /// One segment on the disk.
 struct Segment {
+    path: Path,
     base_offset: i64,
     /// With what is being written to it.
     bytes: u64,
-    /// `None` when nothing is in it, or nobody can tell.
-    latest_ms: Option<i64>,
+}
+
+/// What the last look at what retention may take went by.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Looked {
+    /// Changes of the disk, and entries of the history.
+    seen: (u64, usize),
+    /// From this time of the wall clock on, another segment is too old.
+    until_ms: i64,
 }
 
 /// The least that a topic may be told to keep; `None` for no limit.
@@ -35,8 +43,16 @@ impl Limits {
             _ => return,
         };
         let Some(value) = value.parse().ok().filter(|value| *value >= 0) else { return };
-        *limit = Some(limit.map_or(value, |known| known.min(value)));
+        tighten(limit, value);
     }
+
+    fn is_none(self) -> bool {
+        self.age_ms.is_none() && self.bytes.is_none()
+    }
+}
+
+fn tighten(limit: &mut Option<i64>, value: i64) {
+    *limit = Some(limit.map_or(value, |known| known.min(value)));
 }
 
 impl World {
@@ -64,9 +80,11 @@ impl World {
     fn limits_of(&self, name: &str) -> Limits {
         let mut limits = self.limits.get(name).copied().unwrap_or_default();
         let Options { retention_ms, retention_bytes, .. } = self.current;
-        for (key, value) in [("retention.ms", retention_ms), ("retention.bytes", retention_bytes)] {
+        for (limit, value) in
+            [(&mut limits.age_ms, retention_ms), (&mut limits.bytes, retention_bytes)]
+        {
             if value > 0 {
-                limits.tighten(key, &value.to_string());
+                tighten(limit, value as i64);
             }
         }
         limits
@@ -76,59 +94,74 @@ impl World {
     pub(super) fn allow_retention(&mut self) {
         // The event that asks may be the first one in a while.
         self.wall_ms_max = self.wall_ms_max.max(self.wall_ms());
-        let targets: Vec<TopicPartition> = self.checker.targets().cloned().collect();
-        for target in targets {
-            let limits = self.limits_of(target.name());
-            if limits.age_ms.is_none() && limits.bytes.is_none() {
-                continue;
-            }
-            let end = self.checker.log(&target).map_or(0, |log| log.end().1);
-            let start = self.retained_from(&target, end, limits);
-            self.checker.allow_start(&target, start);
+        let seen = (self.disk.changes(), self.observed);
+        if seen == self.looked.seen && self.wall_ms_max < self.looked.until_ms {
+            return;
         }
+        let of_target = |target: &TopicPartition| {
+            let limits = self.limits_of(target.name());
+            (!limits.is_none()).then(|| (target.clone(), limits))
+        };
+        let limited: Vec<_> = self.checker.targets().filter_map(of_target).collect();
+        let mut until_ms = i64::MAX;
+        for (target, limits) in limited {
+            let end = self.checker.log(&target).map_or(0, |log| log.end().1);
+            let (start, stays_ms) = self.retained_from(&target, end, limits);
+            self.checker.allow_start(&target, start);
+            until_ms = until_ms.min(stays_ms);
+        }
+        self.looked = Looked { seen, until_ms };
     }
 
-    /// The furthest start that retention allows a log of this end.
-    fn retained_from(&self, target: &TopicPartition, end: i64, limits: Limits) -> i64 {
+    /// The furthest start that retention allows a log of this end, and from when on that is further.
+    fn retained_from(&self, target: &TopicPartition, end: i64, limits: Limits) -> (i64, i64) {
         let segments = self.segments_of(target);
         let ends = segments.iter().skip(1).map(|segment| segment.base_offset).chain([end]);
         let mut left: u64 = segments.iter().map(|segment| segment.bytes).sum();
         let mut start = 0;
         for (segment, end) in segments.iter().zip(ends) {
-            let old = limits.age_ms.is_some_and(|limit_ms| {
-                let age_ms = |latest_ms| self.wall_ms_max.saturating_sub(latest_ms);
-                segment.latest_ms.is_none_or(|latest_ms| age_ms(latest_ms) > limit_ms)
-            });
             left -= segment.bytes;
             let much = limits.bytes.is_some_and(|limit| left >= limit as u64);
-            if !old && !much {
-                break;
+            let young_ms = limits.age_ms.map_or(i64::MAX, |age_ms| self.young_ms(segment, age_ms));
+            if !much && self.wall_ms_max < young_ms {
+                return (start, young_ms);
             }
             start = end;
         }
-        start
+        (start, i64::MAX)
     }
 
+    /// From when on all of a segment is older than that; no time when nobody can tell.
+    fn young_ms(&self, segment: &Segment, age_ms: i64) -> i64 {
+        let content = self.disk.content(&segment.path).unwrap_or_default();
+        let timestamps = batches_of(content).into_iter();
+        let latest_ms = timestamps.map(|range| latest_timestamp(&content[range])).max();
+        latest_ms
+            .filter(|_| !self.is_age_unknown(&segment.path))
+            .map_or(i64::MIN, |latest_ms| latest_ms.saturating_add(age_ms).saturating_add(1))
+    }
+
+    /// The segments of a partition, in the order of paths. One counts from its first append on, which
+    /// may not have reached the disk.
     fn segments_of(&self, target: &TopicPartition) -> Vec<Segment> {
         let name = target.directory();
-        let there = self.disk.files().into_iter().map(|(path, _)| path);
-        // A segment counts from its first append on, which may not have reached the disk.
-        let paths: BTreeSet<Path> = there.chain(self.disk.being_written()).collect();
-        let is_of_target = |path: &Path| {
-            path.parent().name() == name
-                && target_of(&self.disk, &path.parent()).as_ref() == Some(target)
-        };
-        let of_target = paths.into_iter().filter(is_of_target);
-        let segment = |path: Path| {
+        let directories = self.config.log_dirs.iter().map(|log_dir| log_dir.join(&name));
+        let mut ends: BTreeMap<Path, u64> = BTreeMap::new();
+        for directory in directories.filter(|path| is_home_of(&self.disk, path, target)) {
+            let there = self.disk.files_in(&directory);
+            let there = there.map(|(name, content)| (directory.join(name), content.len() as u64));
+            let being_written = self.disk.being_written();
+            let being_written = being_written.filter(|(path, _)| path.parent() == directory);
+            for (path, end) in there.chain(being_written) {
+                let known = ends.entry(path).or_default();
+                *known = end.max(*known);
+            }
+        }
+        let segment = |(path, bytes): (Path, u64)| {
             let base_offset = path.name().strip_suffix(".log")?.parse().ok()?;
-            let content = self.disk.content(&path).unwrap_or_default();
-            let timestamps = batches_of(content).into_iter();
-            let latest = timestamps.map(|range| latest_timestamp(&content[range])).max();
-            let latest_ms = latest.filter(|_| !self.is_age_unknown(&path));
-            let bytes = self.disk.length_with_writes(&path);
-            Some(Segment { base_offset, bytes, latest_ms })
+            Some(Segment { path, base_offset, bytes })
         };
-        of_target.filter_map(segment).collect()
+        ends.into_iter().filter_map(segment).collect()
     }
 
     /// A segment that is renamed for deletion lies below what may be deleted.
