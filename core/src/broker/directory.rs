@@ -50,7 +50,7 @@ pub(super) struct LogDirectory {
     /// A synced checkpoint is being written.
     pub(super) checkpoint_runs: bool,
     /// What the last synced checkpoint said.
-    pub(super) checkpointed: String,
+    pub(super) checkpointed: Option<SyncedCheckpoint>,
     /// Kafka's checkpoints of offsets, by kind.
     pub(super) offsets: [OffsetsFile; 3],
     /// Starts of logs that are about to move.
@@ -108,7 +108,7 @@ impl LogDirectory {
             syncing: BTreeSet::new(),
             sync_runs: false,
             checkpoint_runs: false,
-            checkpointed: String::new(),
+            checkpointed: None,
             offsets: Default::default(),
             moving_starts: MovingStarts::default(),
             has_unloaded: false,

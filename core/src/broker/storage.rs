@@ -1,6 +1,7 @@
 //! Writes and syncs: how the ends of logs move, and what a failure ends.
 
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::wait::Wake;
@@ -172,20 +173,23 @@ impl Broker {
 
     /// Writes a directory's synced checkpoint if it has changed and none is being written.
     pub(super) fn write_checkpoint(&mut self, index: DirectoryIndex) {
-        let checkpoint = self.synced_checkpoint(index);
-        let content = checkpoint.format();
-        let directory = &mut self.directories[usize::from(index.0)];
-        if checkpoint.iter().next().is_none() && !directory.has_file(SyncedCheckpoint::FILE) {
+        let directory = self.directory(index);
+        if !directory.is_online() || directory.checkpoint_runs {
             return;
         }
-        if !directory.is_online() || directory.checkpoint_runs || directory.checkpointed == content
+        // Compared before it becomes text: most often nothing has changed since the last one.
+        let checkpoint = self.synced_checkpoint(index);
+        let has_nothing = checkpoint.iter().next().is_none();
+        if directory.checkpointed.as_ref() == Some(&checkpoint)
+            || has_nothing && !directory.has_file(SyncedCheckpoint::FILE)
         {
             return;
         }
-        directory.checkpoint_runs = true;
-        directory.checkpointed.clone_from(&content);
         let path = directory.path.join(SyncedCheckpoint::FILE);
-        let operations = replace_file(&path, content, &mut self.numbering);
+        let operations = replace_file(&path, checkpoint.format(), &mut self.numbering);
+        let directory = &mut self.directories[usize::from(index.0)];
+        directory.checkpoint_runs = true;
+        directory.checkpointed = Some(checkpoint);
         self.emit(Effect::Operations(operations), Purpose::Checkpoint(index));
     }
 
@@ -206,12 +210,12 @@ impl Broker {
         let known = self.directory(index).found.synced.iter();
         for (topic_id, partition, end) in known.flat_map(SyncedCheckpoint::iter) {
             if self.partitions.contains_key(&(topic_id, partition)) {
-                checkpoint.insert(topic_id, &end.topic, partition, end.offset);
+                checkpoint.insert(topic_id, Arc::clone(&end.topic), partition, end.offset);
             }
         }
         for live in self.logs.values().filter(|live| live.log.log_directory() == index) {
             let end = live.log.end(Level::Synced);
-            checkpoint.insert(live.topic_id, &live.topic, live.partition, end);
+            checkpoint.insert(live.topic_id, Arc::clone(&live.topic), live.partition, end);
         }
         checkpoint
     }

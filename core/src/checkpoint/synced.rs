@@ -4,9 +4,9 @@
 //! The file is this project's own. Kafka leaves it alone, and a Kafka that ran on the directory makes
 //! it worthless; therefore its head names the broker registration that it belongs to.
 
-use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
@@ -18,7 +18,7 @@ use crate::ids::Uuid;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncedEnd {
     /// The topic's name, for whoever reads the file.
-    pub topic: String,
+    pub topic: Arc<str>,
     /// The first offset that is not known to be synced.
     pub offset: i64,
 }
@@ -84,8 +84,14 @@ impl SyncedCheckpoint {
     }
 
     /// Sets the partition's synced end.
-    pub fn insert(&mut self, topic_id: Uuid, topic: &str, partition: i32, offset: i64) {
-        self.ends.insert((topic_id, partition), SyncedEnd { topic: topic.to_owned(), offset });
+    pub fn insert(
+        &mut self,
+        topic_id: Uuid,
+        topic: impl Into<Arc<str>>,
+        partition: i32,
+        offset: i64,
+    ) {
+        self.ends.insert((topic_id, partition), SyncedEnd { topic: topic.into(), offset });
     }
 
     /// Every line: topic id, partition, and what is known of it.
