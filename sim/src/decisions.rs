@@ -78,34 +78,41 @@ impl Purpose {
     }
 }
 
+/// How many there are.
+const PURPOSES: usize = Purpose::ALL.len();
+
 /// The choices of one run.
 #[derive(Clone, Debug)]
 pub struct Decisions {
     source: Source,
-    taken: BTreeMap<Purpose, Vec<u64>>,
+    taken: [Vec<u64>; PURPOSES],
 }
 
+/// By purpose.
 #[derive(Clone, Debug)]
 enum Source {
-    Seed(BTreeMap<Purpose, Rng>),
-    Record { values: BTreeMap<Purpose, Vec<u64>>, read: BTreeMap<Purpose, usize> },
+    Seed([Rng; PURPOSES]),
+    Record { values: [Vec<u64>; PURPOSES], read: [usize; PURPOSES] },
 }
 
 impl Decisions {
     /// Draws from `seed`.
     pub fn from_seed(seed: u64) -> Self {
-        let streams = Purpose::ALL.into_iter().map(|purpose| (purpose, fork(seed, purpose)));
-        Self { source: Source::Seed(streams.collect()), taken: BTreeMap::new() }
+        let streams = Purpose::ALL.map(|purpose| fork(seed, purpose));
+        Self { source: Source::Seed(streams), taken: Default::default() }
     }
 
     /// Repeats a record.
-    pub fn from_record(values: BTreeMap<Purpose, Vec<u64>>) -> Self {
-        Self { source: Source::Record { values, read: BTreeMap::new() }, taken: BTreeMap::new() }
+    pub fn from_record(mut values: BTreeMap<Purpose, Vec<u64>>) -> Self {
+        let values = Purpose::ALL.map(|purpose| values.remove(&purpose).unwrap_or_default());
+        Self { source: Source::Record { values, read: [0; PURPOSES] }, taken: Default::default() }
     }
 
-    /// What was chosen so far, by purpose.
-    pub fn record(&self) -> &BTreeMap<Purpose, Vec<u64>> {
-        &self.taken
+    /// What was chosen so far, by purpose; nothing for those that had no choice.
+    pub fn record(&self) -> BTreeMap<Purpose, Vec<u64>> {
+        let taken = Purpose::ALL.into_iter().zip(&self.taken);
+        let taken = taken.filter(|(_, values)| !values.is_empty());
+        taken.map(|(purpose, values)| (purpose, values.clone())).collect()
     }
 
     /// A number below `bound`; 0 without a choice when `bound` is 0 or 1.
@@ -113,18 +120,16 @@ impl Decisions {
         if bound <= 1 {
             return 0;
         }
+        let place = purpose as usize;
         let value = match &mut self.source {
-            Source::Seed(streams) => {
-                streams.get_mut(&purpose).expect("every purpose has a stream").below(bound)
-            }
+            Source::Seed(streams) => streams[place].below(bound),
             Source::Record { values, read } => {
-                let at = read.entry(purpose).or_default();
-                *at += 1;
-                let recorded = values.get(&purpose).and_then(|values| values.get(*at - 1));
-                recorded.copied().unwrap_or(0).min(bound - 1)
+                let recorded = values[place].get(read[place]).copied();
+                read[place] += 1;
+                recorded.unwrap_or(0).min(bound - 1)
             }
         };
-        self.taken.entry(purpose).or_default().push(value);
+        self.taken[place].push(value);
         value
     }
 
@@ -172,11 +177,18 @@ mod tests {
     fn a_record_repeats_what_the_seed_drew() {
         let mut drawn = Decisions::from_seed(7);
         let first: Vec<u64> = (2..50).map(|bound| drawn.below(Purpose::Delay, bound)).collect();
-        let mut repeated = Decisions::from_record(drawn.record().clone());
+        let mut repeated = Decisions::from_record(drawn.record());
         let second: Vec<u64> = (2..50).map(|bound| repeated.below(Purpose::Delay, bound)).collect();
         assert_eq!(first, second);
         assert_eq!(repeated.below(Purpose::Delay, 1000), 0, "an exhausted record is mild");
         assert!(!repeated.chance(Purpose::Delay, 999));
+    }
+
+    #[test]
+    fn every_purpose_has_its_own_place() {
+        for (place, purpose) in Purpose::ALL.into_iter().enumerate() {
+            assert_eq!(purpose as usize, place);
+        }
     }
 
     #[test]

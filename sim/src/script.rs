@@ -19,7 +19,7 @@ pub struct Script {
 impl Script {
     /// The script of a run that has been made.
     pub fn of(options: &Options, decisions: &Decisions) -> Self {
-        let mut choices = decisions.record().clone();
+        let mut choices = decisions.record();
         // The options stand there themselves.
         choices.remove(&Purpose::Options);
         Self { options: options.clone(), choices }

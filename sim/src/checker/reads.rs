@@ -59,6 +59,10 @@ impl Checker {
             }
             _ => None,
         };
+        let latest_ms = match what {
+            Question::Offset { timestamp_ms: MAX_TIMESTAMP } => log.latest(start_allowed),
+            _ => None,
+        };
         match what {
             Question::Delete { before } if before >= 0 => log.allow_start(before),
             Question::Delete { .. } => log.open_start(),
@@ -72,7 +76,7 @@ impl Checker {
             end: log.end().0,
             start: log.start().0,
             found,
-            latest_ms: log.latest(start_allowed),
+            latest_ms,
             producers,
         };
         self.asked.insert(question, asked);

@@ -106,19 +106,15 @@ impl File {
 
     /// True when a power loss now would leave the range as reads see it.
     pub(super) fn is_durable(&self, start: u64, end: u64) -> bool {
-        let at = |content: &[u8], index: u64| content.get(index as usize).copied().unwrap_or(0);
-        let sectors = start as usize / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES as u64) as usize;
-        self.is_written(start, end)
-            && end <= self.durable_length
-            && (self.length_dirty == 0 || end <= self.length().min(self.durable_length))
-            && sectors.into_iter().all(|sector| {
-                !self.dirty.contains_key(&sector)
-                    || (sector * SECTOR_BYTES..(sector + 1) * SECTOR_BYTES)
-                        .map(|index| index as u64)
-                        .filter(|index| (start..end).contains(index))
-                        .all(|index| at(&self.cache, index) == at(&self.durable, index))
-            })
-            && (start..end).all(|index| at(&self.cache, index) == at(&self.durable, index))
+        let length_stays = self.length_dirty == 0 || end <= self.length().min(self.durable_length);
+        if !self.is_written(start, end) || end > self.durable_length || !length_stays {
+            return false;
+        }
+        let (start, end) = (start as usize, end as usize);
+        // Zeros follow what is durable.
+        let middle = self.durable.len().clamp(start, end);
+        self.durable.get(start..middle).unwrap_or_default() == &self.cache[start..middle]
+            && self.cache[middle..end].iter().all(|byte| *byte == 0)
     }
 
     /// A sync begins: what is dirty now, it covers.

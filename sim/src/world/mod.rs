@@ -88,6 +88,7 @@ pub struct World {
     strikes_done: usize,
     failed_starts: u32,
     crashes: u32,
+    requests: u64,
     safety_events: u64,
     crash_points: Vec<u64>,
     /// The first append and the first question of the second phase.
@@ -114,6 +115,8 @@ pub struct Report {
     pub safety_events: u64,
     /// After how many events of the first phase a crash leaves something else than one event before.
     pub crash_points: Vec<u64>,
+    /// Requests that clients have sent.
+    pub requests: u64,
     /// Appends that were acknowledged.
     pub acknowledged: usize,
     /// Crashes that struck.
@@ -215,6 +218,7 @@ impl World {
             strikes_done: 0,
             failed_starts: 0,
             crashes: 0,
+            requests: 0,
             safety_events: 0,
             crash_points: Vec::new(),
             first_healthy: None,
@@ -285,6 +289,7 @@ impl World {
                 events,
                 safety_events: self.safety_events,
                 crash_points: self.crash_points,
+                requests: self.requests,
                 acknowledged: self.history.acknowledged(),
                 crashes: self.crashes,
                 micros: self.queue.now_micros(),

@@ -184,6 +184,7 @@ impl World {
         };
         let sent = self.with_client(client, Client::send);
         let Some((frame, after)) = sent else { return self.heed(client, id) };
+        self.requests += 1;
         self.tell(|ladder| ladder.sends(id, &frame));
         let (now, conditions) = (self.queue.now_micros(), self.conditions());
         let way = (id, Direction::Up);

@@ -164,10 +164,10 @@ fn replay(arguments: &Arguments, runs: &Runs, replayed: &Replayed) -> Result<boo
 }
 
 fn told(report: &Report) -> String {
-    let Report { digest, events, acknowledged, crashes, micros, marks, .. } = report;
+    let Report { digest, events, requests, acknowledged, crashes, micros, marks, .. } = report;
     format!(
-        "{marks}{events} events in {micros} us, {acknowledged} acknowledged appends, {crashes} \
-         crashes, digest {digest:016x}"
+        "{marks}{events} events in {micros} us, {requests} requests, {acknowledged} acknowledged \
+         appends, {crashes} crashes, digest {digest:016x}"
     )
 }
 

@@ -24,6 +24,7 @@ struct Totals {
     seeds: u64,
     failures: u64,
     events: u64,
+    requests: u64,
     acknowledged: usize,
     crashes: u32,
     marks: Marks,
@@ -81,17 +82,20 @@ fn tell_of(failure: &Failure, seed: u64, runs: &Runs, failures: &Failures) {
 impl Totals {
     fn add(&mut self, report: &Report) {
         self.events += report.events;
+        self.requests += report.requests;
         self.acknowledged += report.acknowledged;
         self.crashes += report.crashes;
         self.marks.add(&report.marks);
     }
 
     fn told(&self, from: u64, rate: u128) -> String {
-        let Self { seeds, failures, events, acknowledged, crashes, marks } = self;
+        let Self { seeds, failures, events, requests, acknowledged, crashes, marks } = self;
+        let average = requests / seeds.max(&1);
         let last_line = last_line(*seeds, *failures);
         format!(
-            "{marks}from seed {from}: {events} events, {acknowledged} acknowledged appends, \
-             {crashes} crashes, {rate} seeds a second\n{last_line}"
+            "{marks}from seed {from}: {events} events, {requests} requests ({average} a seed), \
+             {acknowledged} acknowledged appends, {crashes} crashes, {rate} seeds a second\n\
+             {last_line}"
         )
     }
 }
