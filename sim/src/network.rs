@@ -57,10 +57,25 @@ pub enum Piece {
 pub struct Conditions {
     /// Longest piece.
     pub piece_bytes_max: u64,
+    /// Most pieces that bytes sent at once are cut into; 0 for no bound.
+    pub pieces_max: u64,
     /// Longest way of a piece, in microseconds.
     pub micros_max: u64,
     /// Pieces that become a reset.
     pub reset_per_mille: u32,
+}
+
+impl Conditions {
+    /// The length of the next piece, when so many bytes are left behind so many pieces. With a bound,
+    /// pieces are longer where they would be too many; any byte may still be the first of one.
+    fn length(&self, left: u64, pieces: u64, decisions: &mut Decisions) -> u64 {
+        let longest = match (self.pieces_max, self.pieces_max.saturating_sub(pieces)) {
+            (0, _) => self.piece_bytes_max,
+            (_, 0 | 1) => return left,
+            (_, more) => self.piece_bytes_max.max((2 * left).div_ceil(more)),
+        };
+        decisions.between(Purpose::Network, 1, longest.clamp(1, left))
+    }
 }
 
 impl Network {
@@ -98,8 +113,7 @@ impl Network {
         };
         let mut due = Vec::new();
         while bytes.has_remaining() {
-            let longest = conditions.piece_bytes_max.clamp(1, bytes.len() as u64);
-            let length = decisions.between(Purpose::Network, 1, longest);
+            let length = conditions.length(bytes.len() as u64, due.len() as u64, decisions);
             let piece = bytes.split_to(length as usize);
             if decisions.chance(Purpose::Network, conditions.reset_per_mille) {
                 due.push(stream.push(Piece::Reset, now_micros, conditions, decisions));
@@ -168,7 +182,7 @@ mod tests {
     use crate::decisions::Decisions;
 
     const ROUGH: Conditions =
-        Conditions { piece_bytes_max: 3, micros_max: 100, reset_per_mille: 0 };
+        Conditions { piece_bytes_max: 3, pieces_max: 0, micros_max: 100, reset_per_mille: 0 };
 
     fn sent(network: &mut Network, id: ConnectionId, conditions: &Conditions) -> Vec<u64> {
         let bytes = Bytes::from_static(b"0123456789");
@@ -189,6 +203,25 @@ mod tests {
             whole.extend_from_slice(&bytes);
         }
         assert_eq!(whole, b"0123456789");
+    }
+
+    #[test]
+    fn bounded_pieces_are_cut_anywhere() {
+        let conditions = Conditions { pieces_max: 3, ..ROUGH };
+        let (mut decisions, mut firsts) = (Decisions::from_seed(5), [0; 10]);
+        for _ in 0..100 {
+            let mut network = Network::default();
+            let way = (network.open(0), Direction::Up);
+            let bytes = Bytes::from_static(b"0123456789");
+            assert!(network.send(way, bytes, 7, &conditions, &mut decisions).len() <= 3);
+            let mut whole = Vec::new();
+            while let Some(Piece::Bytes(bytes)) = network.arrive(way.0, Direction::Up) {
+                firsts[whole.len()] += 1;
+                whole.extend_from_slice(&bytes);
+            }
+            assert_eq!(whole, b"0123456789");
+        }
+        assert!(firsts.iter().all(|begun| *begun > 0), "{firsts:?}");
     }
 
     #[test]

@@ -209,6 +209,8 @@ options! {
     metadata_segment_bytes,
     /// `metadata.max.retention.bytes`; 0 for Kafka's default.
     metadata_retention_bytes,
+    /// Most pieces that bytes sent at once arrive in; 0 for no bound.
+    pieces_max,
 }
 
 const COLUMNS_MAX: usize = 100;
@@ -373,6 +375,8 @@ impl Options {
         options.draw_upkeep(&mut draw);
         options.draw_administrators(&mut draw);
         options.draw_snapshots(&mut draw);
+        // Where short pieces are not bounded, they are most of a run.
+        options.pieces_max = 2 * draw(0, 7);
         options
     }
 }

@@ -392,6 +392,7 @@ impl World {
     fn conditions(&self) -> Conditions {
         Conditions {
             piece_bytes_max: self.current.piece_bytes_max,
+            pieces_max: self.current.pieces_max,
             micros_max: self.current.network_micros_max,
             reset_per_mille: self.current.reset_per_mille as u32,
         }
