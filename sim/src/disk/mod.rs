@@ -67,7 +67,8 @@ pub struct Disk {
     bound: BTreeMap<FileId, Bound>,
     locked: BTreeMap<FileId, NodeId>,
     pins: BTreeMap<FileId, u32>,
-    open: BTreeMap<EffectId, OpenEffect>,
+    /// Boxed: each step takes one out and puts it back.
+    open: BTreeMap<EffectId, Box<OpenEffect>>,
     log_directories: Vec<Path>,
     failed_syncs: BTreeSet<Path>,
     /// Those of jobs whose ends the broker has not heard of.
@@ -139,7 +140,7 @@ impl Disk {
         }
         self.check_submitted(id, &effect);
         self.changes += 1;
-        self.open.insert(id, effect);
+        self.open.insert(id, Box::new(effect));
     }
 
     /// Effects that are out.
@@ -149,7 +150,7 @@ impl Disk {
 
     /// An operation has failed, and nobody was told yet.
     pub fn has_untold_failure(&self) -> bool {
-        self.open.values().any(OpenEffect::has_failed)
+        self.open.values().any(|effect| effect.has_failed())
     }
 
     /// The effect's answer; its operations are over.
@@ -178,7 +179,7 @@ impl Disk {
     /// The process is gone, or the power is; open effects are cut wherever they are.
     pub fn crash(&mut self, crash: Crash, decisions: &mut Decisions) {
         for (_, effect) in std::mem::take(&mut self.open) {
-            self.cut(effect, decisions);
+            self.cut(*effect, decisions);
         }
         self.changes += 1;
         self.bound.clear();

@@ -243,7 +243,7 @@ impl World {
             Output::Effect(id, effect) => self.submit(id, effect),
             Output::Job(id, job) => {
                 if let Some(process) = &mut self.process {
-                    process.jobs.insert(id, job);
+                    process.jobs.insert(id, Box::new(job));
                 }
                 self.push(Inner::JobStep(id));
             }

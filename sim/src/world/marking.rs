@@ -154,7 +154,7 @@ fn formats_directory(operation: &Operation) -> bool {
 /// What an operation does to the snapshots of the metadata log, or to the log by their leave.
 fn snapshot_step(operation: &Operation) -> Option<&'static str> {
     let path = operation.path();
-    let is_metadata = path.parent().name() == "__cluster_metadata-0";
+    let is_metadata = path.as_str().contains("/__cluster_metadata-0/");
     match (operation, extension(path)) {
         _ if !is_metadata => None,
         (Operation::Rename { .. }, "part") => Some("metadata snapshot written"),

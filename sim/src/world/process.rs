@@ -34,7 +34,7 @@ pub(super) struct Process {
     started_micros: u64,
     pub(super) image: Arc<Image>,
     pub(super) seats: BTreeMap<ConnectionId, Seat>,
-    pub(super) jobs: BTreeMap<JobId, Job>,
+    pub(super) jobs: BTreeMap<JobId, Box<Job>>,
     pub(super) budget: Budget,
     pub(super) timer: Option<(Instant, Ticket)>,
     /// Effects that are out, and whether someone waits for their completion.

@@ -103,10 +103,12 @@ impl World {
             (!limits.is_none()).then(|| (target.clone(), limits))
         };
         let limited: Vec<_> = self.checker.targets().filter_map(of_target).collect();
+        let writes: Vec<(Path, u64)> = self.disk.being_written().collect();
         let mut until_ms = i64::MAX;
         for (target, limits) in limited {
             let end = self.checker.log(&target).map_or(0, |log| log.end().1);
-            let (start, stays_ms) = self.retained_from(&target, end, limits);
+            let segments = self.segments_of(&target, &writes);
+            let (start, stays_ms) = self.retained_from(&segments, end, limits);
             self.checker.allow_start(&target, start);
             until_ms = until_ms.min(stays_ms);
         }
@@ -114,17 +116,20 @@ impl World {
     }
 
     /// The furthest start that retention allows a log of this end, and from when on that is further.
-    fn retained_from(&self, target: &TopicPartition, end: i64, limits: Limits) -> (i64, i64) {
-        let segments = self.segments_of(target);
+    fn retained_from(&self, segments: &[Segment], end: i64, limits: Limits) -> (i64, i64) {
         let ends = segments.iter().skip(1).map(|segment| segment.base_offset).chain([end]);
         let mut left: u64 = segments.iter().map(|segment| segment.bytes).sum();
         let mut start = 0;
         for (segment, end) in segments.iter().zip(ends) {
             left -= segment.bytes;
             let much = limits.bytes.is_some_and(|limit| left >= limit as u64);
-            let young_ms = limits.age_ms.map_or(i64::MAX, |age_ms| self.young_ms(segment, age_ms));
-            if !much && self.wall_ms_max < young_ms {
-                return (start, young_ms);
+            let old_ms = match limits.age_ms {
+                _ if much => i64::MIN,
+                Some(age_ms) => self.old_from(segment, age_ms),
+                None => i64::MAX,
+            };
+            if self.wall_ms_max < old_ms {
+                return (start, old_ms);
             }
             start = end;
         }
@@ -132,7 +137,7 @@ impl World {
     }
 
     /// From when on all of a segment is older than that; no time when nobody can tell.
-    fn young_ms(&self, segment: &Segment, age_ms: i64) -> i64 {
+    fn old_from(&self, segment: &Segment, age_ms: i64) -> i64 {
         let content = self.disk.content(&segment.path).unwrap_or_default();
         let timestamps = batches_of(content).into_iter();
         let latest_ms = timestamps.map(|range| latest_timestamp(&content[range])).max();
@@ -142,17 +147,22 @@ impl World {
     }
 
     /// The segments of a partition, in the order of paths. One counts from its first append on, which
-    /// may not have reached the disk.
-    fn segments_of(&self, target: &TopicPartition) -> Vec<Segment> {
+    /// may be one of the `writes` under way.
+    fn segments_of(&self, target: &TopicPartition, writes: &[(Path, u64)]) -> Vec<Segment> {
         let name = target.directory();
-        let directories = self.config.log_dirs.iter().map(|log_dir| log_dir.join(&name));
         let mut ends: BTreeMap<Path, u64> = BTreeMap::new();
-        for directory in directories.filter(|path| is_home_of(&self.disk, path, target)) {
-            let there = self.disk.files_in(&directory);
+        for log_dir in &self.config.log_dirs {
+            let directory = log_dir.join(&name);
+            if !is_home_of(&self.disk, &directory, target) {
+                continue;
+            }
+            let there = self
+                .disk
+                .files_in(&directory)
+                .filter(|(name, _)| name.strip_suffix(".log").is_some());
             let there = there.map(|(name, content)| (directory.join(name), content.len() as u64));
-            let being_written = self.disk.being_written();
-            let being_written = being_written.filter(|(path, _)| path.parent() == directory);
-            for (path, end) in there.chain(being_written) {
+            let written = writes.iter().filter(|(path, _)| path.is_within(&directory)).cloned();
+            for (path, end) in there.chain(written) {
                 let known = ends.entry(path).or_default();
                 *known = end.max(*known);
             }
@@ -184,7 +194,9 @@ impl World {
     }
 
     fn check_deleted(&mut self, target: &TopicPartition, base_offset: i64) {
-        let bases = self.segments_of(target).into_iter().map(|segment| segment.base_offset);
+        let writes: Vec<(Path, u64)> = self.disk.being_written().collect();
+        let segments = self.segments_of(target, &writes).into_iter();
+        let bases = segments.map(|segment| segment.base_offset);
         let next = bases.filter(|base| *base > base_offset).min();
         let Some(log) = self.checker.log(target) else { return };
         let (end, allowed) = (next.unwrap_or(log.end().0), log.start().1);
