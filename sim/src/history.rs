@@ -136,6 +136,9 @@ pub enum Question {
 pub enum Told {
     /// To [`Question::Fetch`].
     Fetched(Fetched),
+    /// To [`Question::Fetch`] too: what a consumer that fetches by itself has handed on, of one
+    /// answer or of several.
+    Polled(Vec<SeenRecord>),
     /// To [`Question::Offset`]; both -1 when there is none.
     Offset {
         /// The offset.

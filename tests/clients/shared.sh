@@ -13,7 +13,7 @@ keep() {
     mkdir -p "$kept"
 }
 
-# Runs client.py of this folder in an environment with its requirements.txt.
+# Runs client.py of this folder, or another program of it, in an environment with its requirements.txt.
 run_python() {
     keep "$(basename "$here")" "$here/requirements.txt"
     if [ ! -e "$kept/complete" ]; then
@@ -21,7 +21,7 @@ run_python() {
         "$kept/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt"
         touch "$kept/complete"
     fi
-    PYTHONPATH=$clients/records exec "$kept/bin/python" "$here/client.py" "$BOOTSTRAP"
+    PYTHONPATH=$clients/records exec "$kept/bin/python" "$here/${1:-client.py}" "$BOOTSTRAP"
 }
 
 # The records for a client in another language, as a file.

@@ -6,7 +6,9 @@
 //! the two meet, and only one answer is right.
 
 use super::{Broken, Checker};
-use crate::history::{ActiveProducer, Fetched, Question, QuestionId, Told, TopicPartition};
+use crate::history::{
+    ActiveProducer, Fetched, Question, QuestionId, SeenRecord, Told, TopicPartition,
+};
 use crate::oracle::ModelLog;
 
 /// A question, with what was known when it was asked.
@@ -111,6 +113,9 @@ impl Checker {
             (Question::Fetch { from }, Told::Fetched(fetched)) => {
                 return self.judge_fetched(&asked, from, fetched, at_micros);
             }
+            (Question::Fetch { from }, Told::Polled(records)) => {
+                return self.judge_polled(&target, from, records, at_micros);
+            }
             (
                 Question::Offset { timestamp_ms },
                 Told::Offset { offset, timestamp_ms: found_ms },
@@ -144,12 +149,7 @@ impl Checker {
 
     fn judge_fetched(&mut self, asked: &Asked, from: i64, fetched: &Fetched, at_micros: u64) {
         let target = &asked.target;
-        for seen in &fetched.records {
-            self.check_record(target, seen);
-            if self.sent.contains_key(&seen.record) {
-                self.learn(at_micros, target, seen.offset, seen.record, seen.timestamp_ms);
-            }
-        }
+        self.see(target, &fetched.records, at_micros);
         let late = self.judge_time(asked, from, fetched, at_micros);
         let log = self.logs.entry(target.clone()).or_default();
         let wrong = judge_bounds(log, asked, fetched)
@@ -161,6 +161,38 @@ impl Checker {
         }
         let target = target.clone();
         self.broken.extend(wrong.map(|what| Broken::Misread { target, what }));
+    }
+
+    /// Nobody has skipped a record, or gone back: but over what may be deleted.
+    fn judge_polled(
+        &mut self,
+        target: &TopicPartition,
+        from: i64,
+        records: &[SeenRecord],
+        at_micros: u64,
+    ) {
+        self.see(target, records, at_micros);
+        let allowed = self.log(target).map_or(0, |log| log.start().1);
+        let mut next = from;
+        for seen in records {
+            let is_next = seen.offset == next || (next < seen.offset && seen.offset <= allowed);
+            if !is_next {
+                let what = format!("a consumer at {next} is given offset {}", seen.offset);
+                self.broken.push(Broken::Misread { target: target.clone(), what });
+                return;
+            }
+            next = seen.offset + 1;
+        }
+    }
+
+    /// Records were shown: they are there for good.
+    fn see(&mut self, target: &TopicPartition, records: &[SeenRecord], at_micros: u64) {
+        for seen in records {
+            self.check_record(target, seen);
+            if self.sent.contains_key(&seen.record) {
+                self.learn(at_micros, target, seen.offset, seen.record, seen.timestamp_ms);
+            }
+        }
     }
 
     /// A fetch that waits for its first byte is answered when there is one, or its time is over.

@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 use super::{Broken, Checker, TopicFormat};
 use crate::disk::Crash;
-use crate::history::{AppendId, Entry, Sequence, TopicPartition};
+use crate::history::{
+    AppendId, Entry, Question, QuestionId, SeenRecord, Sequence, Told, TopicPartition,
+};
 use crate::reader::{StoredLog, StoredRecord};
 
 fn target() -> TopicPartition {
@@ -450,4 +452,40 @@ mod answers {
         checker.observe(0, &given);
         assert_eq!(checker.take_broken(), [Broken::ProducerGivenTwice { id: 3 }]);
     }
+}
+
+/// What is wrong with a consumer that stands at `from` and is given these offsets and records.
+fn wrong_poll(checker: &mut Checker, from: i64, seen: &[(i64, u64)]) -> Option<Broken> {
+    let question = QuestionId(99);
+    let what = Question::Fetch { from };
+    checker.observe(10, &Entry::Asked { question, target: target(), what, by_name: false });
+    let seen = seen.iter().map(|&(offset, record)| SeenRecord {
+        offset,
+        record,
+        key: Bytes::new(),
+        timestamp_ms: 5,
+        append_time: false,
+        codec: 0,
+    });
+    checker.observe(11, &Entry::Told { question, told: Told::Polled(seen.collect()) });
+    checker.take_broken().into_iter().next()
+}
+
+#[test]
+fn a_consumer_skips_nothing_and_goes_back_to_nothing() {
+    let mut checker = checker(false);
+    checker.observe(1, &ok(1, 0));
+    checker.observe(2, &ok(2, 2));
+    let all = [(0, 10), (1, 11), (2, 20), (3, 21)];
+    assert_eq!(wrong_poll(&mut checker, 0, &all), None);
+    assert_eq!(wrong_poll(&mut checker, 1, &all[1..]), None);
+    let skipped = [all[0], all[2]];
+    assert!(matches!(wrong_poll(&mut checker, 0, &skipped), Some(Broken::Misread { .. })));
+    assert!(matches!(wrong_poll(&mut checker, 2, &all[1..]), Some(Broken::Misread { .. })));
+    checker.allow_start(&target(), 2);
+    assert_eq!(wrong_poll(&mut checker, 0, &all[2..]), None, "what lay before may be deleted");
+    let wrong = wrong_poll(&mut checker, 2, &[(2, 30)]);
+    assert!(matches!(wrong, Some(Broken::OffsetGivenTwice { .. })), "{wrong:?}");
+    let nobodys = wrong_poll(&mut checker, 4, &[(4, 77)]);
+    assert!(matches!(nobodys, Some(Broken::Unasked { .. })), "{nobodys:?}");
 }

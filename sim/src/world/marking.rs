@@ -136,7 +136,7 @@ impl Marks {
 fn told_name(told: &Told) -> &'static str {
     match told {
         Told::Fetched(fetched) if fetched.records.is_empty() => "no records",
-        Told::Fetched(_) => "records",
+        Told::Fetched(_) | Told::Polled(_) => "records",
         Told::Offset { offset: -1, .. } => "no offset",
         Told::Offset { .. } => "offset",
         Told::Start { .. } => "records deleted",

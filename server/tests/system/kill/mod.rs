@@ -6,13 +6,16 @@
 //! do, come from a seed that is printed first: it repeats the plan, not the machine's timing.
 //!
 //! `KLAMM_KILLS` and `KLAMM_KILL_RECORDS` set how many rounds there are and how many appends are acknowledged
-//! in all, `KLAMM_KILL_SEED` repeats a plan.
+//! in all, `KLAMM_KILL_SEED` repeats a plan. `KLAMM_KILL_CLIENT` names a program, by its whole path, that is a real
+//! client and tells its history.
 
 mod broken;
 mod moments;
+mod outside;
 mod trial;
 
 use std::env;
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use klamm_sim::checker::Broken;
@@ -22,9 +25,13 @@ use klamm_sim::options::Options;
 use crate::directory::{Directory, Topic};
 use crate::process::Server;
 use broken::Fault;
+use outside::Outside;
 use trial::Trial;
 
 const KEPT: Topic = Topic { name: "kept", id: 7, partitions: 3 };
+
+/// Only a client outside writes to it: nobody deletes what it is about to read.
+const APART: Topic = Topic { name: "apart", id: 8, partitions: 3 };
 
 on_each_driver! {
     promises_outlive_kills,
@@ -44,8 +51,13 @@ fn keep_promises(driver: &str, durability: &str) {
     let seed = setting("KLAMM_KILL_SEED", seed_of_now());
     println!("KLAMM_KILL_SEED={seed} KLAMM_KILLS={rounds}: {driver}, {durability}");
     let directory = directory(durability);
+    let outside = env::var("KLAMM_KILL_CLIENT").ok().map(|program| {
+        let port = free_port();
+        directory.set("listeners", &format!("PLAINTEXT://:{port},CONTROLLER://:9093"));
+        Outside::start(&program, port, "apart:3", "apart:3,kept:3")
+    });
     let command = Server::command(&directory.properties(), driver);
-    let trial = Trial::new(directory, command, options(), clients(), seed);
+    let trial = Trial::new(directory, command, options(), clients(), seed).with_outside(outside);
     match trial.run(rounds, appends) {
         Ok(report) => println!("{driver}, {durability}: {report}"),
         Err(trouble) => panic!("KLAMM_KILL_SEED={seed}, {driver}, {durability}: {trouble}"),
@@ -88,6 +100,12 @@ fn setting(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
+/// One that a server may have again and again: clients come back to it.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is one");
+    listener.local_addr().expect("it is bound").port()
+}
+
 fn seed_of_now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     u64::from(since.subsec_nanos()) ^ since.as_secs() << 20
@@ -95,7 +113,7 @@ fn seed_of_now() -> u64 {
 
 /// Logs that roll by time, and whose periodic work falls into every round.
 fn directory(durability: &str) -> Directory {
-    let directory = Directory::new(&[KEPT]);
+    let directory = Directory::new(&[KEPT, APART]);
     for (key, value) in [
         ("klamm.durability", durability),
         ("log.roll.ms", "300"),

@@ -21,6 +21,7 @@ use thiserror::Error;
 
 use super::KEPT;
 use super::moments::{End, Moments, Round};
+use super::outside::Outside;
 use crate::directory::Directory;
 use crate::process::Server;
 
@@ -32,6 +33,8 @@ pub(super) struct Trial {
     moments: Moments,
     crowd: Crowd,
     members: Vec<Member>,
+    /// A real client, if there is one.
+    outside: Option<Outside>,
     judge: Judge,
     /// Told, and not yet judged.
     entries: Vec<(u64, Entry)>,
@@ -53,15 +56,19 @@ pub(super) struct Report {
     appends: u64,
     reads: u64,
     changes: u64,
+    outside_appends: u64,
+    outside_polls: u64,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kills, pauses, stops, appends, reads, changes } = self;
+        let Self { kills, pauses, stops, appends, reads, changes, .. } = self;
+        let (outside_appends, outside_polls) = (self.outside_appends, self.outside_polls);
         write!(
             f,
             "{kills} kills, {pauses} pauses, {stops} stops, {appends} acknowledged appends, {reads} fetches, \
-             {changes} changes of topics: nothing is lost"
+             {changes} changes of topics; of a client outside {outside_appends} appends and \
+             {outside_polls} polls: nothing is lost"
         )
     }
 }
@@ -135,6 +142,7 @@ impl Trial {
                 .map(|client| Member::new(client, moments.seed()))
                 .collect(),
             moments,
+            outside: None,
             judge: Judge::default(),
             entries: Vec::new(),
             stopping_micros: None,
@@ -142,6 +150,15 @@ impl Trial {
             resent: BTreeSet::new(),
             report: Report::default(),
         }
+    }
+
+    /// With a real client beside the model ones.
+    pub(super) fn with_outside(mut self, outside: Option<Outside>) -> Self {
+        self.outside = outside;
+        if let Some(outside) = &mut self.outside {
+            outside.set_clock(self.crowd.now_micros());
+        }
+        self
     }
 
     /// So many rounds, with so many acknowledged appends or more in all; then everything is read, and the
@@ -200,7 +217,7 @@ impl Trial {
             let joined = working.into_iter().map(|one| one.join().expect("no client panics"));
             (last, joined.collect::<Vec<_>>())
         });
-        self.take_told();
+        self.take_told()?;
         // What was told before may say more than a client that left because of it.
         self.judge_told()?;
         worked.into_iter().collect::<Result<(), Trouble>>()?;
@@ -221,15 +238,22 @@ impl Trial {
 
     /// A life has begun or ended, and all that was told in it is in the history.
     fn settle(&mut self, entry: Entry) -> Result<(), Trouble> {
-        let is_whole = matches!(entry, Entry::Stopped | Entry::Recovered);
+        // A client outside waits for nobody: what it sends may be half written already.
+        let is_idle = entry == Entry::Recovered && self.outside.is_none();
+        let is_whole = is_idle || entry == Entry::Stopped;
+        self.take_told()?;
         self.entries.push((self.crowd.now_micros(), entry));
         self.judge_told()?;
         Ok(self.judge.check_files(&[&self.directory.logs()], is_whole)?)
     }
 
-    /// A last life, in which nobody writes.
+    /// A last life, in which nobody writes, when the client outside has ended.
     fn read_everything(&mut self) -> Result<(), Trouble> {
         let server = self.start()?;
+        if let Some(mut outside) = self.outside.take() {
+            let told = outside.finish().map_err(Trouble::Other)?;
+            self.take_from_outside(told);
+        }
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port));
         let mut reader = Member::new(Client::consumer(self.members.len(), 1), self.moments.seed());
         reader.client.catch_up(true);
@@ -244,7 +268,7 @@ impl Trial {
             crowd.dismiss();
             reading.join().expect("no client panics")
         });
-        self.take_told();
+        self.take_told()?;
         self.judge_told()?;
         match ending? {
             Ending::Done => {}
@@ -296,8 +320,25 @@ impl Trial {
         Err(Trouble::Other(format!("{asked:?} is answered error {error} though nothing fails")))
     }
 
-    fn take_told(&mut self) {
+    fn take_told(&mut self) -> Result<(), Trouble> {
         self.entries.extend(take_counted(&self.crowd, &mut self.report));
+        if let Some(outside) = &mut self.outside {
+            let told = outside.take_told().map_err(Trouble::Other)?;
+            self.take_from_outside(told);
+        }
+        Ok(())
+    }
+
+    fn take_from_outside(&mut self, told: Vec<(u64, Entry)>) {
+        for (_, entry) in &told {
+            match entry {
+                Entry::Ok { .. } => self.report.outside_appends += 1,
+                Entry::Told { .. } => self.report.outside_polls += 1,
+                _ => {}
+            }
+        }
+        self.entries.extend(told);
+        self.entries.sort_by_key(|(micros, _)| *micros);
     }
 }
 
