@@ -90,6 +90,11 @@ impl World {
         limits
     }
 
+    /// True when retention may take something of a topic of this name.
+    pub(super) fn retention_applies(&self, name: &str) -> bool {
+        !self.limits_of(name).is_none()
+    }
+
     /// Log starts may have moved so far by now as retention lets them.
     pub(super) fn allow_retention(&mut self) {
         // The event that asks may be the first one in a while.

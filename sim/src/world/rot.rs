@@ -13,6 +13,7 @@ use crate::decisions::Purpose;
 use crate::disk::extension;
 use crate::history::TopicPartition;
 use crate::marks::Group;
+use crate::metadata::Life;
 use crate::reader::{batches_of, last_offset, target_of};
 
 /// A damaged file.
@@ -157,13 +158,17 @@ impl World {
     /// The broker has started: whether it has found the damage in a log or not, it has left it for a
     /// person to judge. What it does not serve for it, it names.
     pub(super) fn check_rot(&mut self) {
-        let Some(Rotten { path, content, .. }) = &self.rotten else { return };
+        let Some(Rotten { path, content, excused }) = &self.rotten else { return };
         if extension(path) != "log" {
             return;
         }
         let partition = path.parent().name().to_owned();
-        let deletes = self.current.retention_ms + self.current.retention_bytes > 0
-            || self.current.delete_per_mille > 0;
+        // Administrators too may have let retention take it, or have deleted the topic.
+        let may_go = |excuse: &Excuse| {
+            self.retention_applies(excuse.target.name())
+                || self.checker.life(&excuse.target) != Life::Sure
+        };
+        let deletes = self.current.delete_per_mille > 0 || excused.iter().any(may_go);
         let is_there = match self.disk.content(path) {
             Some(now) => now.starts_with(content),
             None => deletes,
