@@ -136,7 +136,8 @@ impl World {
             if self.wall_ms_max < old_ms {
                 return (start, old_ms);
             }
-            start = end;
+            // Of a log that no client has heard of, no end is known.
+            start = end.max(segment.base_offset);
         }
         (start, i64::MAX)
     }
@@ -192,6 +193,11 @@ impl World {
             let base = from.name().strip_suffix(".log").and_then(|base| base.parse().ok());
             let (Some(target), Some(base)) = (target, base) else { continue };
             if to.name() == format!("{}.deleted", from.name()) {
+                // No client may have heard of its topic yet.
+                if self.checker.log(&target).is_none() {
+                    self.checker.allow_start(&target, 0);
+                    self.looked = Looked::default();
+                }
                 self.allow_retention();
                 self.check_deleted(&target, base);
             }
