@@ -14,7 +14,7 @@ use crate::disk::extension;
 use crate::history::TopicPartition;
 use crate::marks::Group;
 use crate::metadata::Life;
-use crate::reader::{batches_of, last_offset, target_of};
+use crate::reader::{batches_of, is_home_of, last_offset, target_of};
 
 /// A damaged file.
 #[derive(Debug)]
@@ -169,7 +169,11 @@ impl World {
                 || self.checker.life(&excuse.target) != Life::Sure
         };
         let deletes = self.current.delete_per_mille > 0 || excused.iter().any(may_go);
-        let is_there = match self.disk.content(path) {
+        // Another topic of the name has a log of its own there.
+        let directory = path.parent();
+        let of_another =
+            excused.iter().any(|excuse| !is_home_of(&self.disk, &directory, &excuse.target));
+        let is_there = match self.disk.content(path).filter(|_| !of_another) {
             Some(now) => now.starts_with(content),
             None => deletes,
         };
