@@ -262,7 +262,7 @@ fn order_of(record: &StoredRecord) -> Option<u64> {
 }
 
 /// Both programs join a run.
-fn with_programs(world: World) -> World {
+fn joined(options: Options, decisions: Decisions) -> World {
     let book = Arc::new(Mutex::new(Book { wanted: ORDERS, ..Book::default() }));
     let sender = Sender {
         book: Arc::clone(&book),
@@ -271,6 +271,7 @@ fn with_programs(world: World) -> World {
         order: 0,
     };
     let auditor = Auditor { book, calls: Calls::new("auditor"), position: 0, rests: false };
+    let world = World::new(options, decisions);
     world.with_program(Box::new(sender)).with_program(Box::new(auditor))
 }
 
@@ -284,12 +285,12 @@ fn world(seed: u64) -> World {
     options.retention_bytes = 0;
     options.administrators = 0;
     options.strikes.retain(|strike| strike.kind != StrikeKind::Rot);
-    with_programs(World::new(options, decisions))
+    joined(options, decisions)
 }
 
 /// The same run without the generator, as a failure keeps it.
 fn replayed(script: &Script) -> World {
-    with_programs(World::from_script(script))
+    joined(script.options.clone(), script.decisions())
 }
 
 fn main() -> ExitCode {
@@ -309,7 +310,7 @@ fn main() -> ExitCode {
         if let Err(failure) = world.run() {
             failures += 1;
             // A smaller run that fails in the same way, told from its start to its end.
-            let smaller = minimise(&failure, RUNS_MAX, replayed);
+            let smaller = minimise(&failure, RUNS_MAX, joined);
             println!("SEED={seed}: {failure}\n{}", smaller.script.options.summary());
             let ladder = Ladder::new(|line| println!("{line}"));
             drop(replayed(&smaller.script).with_ladder(ladder).run());

@@ -1,28 +1,62 @@
 //! Makes a failed run smaller, for a person to read: fewer strikes, clients, requests, faults, and
 //! choices, as long as it fails in the same way.
 
+use crate::decisions::{Decisions, Purpose};
 use crate::options::Options;
-use crate::script::Script;
 use crate::world::{Failure, World};
 
 /// Runs that a search may take.
-pub const RUNS_MAX: usize = 400;
+pub const RUNS_MAX: usize = 2_000;
 
-/// The smallest script that was found to fail like this one, with its failure. `world` makes the
-/// world of a script.
-pub fn minimise(failure: &Failure, runs_max: usize, world: impl Fn(&Script) -> World) -> Failure {
-    let mut search = Search { best: failure.clone(), left: runs_max, world };
-    while search.left > 0 && search.improve() {}
+/// Events that it may take, in all of them.
+const EVENTS_MAX: u64 = 8_000_000;
+
+/// A smaller run meets other choices, in which the failure may not come about: so many times others
+/// are drawn for it.
+const DRAWS: u64 = 3;
+
+/// The smallest run that was found to fail like this one. `world` makes the world of options and
+/// choices, with whatever layers and programs took part.
+pub fn minimise(
+    failure: &Failure,
+    runs_max: usize,
+    world: impl Fn(Options, Decisions) -> World,
+) -> Failure {
+    let mut search = Search { best: failure.clone(), runs_left: runs_max, events: 0, world };
+    search.calm_down();
+    while search.runs_left > 0 && search.improve() {}
     search.best
 }
 
 struct Search<W> {
     best: Failure,
-    left: usize,
+    runs_left: usize,
+    events: u64,
     world: W,
 }
 
-impl<W: Fn(&Script) -> World> Search<W> {
+/// A longer run is no smaller one, whatever a calm run is like.
+const NEVER_CALMED: &str = "events_max";
+
+impl<W: Fn(Options, Decisions) -> World> Search<W> {
+    /// Many options at once as they are in a calm run, then fewer at once.
+    fn calm_down(&mut self) {
+        self.attempt(|options| options.strikes.clear());
+        let calm = Options::calm();
+        let mut at_once = Options::NAMES.len();
+        while at_once > 2 {
+            for names in Options::NAMES.chunks(at_once) {
+                self.attempt(|options| {
+                    for name in names.iter().filter(|name| **name != NEVER_CALMED) {
+                        let value = calm.value(name).to_string();
+                        options.set(name, &value).expect("it is an option");
+                    }
+                });
+            }
+            at_once /= 2;
+        }
+    }
+
     /// Tries every way to make the run smaller, once. True when one of them did.
     fn improve(&mut self) -> bool {
         let drops = self.drop_strikes();
@@ -34,8 +68,8 @@ impl<W: Fn(&Script) -> World> Search<W> {
     fn drop_strikes(&mut self) -> bool {
         let mut is_smaller = false;
         for at in (0..self.best.script.options.strikes.len()).rev() {
-            is_smaller |= self.attempt(|script| {
-                script.options.strikes.remove(at);
+            is_smaller |= self.attempt(|options| {
+                options.strikes.remove(at);
             });
         }
         is_smaller
@@ -49,12 +83,12 @@ impl<W: Fn(&Script) -> World> Search<W> {
             let now = self.best.script.options.value(name);
             for value in [calm.value(name), 0, now / 2] {
                 // Whoever asks picks a topic: without one there is no run.
-                if (*name, value) == ("topics", 0) {
+                if (*name, value) == ("topics", 0) || *name == NEVER_CALMED && value > now {
                     continue;
                 }
                 if value < now || (value == calm.value(name) && value != now) {
-                    let eased = self.attempt(|script| {
-                        script.options.set(name, &value.to_string()).expect("it is an option");
+                    let eased = self.attempt(|options| {
+                        options.set(name, &value.to_string()).expect("it is an option");
                     });
                     is_smaller |= eased && value < now;
                     if eased {
@@ -73,10 +107,7 @@ impl<W: Fn(&Script) -> World> Search<W> {
         for purpose in purposes {
             let count = self.best.script.choices.get(&purpose).map_or(0, Vec::len);
             for left in [0, count / 2] {
-                let is_cut = count > left
-                    && self.attempt(|script| {
-                        script.choices.entry(purpose).or_default().truncate(left);
-                    });
+                let is_cut = count > left && self.cut(purpose, left);
                 is_smaller |= is_cut;
                 if is_cut {
                     break;
@@ -86,21 +117,48 @@ impl<W: Fn(&Script) -> World> Search<W> {
         is_smaller
     }
 
-    /// Keeps the change if the run still fails in the same way.
-    fn attempt(&mut self, change: impl FnOnce(&mut Script)) -> bool {
-        if self.left == 0 {
+    fn cut(&mut self, purpose: Purpose, left: usize) -> bool {
+        let mut script = self.best.script.clone();
+        script.choices.entry(purpose).or_default().truncate(left);
+        let failure = self.failure(script.options.clone(), script.decisions());
+        // Its own record of choices may be longer, and says no more.
+        failure.map(|failure| self.best = Failure { script, ..failure }).is_some()
+    }
+
+    /// Keeps the change if the run still fails in the same way, by its choices or by others.
+    fn attempt(&mut self, change: impl FnOnce(&mut Options)) -> bool {
+        let mut options = self.best.script.options.clone();
+        change(&mut options);
+        if options == self.best.script.options {
             return false;
         }
-        self.left -= 1;
-        let mut script = self.best.script.clone();
-        change(&mut script);
-        match (self.world)(&script).run() {
-            Err(failure) if kind(&failure.message) == kind(&self.best.message) => {
-                // Its own record of choices may be longer, and says no more.
-                self.best = Failure { script, ..*failure };
-                true
+        let known = self.best.script.decisions();
+        let drawn = (0..DRAWS).map(Decisions::from_seed);
+        for decisions in std::iter::once(known).chain(drawn) {
+            if let Some(failure) = self.failure(options.clone(), decisions) {
+                self.best = failure;
+                return true;
             }
-            _ => false,
+        }
+        false
+    }
+
+    /// How this run fails, if it does so in the same way.
+    fn failure(&mut self, options: Options, decisions: Decisions) -> Option<Failure> {
+        if self.runs_left == 0 || self.events > EVENTS_MAX {
+            self.runs_left = 0;
+            return None;
+        }
+        self.runs_left -= 1;
+        match (self.world)(options, decisions).run() {
+            Ok(report) => {
+                self.events += report.events;
+                None
+            }
+            Err(failure) => {
+                self.events += failure.events;
+                (kind(&failure.message) == kind(&self.best.message)).then_some(*failure)
+            }
         }
     }
 }
@@ -145,7 +203,8 @@ mod tests {
         let broken = |world: World| world.with_layer(Box::new(ReusesOffsets::default()));
         let world = World::new(options, Decisions::from_seed(3));
         let failure = broken(world).run().expect_err("it is broken");
-        let smaller = minimise(&failure, 60, |script| broken(World::from_script(script)));
+        let smaller =
+            minimise(&failure, 200, |options, decisions| broken(World::new(options, decisions)));
         assert_eq!(kind(&smaller.message), kind(&failure.message));
         assert!(smaller.script.options.strikes.is_empty());
         assert!(smaller.script.options.clients < 3);

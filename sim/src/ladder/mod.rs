@@ -269,7 +269,9 @@ impl Ladder {
                 let told = format!("{name} loaded, offsets {} to {end}", log.log_start());
                 (told, end == 0 || files::is_small(log.path()))
             }
-            JobOutcome::TimestampSearched(found) => (format!("{found:?}"), false),
+            JobOutcome::TimestampSearched(found) => {
+                (format!("timestamp searched, {found:?}"), false)
+            }
             JobOutcome::DirectoryRemoved(Ok(path)) => {
                 (format!("{} removed", files::path_name(path)), false)
             }

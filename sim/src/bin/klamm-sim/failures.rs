@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use klamm_sim::minimise::{RUNS_MAX, minimise};
-use klamm_sim::world::Failure;
+use klamm_sim::world::{Failure, World};
 
 use crate::arguments::Arguments;
 use crate::{Runs, panics, say};
@@ -30,7 +30,9 @@ impl Failures {
     /// Makes the run smaller as long as it fails in the same way, and keeps that.
     pub(crate) fn minimise(&self, failure: &Failure, name: &str, runs: &Runs) {
         panics::quietly(|| {
-            let smaller = minimise(failure, RUNS_MAX, |script| runs.of_script(script));
+            let smaller = minimise(failure, RUNS_MAX, |options, decisions| {
+                runs.broken(World::new(options, decisions))
+            });
             say(&format!("  smaller: FAILED {smaller}"));
             self.keep(&smaller, &format!("{name}.min"), runs);
         });
