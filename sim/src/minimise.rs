@@ -9,7 +9,7 @@ use crate::world::{Failure, World};
 pub const RUNS_MAX: usize = 2_000;
 
 /// Events that it may take, in all of them.
-const EVENTS_MAX: u64 = 8_000_000;
+const EVENTS_MAX: u64 = 5_000_000;
 
 /// A smaller run meets other choices, in which the failure may not come about: so many times others
 /// are drawn for it.
