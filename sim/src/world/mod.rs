@@ -82,6 +82,8 @@ pub struct World {
     rotten: Option<Rotten>,
     /// What administrators have told topics to keep, by name.
     limits: BTreeMap<String, Limits>,
+    /// How far retention has gone in topics that no client had heard of then.
+    unheard: BTreeMap<TopicPartition, i64>,
     looked: Looked,
     /// The last metadata record in the newest image that was published.
     metadata_offset: i64,
@@ -213,6 +215,7 @@ impl World {
             rot_wanted: false,
             rotten: None,
             limits: BTreeMap::new(),
+            unheard: BTreeMap::new(),
             looked: Looked::default(),
             metadata_offset: -1,
             strikes_done: 0,

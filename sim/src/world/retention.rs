@@ -114,6 +114,7 @@ impl World {
             let end = self.checker.log(&target).map_or(0, |log| log.end().1);
             let segments = self.segments_of(&target, &writes);
             let (start, stays_ms) = self.retained_from(&segments, end, limits);
+            let start = self.unheard.get(&target).map_or(start, |unheard| start.max(*unheard));
             self.checker.allow_start(&target, start);
             until_ms = until_ms.min(stays_ms);
         }
@@ -193,15 +194,30 @@ impl World {
             let base = from.name().strip_suffix(".log").and_then(|base| base.parse().ok());
             let (Some(target), Some(base)) = (target, base) else { continue };
             if to.name() == format!("{}.deleted", from.name()) {
-                // No client may have heard of its topic yet.
                 if self.checker.log(&target).is_none() {
-                    self.checker.allow_start(&target, 0);
-                    self.looked = Looked::default();
+                    self.check_unheard(&target, base);
+                } else {
+                    self.allow_retention();
+                    self.check_deleted(&target, base);
                 }
-                self.allow_retention();
-                self.check_deleted(&target, base);
             }
         }
+    }
+
+    /// The same of a topic that no client has heard of yet. Who does so later finds it begun there.
+    fn check_unheard(&mut self, target: &TopicPartition, base_offset: i64) {
+        self.wall_ms_max = self.wall_ms_max.max(self.wall_ms());
+        let writes: Vec<(Path, u64)> = self.disk.being_written().collect();
+        let segments = self.segments_of(target, &writes);
+        let (start, _) = self.retained_from(&segments, 0, self.limits_of(target.name()));
+        if start <= base_offset {
+            self.fail(format!(
+                "promise: {target}: the segment from {base_offset} is deleted, nothing beyond \
+                 {start} may be"
+            ));
+        }
+        let allowed = self.unheard.entry(target.clone()).or_default();
+        *allowed = start.max(*allowed);
     }
 
     fn check_deleted(&mut self, target: &TopicPartition, base_offset: i64) {

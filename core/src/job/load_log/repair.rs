@@ -113,14 +113,15 @@ impl LoadLog {
         }
     }
 
-    /// What was synced must be there. An error is damage: nothing is changed, the partition stays
-    /// offline, and a person decides.
+    /// What was synced must be there, if it is not below the log's start: of segments that were on their way
+    /// out, a crash may bring back what no sync had taken up. An error is damage: nothing is changed, the
+    /// partition stays offline, and a person decides.
     fn check_damage(&self, fault: Option<&Fault>) -> Result<(), String> {
         let end = self.offsets.end;
         match fault {
             Some(Fault { segment, good, reason }) => {
                 let trusted = self.context.trusted_end();
-                if end >= trusted {
+                if end.max(self.log_start) >= trusted {
                     return Ok(());
                 }
                 let path = self.segments[*segment].path();
@@ -136,7 +137,7 @@ impl LoadLog {
             }
             None => {
                 let synced = self.context.synced_end.unwrap_or(0);
-                if end >= synced {
+                if end.max(self.log_start) >= synced {
                     return Ok(());
                 }
                 let place = match self.segments.last() {

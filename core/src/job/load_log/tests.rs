@@ -421,6 +421,27 @@ fn active_segment_without_an_offset_index_gets_one() {
     }
 }
 
+/// All of it was deleted, the new segment's entry was not durable yet, and the rename of the old one was lost
+/// with what no sync had taken up of it.
+#[test]
+fn what_a_crash_brings_back_below_the_start_is_no_damage() {
+    for missing in [0, 1] {
+        let mut disk = directory();
+        let mut file = batches(6..8);
+        file.truncate(file.len() - missing);
+        disk.put(&log_path(6), file);
+        let context = LoadLogContext {
+            recovery_point: Some(6),
+            synced_end: Some(10),
+            log_start: Some(10),
+            ..context()
+        };
+        let (_, log) = load(&mut disk, context);
+        assert_eq!(ends(&log), (10, 10));
+        assert!(disk.get(&log_path(6)).is_none());
+    }
+}
+
 #[test]
 fn invalid_batch_below_the_synced_end_is_damage() {
     let mut disk = directory();
