@@ -82,12 +82,13 @@ impl Process {
         self.started_micros.saturating_add(deadline.as_micros())
     }
 
-    /// What is left where nothing should be, long after the last request was answered.
+    /// What is left where nothing should be, long after the last request was answered. A stop waits for
+    /// no job, nor for what that does.
     pub(super) fn left_over(&self) -> Option<String> {
-        let (effects, jobs, bytes) = (self.effects.len(), self.jobs.len(), self.budget.held());
-        (effects + jobs + bytes > 0).then(|| {
-            format!("{effects} effects, {jobs} jobs and {bytes} bytes of the request budget")
-        })
+        let of_broker = self.effects.keys().filter(|id| id.owner == JobId::BROKER);
+        let (effects, bytes) = (of_broker.count(), self.budget.held());
+        (effects + bytes > 0)
+            .then(|| format!("{effects} effects and {bytes} bytes of the request budget"))
     }
 
     /// One mutation, then everything that it gave.
