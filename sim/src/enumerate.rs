@@ -47,6 +47,7 @@ pub const GROUPS: &[Group] = &[
     group("deleted records", 4, with_deletions),
     group("topics that come and go", 8, with_topics),
     group("metadata snapshots", 4, with_snapshots),
+    group("topics that are made by looks", 2, with_auto_creation),
     group("failing disks", 6, with_failing_disks),
     Group {
         interlude: Some(StrikeKind::Stop),
@@ -261,6 +262,11 @@ fn with_topics(number: u64) -> Options {
         page_cache: number / 2 % 2,
         ..Options::calm()
     }
+}
+
+/// Topics that are made because somebody looks at them, and deleted.
+fn with_auto_creation(number: u64) -> Options {
+    Options { requests: 2, auto_create_per_mille: 1000, ..with_topics(number) }
 }
 
 /// The metadata log goes into a snapshot after every few records, and loses the segments before it.

@@ -25,6 +25,12 @@ pub enum Group {
     Event,
     /// How appends were answered, by Kafka's names.
     Answer,
+    /// What administrators asked for.
+    Asked,
+    /// How that has ended.
+    Changed,
+    /// What has become of topics that come and go, in the broker's image.
+    Topic,
     /// What else clients were told, by question.
     Told,
     /// Where a bit has flipped at rest.
@@ -46,6 +52,9 @@ impl Group {
             Self::Phase => "phases",
             Self::Event => "events",
             Self::Answer => "answers",
+            Self::Asked => "asked",
+            Self::Changed => "changed",
+            Self::Topic => "topics",
             Self::Told => "told",
             Self::Rot => "rot",
             Self::Stored => "stored",

@@ -5,6 +5,10 @@ use super::Broker;
 /// Counts of what is kept for clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
+    /// Connections.
+    pub connections: usize,
+    /// Other requests that are not answered: appends, deletions of records, and what is looked up.
+    pub requests: usize,
     /// Fetches that are not answered.
     pub fetches: usize,
     /// Sets of partitions, of those and of sessions.
@@ -17,6 +21,11 @@ impl Broker {
     /// What is kept for clients now.
     pub fn kept(&self) -> Kept {
         let (fetches, fetch_sets) = self.fetches.counts();
-        Kept { fetches, fetch_sets, pinned_files: self.pins.file_count() }
+        let requests = self.produces.count()
+            + self.list_offsets.count()
+            + self.delete_records.count()
+            + self.describe_log_dirs.count();
+        let (connections, pinned_files) = (self.connections.len(), self.pins.file_count());
+        Kept { connections, requests, fetches, fetch_sets, pinned_files }
     }
 }

@@ -43,6 +43,11 @@ impl<R> Default for OpenRequests<R> {
 }
 
 impl<R> OpenRequests<R> {
+    /// How many are open.
+    pub(super) fn count(&self) -> usize {
+        self.open.len()
+    }
+
     /// The earliest moment at which one of them is answered as it stands.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)

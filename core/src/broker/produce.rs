@@ -26,6 +26,13 @@ pub(super) struct Produces {
     next: u64,
 }
 
+impl Produces {
+    /// How many are open.
+    pub(super) fn count(&self) -> usize {
+        self.open.len()
+    }
+}
+
 #[derive(Debug)]
 struct OpenProduce {
     connection: ConnectionId,

@@ -5,11 +5,11 @@ use super::{
     AnswersBeforeSync, AnswersChangesBeforeSync, AnswersDuplicatesEarly, AppendsElsewhere,
     DeletesNothing, EndsPastHole, ForgetsAnswers, ForgetsAppendTime, ForgetsDeletions,
     ForgetsDirectorySync, ForgetsInSession, ForgetsLogStarts, ForgetsSequences, ForgetsSettings,
-    GarblesRecords, GivesProducerIdsTwice, GrowsTooLittle, LeaksSessions, LeavesDirectories,
-    LowersHighWatermark, MakesHalf, MakesWhatIsTried, MisplacesOffsets, MixesUpIds,
-    RefusesWhatItTakes, RenamesInUse, ReordersAnswers, ReusesOffsets, ServesOldImages,
-    ServesUnsynced, SkipsCrcInRecovery, TellsLaterEpochEnds, TellsOldIds, TrustsTornIndex,
-    WakesNobody,
+    GarblesRecords, GivesProducerIdsTwice, GrowsTooLittle, LeaksFiles, LeaksSessions,
+    LeavesDirectories, LosesDirectories, LowersHighWatermark, MakesHalf, MakesWhatIsLookedAt,
+    MakesWhatIsTried, MisplacesOffsets, MixesUpIds, RefusesWhatItTakes, RenamesInUse,
+    ReordersAnswers, ReusesOffsets, ServesOldImages, ServesUnsynced, SkipsCrcInRecovery,
+    TellsLaterEpochEnds, TellsOldIds, TrustsTornIndex, WakesNobody,
 };
 use crate::decisions::Decisions;
 use crate::disk::Crash;
@@ -384,6 +384,14 @@ pub const CONTROLS: &[Control] = &[
         breaks: layered::<MakesWhatIsTried>,
     },
     Control {
+        name: "makes-what-is-looked-at",
+        does: "makes topics that clients ask for without wanting them made",
+        says: "there may be",
+        seeds: 40,
+        options: with_administrators,
+        breaks: layered::<MakesWhatIsLookedAt>,
+    },
+    Control {
         name: "tells-old-ids",
         does: "tells a new topic's id as that of the last one of the name",
         says: "there may be",
@@ -406,6 +414,26 @@ pub const CONTROLS: &[Control] = &[
         seeds: 40,
         options: with_administrators,
         breaks: layered::<ServesOldImages>,
+    },
+    Control {
+        name: "loses-directories",
+        does: "gives a partition's directory another name as it stops",
+        says: "has no directory",
+        seeds: 40,
+        // No records: their loss would be found first.
+        options: || {
+            let strikes = vec![Strike { at_event: 400, kind: StrikeKind::Stop }];
+            Options { requests: 0, strikes, ..Options::calm() }
+        },
+        breaks: layered::<LosesDirectories>,
+    },
+    Control {
+        name: "leaks-files",
+        does: "opens a log anew for each read",
+        says: "one file is open under",
+        seeds: 40,
+        options: with_consumers,
+        breaks: layered::<LeaksFiles>,
     },
 ];
 

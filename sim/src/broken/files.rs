@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use klamm_core::api::fetch::Records;
 use klamm_core::effect::{Completion, Effect, Operation, OperationResult, Path};
-use klamm_core::ids::{ConnectionId, EffectId, JobId};
+use klamm_core::ids::{ConnectionId, EffectId, FileId, JobId};
 use klamm_core::request::{Response, ResponseBody};
 
 use crate::disk::extension;
@@ -156,4 +156,44 @@ fn empty_snapshot() -> Bytes {
     let entries = 0_i32.to_be_bytes();
     let crc = crc32c(&entries).to_be_bytes();
     [&1_i16.to_be_bytes()[..], &crc, &entries].concat().into()
+}
+/// Loses a partition's directory when it stops: it gets another name behind the marker of a stop in
+/// good order.
+#[derive(Debug, Default)]
+pub struct LosesDirectories;
+
+impl Layer for LosesDirectories {
+    fn effect(&mut self, _: EffectId, effect: &mut Effect) -> Carry {
+        let Effect::Operations(operations) = effect else { return Carry::Honestly };
+        let marker = operations.iter().find_map(|operation| match operation {
+            Operation::Rename { to, .. } if to.name() == ".kafka_cleanshutdown" => Some(to),
+            _ => None,
+        });
+        if let Some(log_dir) = marker.map(Path::parent) {
+            let (from, to) = (log_dir.join("topic0-0"), log_dir.join("lost"));
+            operations.push(Operation::Rename { from, to });
+        }
+        Carry::Honestly
+    }
+}
+
+/// Opens a log anew for each read, and closes it never.
+#[derive(Debug, Default)]
+pub struct LeaksFiles {
+    reads: u64,
+}
+
+impl Layer for LeaksFiles {
+    fn effect(&mut self, _: EffectId, effect: &mut Effect) -> Carry {
+        let Effect::Operations(operations) = effect else { return Carry::Honestly };
+        for operation in operations {
+            if let Operation::Read { file, .. } = operation
+                && file.path.name().strip_suffix(".log").is_some()
+            {
+                self.reads += 1;
+                file.id = FileId { owner: JobId(u64::MAX), number: self.reads };
+            }
+        }
+        Carry::Honestly
+    }
 }

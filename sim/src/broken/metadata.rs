@@ -10,7 +10,7 @@ use klamm_core::api::delete_topics::{DeletableTopicResult, DeleteTopicsResponse}
 use klamm_core::broker::image::Image;
 use klamm_core::effect::{Effect, Operation};
 use klamm_core::ids::{ConnectionId, EffectId, JobId, Uuid};
-use klamm_core::request::{Request, RequestBody, Response, ResponseBody};
+use klamm_core::request::{Query, Request, RequestBody, Response, ResponseBody};
 
 use super::{syncs_metadata, with_right_checksums};
 use crate::history::is_passing;
@@ -220,6 +220,19 @@ impl Layer for MakesWhatIsTried {
     fn request(&mut self, _: ConnectionId, request: &mut Request) -> Option<Response> {
         if let RequestBody::CreateTopics { request: asked, .. } = &mut request.body {
             asked.validate_only = false;
+        }
+        None
+    }
+}
+
+/// Makes topics that somebody has only looked at.
+#[derive(Debug, Default)]
+pub struct MakesWhatIsLookedAt;
+
+impl Layer for MakesWhatIsLookedAt {
+    fn request(&mut self, _: ConnectionId, request: &mut Request) -> Option<Response> {
+        if let RequestBody::Query(Query::Metadata(asked)) = &mut request.body {
+            asked.allow_auto_topic_creation = true;
         }
         None
     }

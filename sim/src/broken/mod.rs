@@ -24,11 +24,14 @@ pub use answers::{
     RefusesWhatItTakes, ReusesOffsets, TellsLaterEpochEnds, WakesNobody,
 };
 pub use controls::{CONTROLS, Control, Search};
-pub use files::{ForgetsLogStarts, ForgetsSequences, ServesUnsynced, TrustsTornIndex};
+pub use files::{
+    ForgetsLogStarts, ForgetsSequences, LeaksFiles, LosesDirectories, ServesUnsynced,
+    TrustsTornIndex,
+};
 pub use metadata::{
     AnswersChangesBeforeSync, DeletesNothing, ForgetsDeletions, ForgetsSettings, GrowsTooLittle,
-    LeavesDirectories, MakesHalf, MakesWhatIsTried, MixesUpIds, RenamesInUse, ServesOldImages,
-    TellsOldIds,
+    LeavesDirectories, MakesHalf, MakesWhatIsLookedAt, MakesWhatIsTried, MixesUpIds, RenamesInUse,
+    ServesOldImages, TellsOldIds,
 };
 
 /// What an effect writes to logs, batch by batch.

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use klamm_core::ids::Uuid;
+
 use super::{Broken, Checker};
 use crate::history::{ChangeId, Subject, TopicPartition};
 use crate::metadata::{Change, Life, ModelTopic, Outcome};
@@ -58,10 +60,15 @@ impl Checker {
         self.cluster.topic_of(target).map_or(Life::Unsure, |topic| topic.life(id))
     }
 
-    /// The least number of partitions of a name's topic that is sure to be there.
-    pub fn partitions_min(&self, name: &str) -> i32 {
-        let subject = Subject::Topic(name.to_owned());
-        self.cluster.subjects.get(&subject).map_or(0, ModelTopic::partitions_min)
+    /// Partitions, of topics that come and go, that are sure to be there.
+    pub fn passing_partitions(&self) -> impl Iterator<Item = TopicPartition> {
+        self.cluster.subjects.iter().flat_map(|(subject, topic)| {
+            let Subject::Topic(name) = subject else { return Vec::new() };
+            let is_there = |id: &Uuid| topic.life(*id) == Life::Sure;
+            let of = |id| move |partition| TopicPartition::new(name, id, partition);
+            let partitions = |id| (0..topic.partitions_min()).map(of(id));
+            topic.ids().filter(is_there).flat_map(partitions).collect()
+        })
     }
 
     /// Names and resources of which more may be true than can be followed.

@@ -1,4 +1,5 @@
-//! Looks at what topics there are: any client may take one, and all know then.
+//! Looks at what topics there are: any client may take one, and all know then. A look at a name that
+//! no topic has may make one.
 
 use bytes::Bytes;
 use klamm_core::api::ApiKey;
@@ -7,15 +8,28 @@ use klamm_core::api::metadata::{
 };
 use klamm_core::ids::Uuid;
 
-use super::{Answer, Caller, KnownTopic, Pending, Surroundings};
+use super::{Answer, Caller, KnownTopic, Pending, Surroundings, per_mille};
 use crate::checker::TopicFormat;
 use crate::decisions::Purpose;
 use crate::history::{ChangeId, PASSING, Subject, is_passing};
-use crate::metadata::{Change, Outcome, Sighting};
+use crate::metadata::{Change, Outcome, Settings, Sighting};
 
-/// A look that waits for its answer.
+/// A look that waits for its answer, by the names that it is at.
 #[derive(Debug)]
-pub(super) struct PendingLook(Vec<(String, ChangeId)>);
+pub(super) struct PendingLook(Vec<(String, Looking)>);
+
+#[derive(Clone, Copy, Debug)]
+struct Looking {
+    look: ChangeId,
+    /// The creation of the topic, where the look asks for that.
+    creation: Option<ChangeId>,
+}
+
+/// `num.partitions`.
+const PARTITIONS_MADE: i32 = 1;
+
+/// TOPIC_ALREADY_EXISTS: what a look that finds a topic says of its creation.
+const ALREADY_EXISTS: i16 = 36;
 
 /// The first version of Metadata that tells topics' ids.
 const IDS_VERSION: u64 = 10;
@@ -28,25 +42,44 @@ pub(super) fn passing_names(around: &Surroundings<'_>) -> impl Iterator<Item = S
     (0..around.options.passing_topics).map(|index| format!("{PASSING}{index}"))
 }
 
-/// Asks for all topics, or for those that come and go by their names.
+/// Asks for all topics, or for those that come and go by their names; or for those that nobody knows
+/// of, so that they are made.
 pub(super) fn look(caller: Caller<'_>, around: &mut Surroundings<'_>) -> Bytes {
     let version = around.decisions.between(Purpose::Administrator, IDS_VERSION, VERSION) as i16;
-    let is_of_all = around.decisions.below(Purpose::Administrator, 2) == 0;
-    let named = |name| MetadataRequestTopic { topic_id: Uuid::ZERO, name: Some(name) };
-    let topics = (!is_of_all).then(|| passing_names(around).map(named).collect());
-    let request =
-        MetadataRequest { topics, allow_auto_topic_creation: false, ..MetadataRequest::default() };
-    let asked = passing_names(around).map(|name| {
-        let change = around.change(Subject::Topic(name.clone()), Change::Look);
-        (name, change)
-    });
-    let pending = PendingLook(asked.collect());
+    let makes = per_mille(around.options.auto_create_per_mille);
+    let makes = around.decisions.chance(Purpose::Administrator, makes);
+    let unknown = passing_names(around).filter(|name| !is_known(name, around));
+    let unknown: Vec<String> = unknown.filter(|_| makes).collect();
+    let is_of_all = unknown.is_empty() && around.decisions.below(Purpose::Administrator, 2) == 0;
+    let allow_auto_topic_creation = !unknown.is_empty();
+    let names: Vec<String> =
+        if allow_auto_topic_creation { unknown } else { passing_names(around).collect() };
+    let named =
+        |name: &String| MetadataRequestTopic { topic_id: Uuid::ZERO, name: Some(name.clone()) };
+    let topics = (!is_of_all).then(|| names.iter().map(named).collect());
+    let request = MetadataRequest { topics, allow_auto_topic_creation, ..Default::default() };
+    let looking = |name: String| {
+        let subject = Subject::Topic(name.clone());
+        let made = Change::Create { partitions: PARTITIONS_MADE, settings: Settings::new() };
+        let creation = allow_auto_topic_creation.then(|| around.change(subject.clone(), made));
+        (name, Looking { look: around.change(subject, Change::Look), creation })
+    };
+    let pending = PendingLook(names.into_iter().map(looking).collect());
     caller.request(ApiKey::METADATA, version, &request, Some(Pending::Look(pending)))
+}
+
+fn is_known(name: &str, around: &Surroundings<'_>) -> bool {
+    around.topics.iter().any(|topic| topic.name == name)
 }
 
 impl PendingLook {
     pub(super) fn lost(self, around: &mut Surroundings<'_>) {
-        self.0.into_iter().for_each(|(_, change)| around.changed(change, Outcome::Unknown));
+        for (_, Looking { look, creation }) in self.0 {
+            around.changed(look, Outcome::Unknown);
+            if let Some(creation) = creation {
+                around.changed(creation, Outcome::Unknown);
+            }
+        }
     }
 
     pub(super) fn answered(
@@ -59,7 +92,7 @@ impl PendingLook {
             let mut topics = response.topics.iter();
             topics.find(|topic| topic.name.as_deref() == Some(name) && topic.error_code.0 == 0)
         };
-        for (name, change) in self.0 {
+        for (name, Looking { look, creation }) in self.0 {
             let topic = told(&name);
             learn(&name, topic.map(|topic| (topic.topic_id, count_of(topic))), around);
             let outcome = match topic {
@@ -70,7 +103,15 @@ impl PendingLook {
                 }),
                 None => Outcome::Absent,
             };
-            around.changed(change, outcome);
+            // What is not there is made behind the answer, or never.
+            let made = match topic {
+                Some(_) => Outcome::Refused(ALREADY_EXISTS),
+                None => Outcome::Unknown,
+            };
+            if let Some(creation) = creation {
+                around.changed(creation, made);
+            }
+            around.changed(look, outcome);
         }
         Ok(())
     }

@@ -212,6 +212,20 @@ impl Disk {
         self.pins.retain(|_, count| *count > 0);
     }
 
+    /// Files with responses under way that carry ranges of them.
+    pub fn pinned_files(&self) -> usize {
+        self.pins.len()
+    }
+
+    /// Under how many ids that file is known which is known under the most.
+    pub fn ids_of_one_file(&self) -> usize {
+        let mut counts = BTreeMap::<NodeId, usize>::new();
+        for bound in self.bound.values() {
+            *counts.entry(bound.node).or_default() += 1;
+        }
+        counts.into_values().max().unwrap_or(0)
+    }
+
     /// Reads a range as it leaves for a client, and checks that it might; `None` when it is not
     /// there in full.
     pub fn serve(&mut self, range: &FileRange, level: ServedLevel) -> Option<Bytes> {

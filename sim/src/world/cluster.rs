@@ -2,10 +2,14 @@
 //! publishes is a look at all names at once, and when it has stopped in good order, the directories
 //! of its partitions are those of the topics that are there.
 
+use std::collections::BTreeSet;
+
 use klamm_core::broker::image::{ConfigResource, Image};
+use klamm_core::ids::Uuid;
 
 use super::World;
 use crate::history::{Entry, PASSING, Subject, TopicPartition, is_passing};
+use crate::marks::Group;
 use crate::metadata::{Change, Life, Outcome, Settings, Sighting};
 use crate::reader::target_of;
 use crate::setup::NODE_ID;
@@ -34,6 +38,7 @@ impl World {
                 Ok(seen) => seen,
                 Err(what) => return self.fail(what),
             };
+            self.mark_topic(&name, &seen);
             self.look(Subject::Topic(name), seen);
         }
         for name in [NODE_ID.to_string(), String::new()] {
@@ -45,10 +50,45 @@ impl World {
         }
     }
 
+    fn mark_topic(&mut self, name: &str, seen: &Outcome) {
+        let Outcome::Seen(now) = seen else {
+            if self.seen_topics.get(name).is_some_and(|(_, is_there)| *is_there) {
+                self.marks.hit(Group::Topic, "gone");
+            }
+            self.seen_topics.entry(name.to_owned()).and_modify(|(_, is_there)| *is_there = false);
+            return;
+        };
+        let before = self.seen_topics.insert(name.to_owned(), (now.clone(), true));
+        match before {
+            None => self.marks.hit(Group::Topic, "made"),
+            Some((before, _)) if before.id != now.id => {
+                self.marks.hit(Group::Topic, "made again");
+            }
+            Some((before, _)) => {
+                if before.partitions != now.partitions {
+                    self.marks.hit(Group::Topic, "grown");
+                }
+                if before.settings != now.settings {
+                    self.marks.hit(Group::Topic, "told other settings");
+                }
+            }
+        }
+    }
+
     fn look(&mut self, subject: Subject, outcome: Outcome) {
         let change = self.history.next_change();
         self.record(Entry::Changing { change, subject, what: Change::Look });
         self.record(Entry::Changed { change, outcome });
+    }
+
+    /// Partitions that are sure to be there.
+    fn partitions_there(&self) -> impl Iterator<Item = TopicPartition> {
+        let always = (0..self.options.topics).flat_map(|topic| {
+            let name = format!("topic{topic}");
+            (0..self.options.partitions as i32)
+                .map(move |partition| TopicPartition::new(&name, Uuid::ZERO, partition))
+        });
+        always.chain(self.checker.passing_partitions())
     }
 
     /// The broker has stopped in good order: its partitions' directories are those of the topics
@@ -74,6 +114,14 @@ impl World {
         let dead = found.iter().find(|(target, _)| self.checker.life(target) == Life::Over);
         if let Some((target, directory)) = dead {
             self.fail(format!("{directory} is there, and {target} was deleted"));
+            return;
+        }
+        let there: BTreeSet<TopicPartition> = found.into_iter().map(|(target, _)| target).collect();
+        let missing = self.partitions_there().find(|target| {
+            !there.contains(target) && !self.offline.contains_key(&target.directory())
+        });
+        if let Some(target) = missing {
+            self.fail(format!("{target} is there, and has no directory"));
         }
     }
 }

@@ -11,8 +11,9 @@ use klamm_core::event::Event as CoreEvent;
 use super::World;
 use super::process::Phase;
 use crate::disk::{Crash, extension};
-use crate::history::{Entry, Told, TopicPartition};
+use crate::history::{Entry, Subject, Told, TopicPartition};
 use crate::marks::{Group, Marks, effect_name, operation_name};
+use crate::metadata::{Change, Outcome};
 use crate::reader::StoredLog;
 
 impl World {
@@ -113,6 +114,12 @@ impl Marks {
             Entry::Producer { .. } => return self.hit(Group::Told, "producer id"),
             Entry::Told { told, .. } => return self.hit(Group::Told, told_name(told)),
             Entry::Unanswered { .. } => return self.hit(Group::Told, "no answer"),
+            Entry::Changing { subject, what, .. } => {
+                return self.hit(Group::Asked, change_name(subject, what));
+            }
+            Entry::Changed { outcome, .. } => {
+                return self.hit(Group::Changed, outcome_name(outcome));
+            }
             _ => return,
         };
         self.hit(Group::Answer, name);
@@ -130,6 +137,32 @@ impl Marks {
                 self.hit(Group::Stored, "keyed");
             }
         }
+    }
+}
+
+fn change_name(subject: &Subject, what: &Change) -> &'static str {
+    match (what, subject) {
+        (Change::Create { .. }, _) => "create",
+        (Change::TryCreate, _) => "try to create",
+        (Change::Delete { id: None }, _) => "delete by name",
+        (Change::Delete { id: Some(_) }, _) => "delete by id",
+        (Change::Grow { .. }, _) => "grow",
+        (Change::Alter(_), Subject::Topic(_)) => "alter a topic",
+        (Change::Alter(_), Subject::Broker(_)) => "alter a broker",
+        (Change::Replace(_), Subject::Topic(_)) => "replace a topic's settings",
+        (Change::Replace(_), Subject::Broker(_)) => "replace a broker's settings",
+        (Change::Look, _) => "look",
+    }
+}
+
+fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::Made(_) => "made",
+        Outcome::Refused(error) => ErrorCode(*error).name().unwrap_or("no error of Kafka's"),
+        Outcome::Absent => "absent",
+        Outcome::Seen(_) => "seen",
+        Outcome::Unknown => "no answer",
     }
 }
 

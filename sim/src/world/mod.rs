@@ -41,6 +41,7 @@ use crate::history::{AppendId, Entry, History, QuestionId, TopicPartition, is_pa
 use crate::ladder::Ladder;
 use crate::layer::{Honest, Layer};
 use crate::marks::Marks;
+use crate::metadata::Sighting;
 use crate::network::{Conditions, Network};
 use crate::options::{Options, StrikeKind};
 use crate::program::Program;
@@ -87,6 +88,8 @@ pub struct World {
     looked: Looked,
     /// The last metadata record in the newest image that was published.
     metadata_offset: i64,
+    /// Topics that come and go, as they were seen last in an image, and whether they are there.
+    seen_topics: BTreeMap<String, (Sighting, bool)>,
     strikes_done: usize,
     failed_starts: u32,
     crashes: u32,
@@ -218,6 +221,7 @@ impl World {
             unheard: BTreeMap::new(),
             looked: Looked::default(),
             metadata_offset: -1,
+            seen_topics: BTreeMap::new(),
             strikes_done: 0,
             failed_starts: 0,
             crashes: 0,

@@ -45,6 +45,10 @@ const LIVENESS_EVENTS_MAX: u64 = 500_000;
 /// Requests of each client in the second phase, which must all succeed.
 const LIVENESS_REQUESTS: u64 = 2;
 
+/// Ids under which the broker may know one file when it is at rest: that of its log, and one of a job
+/// that is under way.
+const IDS_OF_ONE_FILE_MAX: usize = 2;
+
 /// Requests of each client behind the last crash.
 const TIDYING_REQUESTS: u64 = 1;
 
@@ -148,11 +152,22 @@ impl World {
         }
     }
 
-    /// Nobody is connected: the broker keeps nothing for clients.
+    /// Nobody is connected: the broker keeps nothing for clients, nor do its driver and the disk.
     fn check_baseline(&mut self) {
-        let kept = self.process.as_ref().map(|process| process.broker.kept());
-        if let Some(kept) = kept.filter(|kept| *kept != Kept::default()) {
+        let Some(process) = &self.process else { return };
+        let (kept, held) = (process.broker.kept(), process.budget.held());
+        let pinned = self.disk.pinned_files();
+        if kept != Kept::default() {
             self.fail(format!("nobody is connected, and the broker still keeps {kept:?}"));
+        } else if held + pinned > 0 {
+            self.fail(format!(
+                "nobody is connected, and {held} bytes of the request budget are held, {pinned} \
+                 files pinned"
+            ));
+        }
+        let most = self.disk.ids_of_one_file();
+        if most > IDS_OF_ONE_FILE_MAX {
+            self.fail(format!("nobody is connected, and one file is open under {most} ids"));
         }
     }
 

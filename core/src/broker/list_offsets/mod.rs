@@ -50,6 +50,13 @@ pub(super) struct ListOffsets {
     waiting: VecDeque<OffsetSearch>,
 }
 
+impl ListOffsets {
+    /// How many are open.
+    pub(super) fn count(&self) -> usize {
+        self.open.count()
+    }
+}
+
 /// What of a log a client may be told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Isolation {
