@@ -8,6 +8,7 @@ use klamm_core::config::Durability;
 
 use crate::bare::Sync;
 use crate::drivers::{self, Driver};
+use crate::kafka;
 
 /// How to call it.
 pub(crate) const HELP: &str = "\
@@ -18,6 +19,7 @@ Usage: klamm-bench COMMAND ... [OPTIONS]
 Commands:
   ready         from exec to ready, and memory at rest
   produce       throughput, latency, processor time and memory under load
+  latency       a record's way to its acknowledgement and to a reader, at a steady pace
   fetch         reading a large partition, from memory and from disk, by one reader and by 16
   partitions    starts with 1,000 and 10,000 partitions, after a clean stop and a kill; memory, open files
   topics        making 1,000 topics alone and in one request; 10,000 partitions: making, telling, starting
@@ -25,6 +27,7 @@ Commands:
   core          the state machines alone, without sockets and disk
   codec         decoding and encoding, API by API
   all           all of these
+  compare       `produce`, `latency`, `fetch`, `partitions` and `core`, beside Apache Kafka
 
 Options:
   --quick            a small run, under 30 s for `all`
@@ -32,7 +35,8 @@ Options:
   --mib N            MiB sent for each figure of `produce`, and in the partition of `fetch`
   --only TEXT        only the rows of `produce` whose name holds this
   --partitions N     only this number of them in `partitions`; in `topics`, and a tenth of it in topics
-  --kafka DIR        `fetch`, `partitions` and `topics` beside Apache Kafka, whose jars are in DIR
+  --against LIST     whom to measure: some of kafka,std,smol (default: std,smol; of `compare`, all)
+  --kafka DIR        where the jars of Apache Kafka are (default: where `.ci/exchange` puts them)
   --directory DIR    where log directories are made (default: the system's for temporary files)
   --json FILE        write the figures
   --markdown FILE    write the tables
@@ -43,7 +47,7 @@ Options:
 pub(crate) enum Command {
     Help,
     /// Take figures.
-    Measure(Plan),
+    Measure(Box<Plan>),
     /// Be the broker that is measured.
     Serve(Broker),
     /// Be the bare loop, with files in a directory.
@@ -67,7 +71,8 @@ pub(crate) struct Plan {
     pub(crate) only: Option<String>,
     /// How many partitions `partitions` starts with.
     pub(crate) partitions: Vec<i32>,
-    /// Where the jars of an Apache Kafka are.
+    pub(crate) drivers: Vec<&'static Driver>,
+    /// Where the jars of the Apache Kafka are that is measured too.
     pub(crate) kafka: Option<PathBuf>,
     pub(crate) directory: PathBuf,
     pub(crate) json: Option<PathBuf>,
@@ -88,6 +93,8 @@ pub(crate) struct Effort {
     pub(crate) fetch_ms_max: u64,
     /// How long idle connections are watched.
     pub(crate) idle_ms: u64,
+    /// How long a steady pace is kept.
+    pub(crate) pace_ms: u32,
     /// How long one figure of `core` and `codec` is taken.
     pub(crate) spin_ms: u64,
 }
@@ -100,6 +107,7 @@ impl Effort {
         fetch_mib: 2048,
         fetch_ms_max: 10_000,
         idle_ms: 2_000,
+        pace_ms: 3_000,
         spin_ms: 200,
     };
     const QUICK: Self = Self {
@@ -109,6 +117,7 @@ impl Effort {
         fetch_mib: 16,
         fetch_ms_max: 150,
         idle_ms: 500,
+        pace_ms: 200,
         spin_ms: 20,
     };
 }
@@ -118,6 +127,7 @@ impl Effort {
 pub(crate) enum Suite {
     Ready,
     Produce,
+    Latency,
     Fetch,
     Partitions,
     Topics,
@@ -126,9 +136,14 @@ pub(crate) enum Suite {
     Codec,
 }
 
+const COMPARE: &str = "compare";
+const COMPARED: &[Suite] =
+    &[Suite::Produce, Suite::Latency, Suite::Fetch, Suite::Partitions, Suite::Core];
+
 const SUITES: &[(&str, Suite)] = &[
     ("ready", Suite::Ready),
     ("produce", Suite::Produce),
+    ("latency", Suite::Latency),
     ("fetch", Suite::Fetch),
     ("partitions", Suite::Partitions),
     ("topics", Suite::Topics),
@@ -204,17 +219,40 @@ fn read_measure(arguments: Vec<OsString>) -> Result<Command, String> {
     effort.mib = mib.unwrap_or(effort.mib).max(1);
     effort.fetch_mib = mib.unwrap_or(effort.fetch_mib).max(1);
     let directory: Option<PathBuf> = arguments.opt_value_from_str("--directory").map_err(said)?;
+    let against: Option<String> = arguments.opt_value_from_str("--against").map_err(said)?;
+    let jars: Option<PathBuf> = arguments.opt_value_from_str("--kafka").map_err(said)?;
+    let only = arguments.opt_value_from_str("--only").map_err(said)?;
+    let json = arguments.opt_value_from_str("--json").map_err(said)?;
+    let markdown = arguments.opt_value_from_str("--markdown").map_err(said)?;
+    let names = arguments.finish();
+    let is_comparison = jars.is_some() || names.iter().any(|name| name == COMPARE);
+    let default = if is_comparison { "kafka,std,smol" } else { "std,smol" };
+    let (drivers, has_kafka) = contenders(against.as_deref().unwrap_or(default))?;
     let plan = Plan {
         effort,
         partitions,
-        only: arguments.opt_value_from_str("--only").map_err(said)?,
-        kafka: arguments.opt_value_from_str("--kafka").map_err(said)?,
+        only,
+        drivers,
+        kafka: if has_kafka { Some(jars.map_or_else(kafka::jars, Ok)?) } else { None },
         directory: directory.unwrap_or_else(env::temp_dir),
-        json: arguments.opt_value_from_str("--json").map_err(said)?,
-        markdown: arguments.opt_value_from_str("--markdown").map_err(said)?,
-        suites: suites(&arguments.finish())?,
+        json,
+        markdown,
+        suites: suites(&names)?,
     };
-    Ok(Command::Measure(plan))
+    Ok(Command::Measure(Box::new(plan)))
+}
+
+/// The drivers of a list, and whether Kafka is in it.
+fn contenders(list: &str) -> Result<(Vec<&'static Driver>, bool), String> {
+    let mut drivers = Vec::new();
+    let mut has_kafka = false;
+    for name in list.split(',') {
+        match name {
+            "kafka" => has_kafka = true,
+            name => drivers.push(drivers::find(name)?),
+        }
+    }
+    Ok((drivers, has_kafka))
 }
 
 fn suites(names: &[OsString]) -> Result<Vec<Suite>, String> {
@@ -225,6 +263,7 @@ fn suites(names: &[OsString]) -> Result<Vec<Suite>, String> {
     for name in names {
         match &*name.to_string_lossy() {
             "all" => suites.extend(SUITES.iter().map(|(_, suite)| *suite)),
+            COMPARE => suites.extend(COMPARED),
             name => suites.push(in_table(SUITES, name)?),
         }
     }
@@ -265,6 +304,20 @@ mod tests {
         };
         assert_eq!(plan.suites, [Suite::Core, Suite::Codec]);
         assert_eq!((plan.effort.rounds, plan.effort.mib), (3, Effort::QUICK.mib));
+    }
+
+    #[test]
+    fn a_list_names_who_is_measured() {
+        let Ok(Command::Measure(plan)) = command(&["compare", "--against", "smol"]) else {
+            panic!("nothing to measure")
+        };
+        let drivers: Vec<&str> = plan.drivers.iter().map(|driver| driver.name).collect();
+        assert_eq!((drivers, plan.kafka, plan.suites.as_slice()), (vec!["smol"], None, COMPARED));
+        let Ok(Command::Measure(plan)) = command(&["produce", "--kafka", "/jars"]) else {
+            panic!("nothing to measure")
+        };
+        assert_eq!((plan.drivers.len(), plan.kafka), (2, Some(PathBuf::from("/jars"))));
+        assert!(command(&["produce", "--against", "tokio"]).is_err());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use klamm_core::frame::write_request;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::arguments::{Broker, Plan};
-use crate::drivers::{DRIVERS, Driver};
+use crate::drivers::Driver;
 use crate::process::Served;
 use crate::report::{Cell, Table};
 use crate::workload::header;
@@ -54,14 +54,14 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
         plan.effort.idle_ms, plan.effort.rounds,
     );
     let mut table = Table::new("connections", about, COLUMNS);
-    let mut rounds: Vec<Vec<Figures>> = DRIVERS.iter().map(|_| Vec::new()).collect();
+    let mut rounds: Vec<Vec<Figures>> = plan.drivers.iter().copied().map(|_| Vec::new()).collect();
     for round in 0..plan.effort.rounds {
-        for (driver, figures) in DRIVERS.iter().zip(&mut rounds) {
+        for (driver, figures) in plan.drivers.iter().copied().zip(&mut rounds) {
             let directory = scratch.join(format!("connections-{}-{round}", driver.name));
             figures.push(take(driver, &directory, plan.effort.idle_ms)?);
         }
     }
-    for (driver, figures) in DRIVERS.iter().zip(&rounds) {
+    for (driver, figures) in plan.drivers.iter().copied().zip(&rounds) {
         let each = |figure: fn(&Figures) -> f64| Cell::rounds(figures.iter().map(figure));
         table.push(vec![
             Cell::name(driver.name),

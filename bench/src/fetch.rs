@@ -120,10 +120,10 @@ impl Bench {
         make_directory(&klamm, 1)?;
         fill(serve(&DRIVERS[0], Durability::PageCache, &klamm)?, &batch, batches)?;
         let mut subjects = vec![Subject::Bare];
-        subjects.extend(DRIVERS.iter().map(Subject::Klamm));
+        subjects.extend(plan.drivers.iter().copied().map(Subject::Klamm));
         if let Some(jars) = &plan.kafka {
             let kafka = Kafka::format(jars, &scratch.join("fetch-kafka"))?;
-            let served = kafka.start()?;
+            let served = kafka.start(Durability::PageCache)?;
             kafka.create_topic(1)?;
             fill(served, &batch, batches)?;
             subjects.push(Subject::Kafka(kafka));
@@ -142,7 +142,7 @@ impl Bench {
         let served = match subject {
             Subject::Bare => Served::start(&["send".into(), (&partition).into()])?,
             Subject::Klamm(driver) => serve(driver, Durability::Durable, &self.klamm)?,
-            Subject::Kafka(kafka) => kafka.start()?,
+            Subject::Kafka(kafka) => kafka.start(Durability::PageCache)?,
         };
         let connect = |readers| Readers::connect(served.port, subject.source(), readers);
         // Where code is compiled late and memory touched late, it is done behind this.
@@ -211,12 +211,12 @@ fn serve(
 
 /// Writes the partition, and stops the broker.
 fn fill(served: Served, batch: &Batch, batches: usize) -> Result<(), String> {
-    let load = Load { batch: batch.clone(), connections: 1, in_flight: 5 };
+    let load = Load::one(batch.clone(), 5);
     let mut lanes = Lanes::connect(served.port, &load, Answers::Produce)?;
-    let sent = lanes.run(Bounds { batches, time: FILL_TIME })?;
+    let sent = lanes.run(Bounds { requests: batches, time: FILL_TIME })?;
     drop(lanes);
     served.stop()?;
-    if sent.batches == batches { Ok(()) } else { Err("the partition was not filled".into()) }
+    if sent.requests == batches { Ok(()) } else { Err("the partition was not filled".into()) }
 }
 
 /// Reads the partition's files, so that the page cache holds them.

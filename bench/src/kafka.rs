@@ -8,6 +8,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use klamm_core::config::Durability;
+
+use crate::admin::{Admin, creation};
 use crate::process::Served;
 use crate::workload::TOPIC;
 
@@ -22,8 +25,12 @@ const FLAGS: &[&str] = &[
     "-XX:+ExplicitGCInvokesConcurrent",
 ];
 
-/// A topic is created before its partitions have their leaders.
-const SETTLE: Duration = Duration::from_secs(2);
+/// Partitions are told of before they can be written to.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Partitions that one request makes: Kafka refuses one that makes more than 10,000 records
+/// (`QuorumController.MAX_RECORDS_PER_USER_OP`).
+const RECORDS_MAX: i32 = 5_000;
 
 /// A formatted directory, and how it is served.
 pub(crate) struct Kafka {
@@ -47,29 +54,29 @@ impl Kafka {
         Ok(kafka)
     }
 
-    /// Starts it.
-    pub(crate) fn start(&self) -> Result<Served, String> {
+    /// Starts it as it comes, which leaves syncs to the system; or so that it syncs each batch before
+    /// it answers.
+    pub(crate) fn start(&self, durability: Durability) -> Result<Served, String> {
         let output = File::create(self.directory.join("output")).map_err(|e| e.to_string())?;
         let errors = output.try_clone().map_err(|error| error.to_string())?;
         let mut command = self.java();
         command.args(FLAGS).arg("kafka.Kafka").arg(self.properties());
+        if durability == Durability::Durable {
+            command.args(["--override", "log.flush.interval.messages=1"]);
+        }
         Served::start_other(command.stdin(Stdio::null()).stdout(output).stderr(errors), self.port)
     }
 
     /// Creates [`TOPIC`], while it serves.
     pub(crate) fn create_topic(&self, partitions: i32) -> Result<(), String> {
-        let server = format!("127.0.0.1:{}", self.port);
-        let partitions = partitions.to_string();
-        let arguments = [
-            "--bootstrap-server",
-            &server,
-            "--create",
-            "--topic",
-            TOPIC,
-            "--partitions",
-            &partitions,
-        ];
-        self.tool("org.apache.kafka.tools.TopicCommand", &arguments.map(Into::into))?;
+        let mut admin = Admin::connect(self.port)?;
+        let mut made = partitions.min(RECORDS_MAX);
+        admin.create(&creation([(TOPIC.to_owned(), made)]))?;
+        while made < partitions {
+            made = partitions.min(made + RECORDS_MAX);
+            admin.grow(TOPIC, made)?;
+        }
+        admin.wait_for(partitions)?;
         thread::sleep(SETTLE);
         Ok(())
     }
@@ -98,6 +105,19 @@ impl Kafka {
         }
         Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)))
     }
+}
+
+/// Where the jars are; they are brought from Maven Central when they are not.
+pub(crate) fn jars() -> Result<PathBuf, String> {
+    let script =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients/apache-kafka/libs.sh");
+    let mut command = Command::new("bash");
+    command.args(["-c", r#"set -e; . "$1"; echo "$libs""#, "jars"]).arg(script);
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end()))
 }
 
 fn properties(port: u16, quorum_port: u16, logs: &Path) -> String {

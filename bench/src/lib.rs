@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::cast_precision_loss, reason = "figures have three digits")]
 
+mod admin;
 mod arguments;
 mod bare;
 mod codec;
@@ -19,6 +20,7 @@ mod drivers;
 mod environment;
 mod fetch;
 mod kafka;
+mod latency;
 mod load;
 mod machine;
 mod nodes;
@@ -64,6 +66,7 @@ fn measure(plan: &Plan, allocations: Allocations) -> Result<(), String> {
         let table = match suite {
             Suite::Ready => ready::measure(plan, &scratch.0)?,
             Suite::Produce => produce::measure(plan, &scratch.0)?,
+            Suite::Latency => latency::measure(plan, &scratch.0)?,
             Suite::Fetch => fetch::measure(plan, &scratch.0)?,
             Suite::Partitions => partitions::measure(plan, &scratch.0)?,
             Suite::Topics => topics::measure(plan, &scratch.0)?,

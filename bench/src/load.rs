@@ -22,10 +22,26 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
     pub(crate) batch: Batch,
-    /// Each with a partition of its own.
+    /// Each with partitions of its own.
     pub(crate) connections: usize,
+    /// Of each connection.
+    pub(crate) partitions: usize,
+    /// A request has a batch for each; the next one goes to those that follow. Divides `partitions`.
+    pub(crate) partitions_per_request: usize,
     /// Unanswered requests of a connection.
     pub(crate) in_flight: usize,
+}
+
+impl Load {
+    /// One connection to one partition.
+    pub(crate) fn one(batch: Batch, in_flight: usize) -> Self {
+        Self { batch, connections: 1, partitions: 1, partitions_per_request: 1, in_flight }
+    }
+
+    /// Bytes of batches in a request.
+    pub(crate) fn request_bytes(&self) -> usize {
+        self.batch.bytes.len() * self.partitions_per_request
+    }
 }
 
 /// Who answers.
@@ -41,16 +57,16 @@ pub(crate) enum Answers {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// Of all connections together.
-    pub(crate) batches: usize,
+    pub(crate) requests: usize,
     pub(crate) time: Duration,
 }
 
 /// What was sent and answered.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
-    pub(crate) batches: usize,
+    pub(crate) requests: usize,
     pub(crate) elapsed: Duration,
-    /// Of each batch from before it was sent until it was answered, in microseconds, sorted.
+    /// Of each request from before it was sent until it was answered, in microseconds, sorted.
     pub(crate) latencies: Vec<u64>,
 }
 
@@ -66,7 +82,7 @@ impl Lanes {
 
     /// Sends until one of `bounds`, and waits for all answers.
     pub(crate) fn run(&mut self, bounds: Bounds) -> Result<Sent, String> {
-        let each = bounds.batches.div_ceil(self.0.len());
+        let each = bounds.requests.div_ceil(self.0.len());
         let begun = Instant::now();
         let results: Vec<Result<Vec<u64>, String>> = thread::scope(|scope| {
             let lanes = self.0.iter_mut();
@@ -83,7 +99,7 @@ impl Lanes {
             latencies.extend(result?);
         }
         latencies.sort_unstable();
-        Ok(Sent { batches: latencies.len(), elapsed, latencies })
+        Ok(Sent { requests: latencies.len(), elapsed, latencies })
     }
 }
 
@@ -91,7 +107,8 @@ struct Lane {
     stream: TcpStream,
     answers: BufReader<TcpStream>,
     kind: Answers,
-    frame: BytesMut,
+    /// One for each group of partitions that are written to together; they take turns.
+    frames: Vec<BytesMut>,
     records: i64,
     in_flight: usize,
     sent: i32,
@@ -105,11 +122,14 @@ impl Lane {
         stream.set_read_timeout(Some(PATIENCE)).map_err(lost)?;
         stream.set_write_timeout(Some(PATIENCE)).map_err(lost)?;
         let answers = BufReader::new(stream.try_clone().map_err(lost)?);
+        let first = index * load.partitions;
+        let groups = (first..first + load.partitions).step_by(load.partitions_per_request);
+        let group = |first| first as i32..(first + load.partitions_per_request) as i32;
         Ok(Self {
             stream,
             answers,
             kind,
-            frame: load.batch.frame([index as i32]),
+            frames: groups.map(|first| load.batch.frame(group(first))).collect(),
             records: load.batch.records.into(),
             in_flight: load.in_flight,
             sent: 0,
@@ -117,11 +137,11 @@ impl Lane {
         })
     }
 
-    fn run(&mut self, batches: usize, time: Duration) -> Result<Vec<u64>, String> {
+    fn run(&mut self, requests: usize, time: Duration) -> Result<Vec<u64>, String> {
         let begun = Instant::now();
         let mut unanswered = VecDeque::with_capacity(self.in_flight);
-        let mut latencies = Vec::with_capacity(batches);
-        let mut left = batches;
+        let mut latencies = Vec::with_capacity(requests);
+        let mut left = requests;
         loop {
             while left > 0 && unanswered.len() < self.in_flight {
                 if begun.elapsed() > time {
@@ -129,8 +149,9 @@ impl Lane {
                     break;
                 }
                 unanswered.push_back(Instant::now());
-                number(&mut self.frame, self.sent);
-                self.stream.write_all(&self.frame).map_err(lost)?;
+                let frame = turn(&mut self.frames, self.sent);
+                number(frame, self.sent);
+                self.stream.write_all(frame).map_err(lost)?;
                 self.sent += 1;
                 left -= 1;
             }
@@ -141,18 +162,30 @@ impl Lane {
     }
 
     fn take_answer(&mut self) -> Result<(), String> {
-        let mut size = [0; 4];
-        self.answers.read_exact(&mut size).map_err(lost)?;
-        let mut frame = vec![0; u32::from_be_bytes(size) as usize];
-        self.answers.read_exact(&mut frame).map_err(lost)?;
+        let frame = read_frame(&mut self.answers)?;
         let expected = self.answered;
         self.answered += 1;
+        let round = expected / self.frames.len() as i32;
         match self.kind {
-            Answers::Bare if frame == expected.to_be_bytes() => Ok(()),
-            Answers::Bare => Err(format!("batch {expected} is answered by {frame:02x?}")),
-            Answers::Produce => check(&frame.into(), expected, self.records),
+            Answers::Bare if *frame == expected.to_be_bytes() => Ok(()),
+            Answers::Bare => Err(format!("request {expected} is answered by {frame:02x?}")),
+            Answers::Produce => check(&frame, expected, i64::from(round) * self.records),
         }
     }
+}
+
+fn turn(frames: &mut [BytesMut], sent: i32) -> &mut BytesMut {
+    let at = sent as usize % frames.len();
+    &mut frames[at]
+}
+
+/// One answer, behind its size.
+pub(crate) fn read_frame(stream: &mut impl Read) -> Result<Bytes, String> {
+    let mut size = [0; 4];
+    stream.read_exact(&mut size).map_err(lost)?;
+    let mut frame = vec![0; u32::from_be_bytes(size) as usize];
+    stream.read_exact(&mut frame).map_err(lost)?;
+    Ok(frame.into())
 }
 
 /// Writes `batch` once to each of so many partitions. One that is new may not have its leader yet: it is
@@ -167,11 +200,7 @@ pub(crate) fn write_each(port: u16, batch: &Batch, partitions: i32) -> Result<()
     while !left.is_empty() {
         let asked = left.drain(..left.len().min(PARTITIONS_MAX));
         stream.write_all(&batch.frame(asked)).map_err(lost)?;
-        let mut size = [0; 4];
-        stream.read_exact(&mut size).map_err(lost)?;
-        let mut frame = vec![0; u32::from_be_bytes(size) as usize];
-        stream.read_exact(&mut frame).map_err(lost)?;
-        let (_, answer) = read_answer(&frame.into());
+        let (_, answer) = read_answer(&read_frame(&mut stream)?);
         let answer = answer.ok_or("a Produce is answered by what is none")?;
         for partition in answer.responses.iter().flat_map(|topic| &topic.partition_responses) {
             match partition.error_code {
@@ -193,21 +222,19 @@ fn read_answer(frame: &Bytes) -> (Option<i32>, Option<ProduceResponse>) {
     (correlation_id, ProduceResponse::read(&mut reader, PRODUCE_VERSION).ok())
 }
 
-/// The batch is appended behind all that this connection has sent before.
-fn check(frame: &Bytes, expected: i32, records: i64) -> Result<(), String> {
+/// Every batch of the request is appended at `base_offset`.
+pub(crate) fn check(frame: &Bytes, expected: i32, base_offset: i64) -> Result<(), String> {
     let (correlation_id, answer) = read_answer(frame);
-    let partition = answer.as_ref().and_then(|answer| {
-        let topic = answer.responses.first()?;
-        topic.partition_responses.first()
-    });
+    let topics = answer.iter().flat_map(|answer| &answer.responses);
+    let mut partitions = topics.flat_map(|topic| &topic.partition_responses).peekable();
     let is_right = correlation_id == Some(expected)
-        && partition.is_some_and(|partition| {
-            partition.error_code == ErrorCode::NONE
-                && partition.base_offset == i64::from(expected) * records
+        && partitions.peek().is_some()
+        && partitions.all(|partition| {
+            partition.error_code == ErrorCode::NONE && partition.base_offset == base_offset
         });
-    if is_right { Ok(()) } else { Err(format!("batch {expected} is answered by {answer:?}")) }
+    if is_right { Ok(()) } else { Err(format!("request {expected} is answered by {answer:?}")) }
 }
 
-fn lost(error: std::io::Error) -> String {
+pub(crate) fn lost(error: std::io::Error) -> String {
     format!("the measured process does not answer: {error}")
 }

@@ -1,13 +1,15 @@
 //! Who is measured beside whom: each driver, and an Apache Kafka where there is one.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use klamm_core::config::Durability;
 
 use crate::arguments::{Broker, Plan};
-use crate::drivers::{DRIVERS, Driver};
+use crate::drivers::Driver;
 use crate::kafka::Kafka;
 use crate::process::Served;
+use crate::workload::{TOPIC, make_directory};
 
 /// Who is started.
 #[derive(Clone, Copy)]
@@ -26,7 +28,7 @@ pub(crate) enum Node {
 impl<'a> Subject<'a> {
     /// All that the plan names.
     pub(crate) fn all(plan: &'a Plan) -> Vec<Self> {
-        let mut subjects: Vec<Self> = DRIVERS.iter().map(Self::Klamm).collect();
+        let mut subjects: Vec<Self> = plan.drivers.iter().copied().map(Self::Klamm).collect();
         subjects.extend(plan.kafka.as_deref().map(Self::Kafka));
         subjects
     }
@@ -37,21 +39,71 @@ impl<'a> Subject<'a> {
             Self::Kafka(_) => "Apache Kafka",
         }
     }
+
+    pub(crate) fn is_kafka(&self) -> bool {
+        matches!(self, Self::Kafka(_))
+    }
+
+    /// One with a directory that is not there yet and gets no topic.
+    pub(crate) fn prepare(self, directory: &Path) -> Result<Node, String> {
+        match self {
+            Self::Klamm(driver) => {
+                let said = |error| format!("{}: {error}", directory.display());
+                fs::create_dir(directory).map_err(said)?;
+                Ok(Node::Klamm(driver, directory.to_owned()))
+            }
+            Self::Kafka(jars) => Ok(Node::Kafka(Kafka::format(jars, directory)?)),
+        }
+    }
+
+    /// One that serves [`TOPIC`] from a directory that is not there yet.
+    pub(crate) fn serve(
+        self,
+        directory: &Path,
+        partitions: i32,
+        durability: Durability,
+    ) -> Result<(Node, Served), String> {
+        let node = match self {
+            Self::Klamm(driver) => {
+                make_directory(directory, partitions)?;
+                Node::Klamm(driver, directory.to_owned())
+            }
+            Self::Kafka(jars) => Node::Kafka(Kafka::format(jars, directory)?),
+        };
+        let served = node.start_with(durability)?;
+        if let Node::Kafka(kafka) = &node
+            && partitions > 0
+        {
+            kafka.create_topic(partitions)?;
+        }
+        Ok((node, served))
+    }
 }
 
 impl Node {
     pub(crate) fn start(&self) -> Result<Served, String> {
-        self.start_with(Durability::Durable)
+        match self {
+            Self::Klamm(..) => self.start_with(Durability::Durable),
+            Self::Kafka(_) => self.start_with(Durability::PageCache),
+        }
     }
 
-    /// Kafka knows no other mode than its own.
     pub(crate) fn start_with(&self, durability: Durability) -> Result<Served, String> {
         match self {
             Self::Klamm(driver, directory) => {
                 let directory = directory.clone();
                 Served::start(&Broker { driver, durability, directory }.arguments())
             }
-            Self::Kafka(kafka) => kafka.start(),
+            Self::Kafka(kafka) => kafka.start(durability),
         }
+    }
+
+    /// Where the files of a partition of [`TOPIC`] lie.
+    pub(crate) fn partition(&self, index: usize) -> PathBuf {
+        let logs = match self {
+            Self::Klamm(_, directory) => directory.clone(),
+            Self::Kafka(kafka) => kafka.logs(),
+        };
+        logs.join(format!("{TOPIC}-{index}"))
     }
 }

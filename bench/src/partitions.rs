@@ -8,13 +8,12 @@ use std::time::Duration;
 use klamm_core::config::Durability;
 
 use crate::arguments::Plan;
-use crate::kafka::Kafka;
 use crate::load::write_each;
 use crate::nodes::{Node, Subject};
 use crate::process::Served;
 use crate::report::{Cell, Table};
 use crate::samples::Spread;
-use crate::workload::{Batch, make_directory};
+use crate::workload::Batch;
 
 /// What is freed soon after the start is no memory at rest.
 const REST: Duration = Duration::from_millis(500);
@@ -134,18 +133,8 @@ fn rest(served: &Served) -> Result<Start, String> {
 
 /// Makes the directory, writes to each partition, and stops cleanly.
 fn prepare(subject: Subject<'_>, directory: &Path, partitions: i32) -> Result<Node, String> {
-    let node = match subject {
-        Subject::Klamm(driver) => {
-            make_directory(directory, partitions)?;
-            Node::Klamm(driver, directory.to_owned())
-        }
-        Subject::Kafka(jars) => Node::Kafka(Kafka::format(jars, directory)?),
-    };
-    let served = node.start_with(Durability::PageCache)?;
+    let (node, served) = subject.serve(directory, partitions, Durability::PageCache)?;
     if partitions > 0 {
-        if let Node::Kafka(kafka) = &node {
-            kafka.create_topic(partitions)?;
-        }
         for _ in 0..BATCHES {
             write_each(served.port, &Batch::new(VALUE_BYTES, 0), partitions)?;
         }

@@ -10,7 +10,7 @@ use klamm_core::config::Durability;
 use crate::arguments::{Broker, Plan};
 use crate::bare::Sync;
 use crate::connections::Asker;
-use crate::drivers::{DRIVERS, Driver};
+use crate::drivers::Driver;
 use crate::process::Served;
 use crate::report::{Cell, Table};
 use crate::workload::make_directory;
@@ -75,8 +75,12 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
     );
     let mut table = Table::new("ready", about, COLUMNS);
     let mut bare = Vec::new();
-    let cases: Vec<(&Driver, Content)> =
-        DRIVERS.iter().flat_map(|driver| Content::ALL.map(|content| (driver, content))).collect();
+    let cases: Vec<(&Driver, Content)> = plan
+        .drivers
+        .iter()
+        .copied()
+        .flat_map(|driver| Content::ALL.map(|content| (driver, content)))
+        .collect();
     let mut starts: Vec<[Vec<Start>; 2]> = cases.iter().map(|_| [Vec::new(), Vec::new()]).collect();
     for round in 0..plan.effort.rounds {
         bare.push(start_bare(scratch)?);

@@ -1,33 +1,18 @@
 //! Topics: how long it takes to make them, to tell of them, and to start with them.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use klamm_core::api::ApiKey;
-use klamm_core::api::create_topics::{CreatableTopic, CreateTopicsRequest, CreateTopicsResponse};
-use klamm_core::api::metadata::{MetadataRequest, MetadataResponse};
-use klamm_core::codec::{Message, Reader};
-use klamm_core::error_code::ErrorCode;
-use klamm_core::frame::{read_response_header, write_request};
+use klamm_core::api::create_topics::CreateTopicsRequest;
 
+use crate::admin::{Admin, creation};
 use crate::arguments::Plan;
-use crate::kafka::Kafka;
-use crate::nodes::{Node, Subject};
+use crate::nodes::Subject;
 use crate::process::Served;
 use crate::report::{Cell, Table};
 use crate::samples::Spread;
-use crate::workload::header;
-
-const CREATE_VERSION: i16 = 7;
-const METADATA_VERSION: i16 = 12;
-
-/// No answer may take this long.
-const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A broker that has made many topics has more to do, its own checkpoints for one.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -88,7 +73,7 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
     let mut table = Table::new("topics", about, COLUMNS);
     let median = |at: usize, step| Spread::of(figures(&taken[at], step, |it| it.ms));
     for (step, what) in steps {
-        let kafka = subjects.iter().position(|it| matches!(it, Subject::Kafka(_)));
+        let kafka = subjects.iter().position(Subject::is_kafka);
         let kafka_ms = kafka.and_then(|at| median(at, step)).map(|spread| spread.median);
         for (at, subject) in subjects.iter().enumerate() {
             let own_ms = median(at, step).map(|spread| spread.median);
@@ -113,12 +98,12 @@ fn figures(taken: &[Took], step: Step, figure: fn(&Took) -> f64) -> impl Iterato
 fn make_topics(subject: Subject<'_>, directory: &Path, count: i32) -> Result<Vec<Took>, String> {
     let mut taken = Vec::new();
     for step in [Step::Alone, Step::Batched] {
-        let node = prepare(subject, directory)?;
+        let node = subject.prepare(directory)?;
         let served = node.start()?;
-        let mut client = Client::connect(served.port)?;
+        let mut client = Admin::connect(served.port)?;
         let requests: Vec<CreateTopicsRequest> = match step {
-            Step::Alone => (0..count).map(|number| creation([(number, 1)])).collect(),
-            _ => vec![creation((0..count).map(|number| (number, 1)))],
+            Step::Alone => (0..count).map(|number| numbered([(number, 1)])).collect(),
+            _ => vec![numbered((0..count).map(|number| (number, 1)))],
         };
         taken.push(time(&served, step, || {
             requests.iter().try_for_each(|request| client.create(request))
@@ -135,11 +120,11 @@ fn make_partitions(
     directory: &Path,
     partitions: i32,
 ) -> Result<Vec<Took>, String> {
-    let node = prepare(subject, directory)?;
+    let node = subject.prepare(directory)?;
     let served = node.start()?;
-    let mut client = Client::connect(served.port)?;
+    let mut client = Admin::connect(served.port)?;
     let each = (partitions / LARGE_TOPICS).max(1);
-    let requests = (0..LARGE_TOPICS).map(|number| creation([(number, each)]));
+    let requests = (0..LARGE_TOPICS).map(|number| numbered([(number, each)]));
     let partitions = each * LARGE_TOPICS;
     let mut taken = vec![time(&served, Step::Partitions, || {
         requests.into_iter().try_for_each(|request| client.create(&request))
@@ -161,7 +146,7 @@ fn make_partitions(
     for step in [Step::CleanStart, Step::UncleanStart] {
         let begun = Instant::now();
         let served = node.start()?;
-        Client::connect(served.port)?.wait_for(partitions)?;
+        Admin::connect(served.port)?.wait_for(partitions)?;
         let ms = begun.elapsed().as_secs_f64() * 1e3;
         taken.push(Took { step, ms, cpu_ms: served.usage()?.cpu.as_secs_f64() * 1e3 });
         match step {
@@ -171,17 +156,6 @@ fn make_partitions(
     }
     remove(directory)?;
     Ok(taken)
-}
-
-fn prepare(subject: Subject<'_>, directory: &Path) -> Result<Node, String> {
-    match subject {
-        Subject::Klamm(driver) => {
-            let said = |error| format!("{}: {error}", directory.display());
-            fs::create_dir(directory).map_err(said)?;
-            Ok(Node::Klamm(driver, directory.to_owned()))
-        }
-        Subject::Kafka(jars) => Ok(Node::Kafka(Kafka::format(jars, directory)?)),
-    }
 }
 
 fn remove(directory: &Path) -> Result<(), String> {
@@ -202,96 +176,7 @@ fn time(
 }
 
 /// Topics by number, and how many partitions each.
-fn creation(topics: impl IntoIterator<Item = (i32, i32)>) -> CreateTopicsRequest {
-    let topic = |(number, num_partitions)| CreatableTopic {
-        name: format!("topic-{number}"),
-        num_partitions,
-        replication_factor: 1,
-        ..CreatableTopic::default()
-    };
-    CreateTopicsRequest {
-        topics: topics.into_iter().map(topic).collect(),
-        timeout_ms: 120_000,
-        validate_only: false,
-    }
-}
-
-/// Asks one thing after the other.
-struct Client(TcpStream);
-
-impl Client {
-    fn connect(port: u16) -> Result<Self, String> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).map_err(lost)?;
-        stream.set_nodelay(true).map_err(lost)?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(lost)?;
-        Ok(Self(stream))
-    }
-
-    /// All of the topics must be made.
-    fn create(&mut self, request: &CreateTopicsRequest) -> Result<(), String> {
-        let frame = self.ask(ApiKey::CREATE_TOPICS, CREATE_VERSION, request)?;
-        let answer: CreateTopicsResponse = read(&frame, ApiKey::CREATE_TOPICS, CREATE_VERSION)?;
-        let refused = answer.topics.iter().find(|topic| topic.error_code != ErrorCode::NONE);
-        match refused {
-            Some(topic) => Err(format!("a topic is not made: {topic:?}")),
-            None if answer.topics.len() == request.topics.len() => Ok(()),
-            None => Err(format!("{} topics are answered", answer.topics.len())),
-        }
-    }
-
-    /// Metadata of all topics. The answer is looked at by its length alone, so that its reader's time is
-    /// not measured.
-    fn tell_all(&mut self, whole: usize) -> Result<(), String> {
-        let length = self.metadata()?.len();
-        (length == whole)
-            .then_some(())
-            .ok_or_else(|| format!("Metadata in {length} bytes, not {whole}"))
-    }
-
-    /// Waits until every partition has a leader. Gives the bytes of the answer that says so.
-    fn wait_for(&mut self, partitions: i32) -> Result<usize, String> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let frame = self.metadata()?;
-            let answer: MetadataResponse = read(&frame, ApiKey::METADATA, METADATA_VERSION)?;
-            let led = answer.topics.iter().flat_map(|topic| &topic.partitions);
-            let led = led.filter(|partition| partition.leader_id >= 0).count();
-            if led == partitions as usize {
-                return Ok(frame.len());
-            }
-            if Instant::now() > until {
-                return Err(format!("{led} of {partitions} partitions have a leader"));
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn metadata(&mut self) -> Result<Bytes, String> {
-        let request = MetadataRequest { topics: None, ..MetadataRequest::default() };
-        self.ask(ApiKey::METADATA, METADATA_VERSION, &request)
-    }
-
-    /// The frame of the answer.
-    fn ask<M: Message>(&mut self, key: ApiKey, version: i16, request: &M) -> Result<Bytes, String> {
-        let mut frame = BytesMut::new();
-        write_request(&mut frame, &header(key, version), request);
-        self.0.write_all(&frame).map_err(lost)?;
-        let mut size = [0; 4];
-        self.0.read_exact(&mut size).map_err(lost)?;
-        let mut frame = vec![0; u32::from_be_bytes(size) as usize];
-        self.0.read_exact(&mut frame).map_err(lost)?;
-        Ok(frame.into())
-    }
-}
-
-fn read<M: Message>(frame: &Bytes, key: ApiKey, version: i16) -> Result<M, String> {
-    let api = key.api().ok_or("an API that is not served")?;
-    let mut reader = Reader::new(frame);
-    read_response_header(&mut reader, api, version)
-        .and_then(|_| M::read(&mut reader, version))
-        .map_err(|error| format!("an answer to {key:?}: {error}"))
-}
-
-fn lost(error: std::io::Error) -> String {
-    format!("the measured process does not answer: {error}")
+fn numbered(topics: impl IntoIterator<Item = (i32, i32)>) -> CreateTopicsRequest {
+    let named = |(number, partitions)| (format!("topic-{number}"), partitions);
+    creation(topics.into_iter().map(named))
 }

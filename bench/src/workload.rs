@@ -7,9 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::{Bytes, BytesMut};
 use klamm_core::api::ApiKey;
 use klamm_core::api::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
-use klamm_core::batch::BatchBuilder;
+use klamm_core::batch::{BatchBuilder, Codec};
 use klamm_core::frame::{RequestHeader, SIZE_BYTES, write_request};
 use klamm_core::rng::Rng;
+use klamm_runtime::compression::compress;
 use klamm_tests::directory::{NewTopic, make};
 
 /// The topic that is written to.
@@ -21,32 +22,65 @@ pub(crate) const PRODUCE_VERSION: i16 = 12;
 /// Where the correlation id stands in a frame: behind size, key and version.
 const CORRELATION_AT: usize = SIZE_BYTES + 4;
 
+/// What values hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// No codec makes it smaller.
+    Random,
+    /// One half random, the other of few letters.
+    Half,
+    /// One line again and again, as load generators send it.
+    Repetitive,
+}
+
+/// What a batch is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) value_bytes: usize,
+    /// Before it is compressed. As many records as fit, but at least one.
+    pub(crate) batch_bytes: usize,
+    pub(crate) payload: Payload,
+    pub(crate) codec: Option<Codec>,
+}
+
 /// A batch as a producer sends it.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     pub(crate) bytes: Bytes,
     pub(crate) records: i32,
+    /// As large as it would be without a codec.
+    pub(crate) raw_bytes: usize,
 }
 
 impl Batch {
-    /// As many records with values of `value_bytes` as fit into `batch_bytes`, but at least one.
+    /// Records of random bytes, not compressed.
     pub(crate) fn new(value_bytes: usize, batch_bytes: usize) -> Self {
+        Self::of(Shape { value_bytes, batch_bytes, payload: Payload::Random, codec: None })
+    }
+
+    /// One of that shape.
+    pub(crate) fn of(shape: Shape) -> Self {
         // Size, attributes, deltas, lengths and header count of a record, at most.
         const RECORD_OVERHEAD_BYTES: usize = 16;
         const HEADER_BYTES: usize = 61;
-        let room = batch_bytes.saturating_sub(HEADER_BYTES);
+        let room = shape.batch_bytes.saturating_sub(HEADER_BYTES);
         let mut rng = Rng::from_seed([7; 32]);
         let mut builder = BatchBuilder::new();
         let now_ms = now_ms();
         loop {
-            let value: Vec<u8> = (0..value_bytes).map(|_| rng.next_u64() as u8).collect();
+            let value = shape.payload.value(shape.value_bytes, &mut rng);
             builder.append(now_ms, None, Some(&value));
-            if builder.records().len() + value_bytes + RECORD_OVERHEAD_BYTES > room {
+            if builder.records().len() + shape.value_bytes + RECORD_OVERHEAD_BYTES > room {
                 break;
             }
         }
         let records = builder.record_count();
-        Self { bytes: builder.encode(0, -1).into(), records }
+        let raw_bytes = HEADER_BYTES + builder.records().len();
+        if let Some(codec) = shape.codec {
+            let payload = compress(codec, builder.records());
+            builder = builder.compressed(codec, payload.into());
+        }
+        Self { bytes: builder.encode(0, -1).into(), records, raw_bytes }
     }
 
     /// A Produce request (acks=all) that appends it to each of `partitions`.
@@ -71,6 +105,20 @@ impl Batch {
         let header = header(ApiKey::PRODUCE, PRODUCE_VERSION);
         write_request(&mut frame, &header, &self.request(partitions));
         frame
+    }
+}
+
+impl Payload {
+    fn value(self, bytes: usize, rng: &mut Rng) -> Vec<u8> {
+        const LINE: &[u8] = b"the quick brown fox jumps over the lazy dog; ";
+        let random = match self {
+            Self::Random => bytes,
+            Self::Half => bytes / 2,
+            Self::Repetitive => 0,
+        };
+        let mut value: Vec<u8> = (0..random).map(|_| rng.next_u64() as u8).collect();
+        value.extend(LINE.iter().cycle().take(bytes - random));
+        value
     }
 }
 
@@ -121,6 +169,18 @@ mod tests {
         assert_eq!(batch.records, 63);
         assert!(batch.bytes.len() <= 64 << 10);
         assert_eq!(Batch::new(100, 0).records, 1);
+    }
+
+    #[test]
+    fn a_codec_makes_smaller_what_repeats() {
+        let stored = [Payload::Random, Payload::Half, Payload::Repetitive].map(|payload| {
+            let codec = Some(Codec::Lz4);
+            let batch =
+                Batch::of(Shape { value_bytes: 1024, batch_bytes: 64 << 10, payload, codec });
+            assert_eq!(batch.raw_bytes, Batch::new(1024, 64 << 10).bytes.len());
+            batch.bytes.len()
+        });
+        assert!(stored[0] > 3 * stored[1] / 2 && stored[1] > 4 * stored[2], "{stored:?}");
     }
 
     #[test]
