@@ -496,7 +496,9 @@ fn clients_of(options: &Options) -> Vec<Client> {
     let idempotent = if is_served(ApiKey::INIT_PRODUCER_ID) { options.idempotent } else { 0 };
     let consumers = if is_served(ApiKey::FETCH) { options.consumers } else { 0 };
     let inquirers = options.inquirers;
-    let administrators = if is_served(ApiKey::CREATE_TOPICS) { options.administrators } else { 0 };
+    // What they administer are topics that come and go.
+    let is_administered = is_served(ApiKey::CREATE_TOPICS) && options.passing_topics > 0;
+    let administrators = if is_administered { options.administrators } else { 0 };
     let mut clients = Vec::new();
     for place in 0..options.clients + consumers + inquirers + administrators {
         let number = clients.len();
