@@ -113,15 +113,16 @@ impl LoadLog {
         }
     }
 
-    /// What was synced must be there, if it is not below the log's start: of segments that were on their way
-    /// out, a crash may bring back what no sync had taken up. An error is damage: nothing is changed, the
-    /// partition stays offline, and a person decides.
+    /// What was synced must be there. A log may end below that if it ends below its start as well: of segments
+    /// that were on their way out, a crash brings back what no sync had taken up. But an invalid batch hides
+    /// what lies behind it. An error is damage: nothing is changed, the partition stays offline, and a person
+    /// decides.
     fn check_damage(&self, fault: Option<&Fault>) -> Result<(), String> {
         let end = self.offsets.end;
         match fault {
             Some(Fault { segment, good, reason }) => {
                 let trusted = self.context.trusted_end();
-                if end.max(self.log_start) >= trusted {
+                if end >= trusted {
                     return Ok(());
                 }
                 let path = self.segments[*segment].path();

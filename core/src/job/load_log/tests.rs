@@ -424,22 +424,30 @@ fn active_segment_without_an_offset_index_gets_one() {
 /// All of it was deleted, the new segment's entry was not durable yet, and the rename of the old one was lost
 /// with what no sync had taken up of it.
 #[test]
-fn what_a_crash_brings_back_below_the_start_is_no_damage() {
-    for missing in [0, 1] {
-        let mut disk = directory();
-        let mut file = batches(6..8);
-        file.truncate(file.len() - missing);
-        disk.put(&log_path(6), file);
-        let context = LoadLogContext {
-            recovery_point: Some(6),
-            synced_end: Some(10),
-            log_start: Some(10),
-            ..context()
-        };
-        let (_, log) = load(&mut disk, context);
-        assert_eq!(ends(&log), (10, 10));
-        assert!(disk.get(&log_path(6)).is_none());
-    }
+fn log_that_ends_below_its_start_begins_anew_there() {
+    let mut disk = directory();
+    disk.put(&log_path(6), batches(6..8));
+    let context = LoadLogContext {
+        recovery_point: Some(6),
+        synced_end: Some(10),
+        log_start: Some(10),
+        ..context()
+    };
+    let (_, log) = load(&mut disk, context);
+    assert_eq!(ends(&log), (10, 10));
+    assert!(disk.get(&log_path(6)).is_none());
+}
+
+/// Behind it lie records that were synced after the checkpoint was written.
+#[test]
+fn invalid_batch_below_the_start_is_damage() {
+    let mut disk = directory();
+    let mut file = batches(0..6);
+    file[70] ^= 1;
+    disk.put(&log_path(0), file);
+    let reason =
+        fail(&mut disk, LoadLogContext { synced_end: Some(6), log_start: Some(6), ..context() });
+    assert!(reason.contains("damage at position 0"), "{reason}");
 }
 
 #[test]
