@@ -95,8 +95,18 @@ impl World {
         !self.limits_of(name).is_none()
     }
 
+    /// Topics that have been heard of by now begin where retention had come to before.
+    pub(super) fn allow_unheard(&mut self) {
+        for (target, start) in &self.unheard {
+            if self.checker.log(target).is_some() {
+                self.checker.allow_start(target, *start);
+            }
+        }
+    }
+
     /// Log starts may have moved so far by now as retention lets them.
     pub(super) fn allow_retention(&mut self) {
+        self.allow_unheard();
         // The event that asks may be the first one in a while.
         self.wall_ms_max = self.wall_ms_max.max(self.wall_ms());
         let seen = (self.disk.changes(), self.observed);
@@ -114,7 +124,6 @@ impl World {
             let end = self.checker.log(&target).map_or(0, |log| log.end().1);
             let segments = self.segments_of(&target, &writes);
             let (start, stays_ms) = self.retained_from(&segments, end, limits);
-            let start = self.unheard.get(&target).map_or(start, |unheard| start.max(*unheard));
             self.checker.allow_start(&target, start);
             until_ms = until_ms.min(stays_ms);
         }
