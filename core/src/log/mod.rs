@@ -211,9 +211,7 @@ impl Log {
         self.accepted = last_offset + 1;
         let mut operations = vec![write];
         if rolls {
-            let segment = batch_end.segment;
-            let index = companion(&self.path, segment, FileSuffix::Index, numbering);
-            operations.extend(begin_index(index));
+            operations.extend(begin_index(&self.path, batch_end.segment, numbering));
         }
         let id = numbering.effect();
         self.pending.push(id, self.accepted_place(), Target::Segment);

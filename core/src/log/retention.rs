@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::Log;
 use super::pending::Target;
-use super::seal::{begin_index, companion};
+use super::seal::begin_index;
 use super::segment::{Companions, FileSuffix, Segment, file_name};
 use crate::effect::{Effect, FileRef, Operation, Path};
 use crate::ids::{EffectId, Numbering};
@@ -100,8 +100,7 @@ impl Log {
         let Some(active) = self.segments.last() else { return };
         let create = Operation::Write { file: active.file.clone(), position: 0, data: Vec::new() };
         let mut operations = vec![create];
-        let index = companion(&self.path, active.base_offset, FileSuffix::Index, numbering);
-        operations.extend(begin_index(index));
+        operations.extend(begin_index(&self.path, active.base_offset, numbering));
         let id = numbering.effect();
         self.pending.push(id, place, Target::Segment);
         effects.push((id, Effect::Operations(operations)));

@@ -155,7 +155,12 @@ impl IndexFiles {
 /// The offset index of a new segment is there from its first write, without an entry: a Kafka that starts
 /// behind a crash, or with a deleted topic's directory, takes a segment without one for damaged
 /// (`LogLoader`). What the file holds already stays.
-pub(crate) fn begin_index(index: FileRef) -> [Operation; 2] {
+pub(crate) fn begin_index(
+    directory: &Path,
+    segment: i64,
+    numbering: &mut Numbering,
+) -> [Operation; 2] {
+    let index = companion(directory, segment, FileSuffix::Index, numbering);
     let create = Operation::Write { file: index.clone(), position: 0, data: Vec::new() };
     [create, Operation::Close(index)]
 }

@@ -192,21 +192,18 @@ impl LoadLog {
         else {
             return Vec::new();
         };
-        let length = active.files.offsets.take();
-        let index = companion(
-            &self.context.path,
-            active.base_offset,
-            FileSuffix::Index,
-            &mut self.numbering,
-        );
-        match length {
+        let (path, base_offset) = (&self.context.path, active.base_offset);
+        match active.files.offsets.take() {
+            None => begin_index(path, base_offset, &mut self.numbering).into(),
             Some(0) => Vec::new(),
-            Some(_) => vec![
-                Operation::Create(index.clone()),
-                Operation::Sync(index.clone()),
-                Operation::Close(index),
-            ],
-            None => begin_index(index).into(),
+            Some(_) => {
+                let index = companion(path, base_offset, FileSuffix::Index, &mut self.numbering);
+                vec![
+                    Operation::Create(index.clone()),
+                    Operation::Sync(index.clone()),
+                    Operation::Close(index),
+                ]
+            }
         }
     }
 

@@ -37,6 +37,19 @@ fn records_deletion(topic: &str, offset: i64) -> RequestBody {
     RequestBody::DeleteRecords { version: 2, request }
 }
 
+/// One whose topic has lines in the checkpoints of recovery points and of log starts.
+fn with_lines() -> World {
+    let mut world = modern();
+    for _ in 0..3 {
+        world.produce(0, Acks::All, 1_000);
+    }
+    world.settle();
+    world.ask(records_deletion("t", 4));
+    world.pass(Millis(61_000));
+    world.settle();
+    world
+}
+
 impl World {
     fn deleted_topics(&self) -> Vec<DeletableTopicResult> {
         match self.responses.last() {
@@ -280,14 +293,7 @@ fn a_topic_of_the_same_name_has_nothing_of_the_old_one() {
 
 #[test]
 fn lines_of_a_deleted_topic_are_out_of_the_checkpoints_before_its_name_is_used_again() {
-    let mut world = modern();
-    for _ in 0..3 {
-        world.produce(0, Acks::All, 1_000);
-    }
-    world.settle();
-    world.ask(records_deletion("t", 4));
-    world.pass(Millis(61_000));
-    world.settle();
+    let mut world = with_lines();
     let files = ["/data/log-start-offset-checkpoint", "/data/recovery-point-offset-checkpoint"];
     let line = |world: &World, file| {
         let content = world.disk.get(file).expect("it is written");
@@ -311,14 +317,7 @@ fn lines_of_a_deleted_topic_are_out_of_the_checkpoints_before_its_name_is_used_a
 /// not find a line of the old topic's for it.
 #[test]
 fn a_crash_gives_a_topic_no_line_of_the_last_one_of_its_name() {
-    let mut world = modern();
-    for _ in 0..3 {
-        world.produce(0, Acks::All, 1_000);
-    }
-    world.settle();
-    world.ask(records_deletion("t", 4));
-    world.pass(Millis(61_000));
-    world.settle();
+    let mut world = with_lines();
     world.ask(deletion(&["t"]));
     let asked = world.ask(creation(vec![new_topic("t", 1)]));
     let mut made = 0;
