@@ -188,6 +188,19 @@ pub enum Operation {
 impl Operation {
     /// The path that a failure of it is about.
     pub fn path(&self) -> &Path {
+        match self.subject() {
+            Ok(file) => &file.path,
+            Err(path) => path,
+        }
+    }
+
+    /// The file that it names by an id, if it does.
+    pub fn file(&self) -> Option<&FileRef> {
+        self.subject().ok()
+    }
+
+    /// The file with an id, or else the path.
+    fn subject(&self) -> Result<&FileRef, &Path> {
         match self {
             Self::Open(file)
             | Self::Create(file)
@@ -196,14 +209,14 @@ impl Operation {
             | Self::SetLength { file, .. }
             | Self::Sync(file)
             | Self::Lock(file)
-            | Self::Close(file) => &file.path,
+            | Self::Close(file) => Ok(file),
             Self::Rename { from: path, .. }
             | Self::SyncDirectory(path)
             | Self::Unlink(path)
             | Self::MakeDirectory(path)
             | Self::RemoveDirectory(path)
             | Self::List(path)
-            | Self::Space(path) => path,
+            | Self::Space(path) => Err(path),
         }
     }
 

@@ -299,17 +299,6 @@ impl Pair {
     /// any more, as the machine must not.
     fn follow(&mut self, operation: &Operation) {
         match operation {
-            Operation::Open(file)
-            | Operation::Create(file)
-            | Operation::Write { file, .. }
-            | Operation::Read { file, .. }
-            | Operation::SetLength { file, .. }
-            | Operation::Sync(file)
-            | Operation::Lock(file)
-                if self.ids.iter().all(|(known, _)| known.id != file.id) =>
-            {
-                self.ids.push((file.clone(), file.path.clone()));
-            }
             Operation::Close(file) => self.ids.retain(|(known, _)| known.id != file.id),
             Operation::Unlink(path) => self.ids.retain(|(_, at)| at != path),
             Operation::Rename { from, to } if from != to => {
@@ -319,7 +308,12 @@ impl Pair {
                     *at = Path::new(&format!("{to}{rest}"));
                 }
             }
-            _ => {}
+            other => {
+                let is_new =
+                    |file: &&FileRef| self.ids.iter().all(|(known, _)| known.id != file.id);
+                let new = other.file().filter(is_new);
+                self.ids.extend(new.map(|file| (file.clone(), file.path.clone())));
+            }
         }
     }
 
@@ -355,17 +349,10 @@ impl Drop for Pair {
 
 fn short(operation: &Operation) -> String {
     let name = klamm_sim::marks::operation_name(operation);
-    match operation {
-        Operation::Rename { from, to } => format!("{name} {from} {to}"),
-        Operation::Open(file)
-        | Operation::Create(file)
-        | Operation::Write { file, .. }
-        | Operation::Read { file, .. }
-        | Operation::SetLength { file, .. }
-        | Operation::Sync(file)
-        | Operation::Lock(file)
-        | Operation::Close(file) => format!("{name} {} as {}", file.path, file.id.number),
-        _ => format!("{name} {}", operation.path()),
+    match (operation, operation.file()) {
+        (Operation::Rename { from, to }, _) => format!("{name} {from} {to}"),
+        (_, Some(file)) => format!("{name} {} as {}", file.path, file.id.number),
+        (other, None) => format!("{name} {}", other.path()),
     }
 }
 

@@ -111,13 +111,15 @@ impl OpenEffect {
     /// `other` uses by the same id. Who only reads a file may do so while a directory above it gets
     /// another name: what is open stays open, and what is not is not found.
     pub(super) fn meets(&self, other: &Self, disk: &Disk) -> Option<Path> {
-        let used: Vec<Path> =
-            other.left().iter().filter_map(|left| used_file(left, disk)).collect();
+        let used = other.left().iter().filter_map(used_file);
+        let used: Vec<Path> = used.map(|file| disk.path_of(file)).collect();
         let is_read =
             |left: &&Operation| matches!(left, Operation::Open(_) | Operation::Read { .. });
         let changed = other.left().iter().filter(|left| !is_read(left));
-        let changed: Vec<Path> = changed.filter_map(|left| used_file(left, disk)).collect();
-        let ids: Vec<FileId> = other.left().iter().filter_map(used_id).collect();
+        let changed = changed.filter_map(used_file);
+        let changed: Vec<Path> = changed.map(|file| disk.path_of(file)).collect();
+        let ids: Vec<FileId> =
+            other.left().iter().filter_map(used_file).map(|file| file.id).collect();
         self.left().iter().find_map(|operation| match operation {
             Operation::Rename { from: path, .. } | Operation::Unlink(path) => {
                 let is_used =
@@ -130,27 +132,11 @@ impl OpenEffect {
     }
 }
 
-fn used_id(operation: &Operation) -> Option<FileId> {
+/// The file whose content or entry the operation needs as it is.
+fn used_file(operation: &Operation) -> Option<&FileRef> {
     match operation {
-        Operation::Open(file)
-        | Operation::Create(file)
-        | Operation::Write { file, .. }
-        | Operation::Read { file, .. }
-        | Operation::SetLength { file, .. }
-        | Operation::Sync(file) => Some(file.id),
-        _ => None,
-    }
-}
-
-fn used_file(operation: &Operation, disk: &Disk) -> Option<Path> {
-    match operation {
-        Operation::Open(file)
-        | Operation::Create(file)
-        | Operation::Write { file, .. }
-        | Operation::Read { file, .. }
-        | Operation::SetLength { file, .. }
-        | Operation::Sync(file) => Some(disk.path_of(file)),
-        _ => None,
+        Operation::Lock(_) | Operation::Close(_) => None,
+        other => other.file(),
     }
 }
 
