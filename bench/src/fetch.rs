@@ -15,6 +15,7 @@ use crate::load::{Answers, Bounds, Lanes, Load};
 use crate::process::{Served, Usage};
 use crate::reading::{Got, PARTITION_BYTES, Readers, Source};
 use crate::report::{Cell, Table};
+use crate::samples::turns;
 use crate::workload::{Batch, TOPIC, make_directory, segments};
 
 const BATCH_BYTES: usize = 64 << 10;
@@ -73,12 +74,8 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
     let subjects = &bench.subjects;
     let mut figures: Vec<Vec<Vec<Figures>>> =
         CASES.iter().map(|_| subjects.iter().map(|_| Vec::new()).collect()).collect();
-    for round in 0..plan.effort.rounds {
-        // Each goes first at some time.
-        for turn in 0..subjects.len() {
-            let at = (round + turn) % subjects.len();
-            bench.take_all(&subjects[at], |case, figure| figures[case][at].push(figure))?;
-        }
+    for at in turns(plan.effort.rounds, subjects.len()) {
+        bench.take_all(&subjects[at], |case, figure| figures[case][at].push(figure))?;
     }
     for ((name, _, _), figures) in CASES.iter().zip(&figures) {
         for (subject, of_subject) in subjects.iter().zip(figures) {
@@ -90,12 +87,11 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
 
 fn row(case: &str, subject: &Subject, figures: &[Figures], bare: &[Figures]) -> Vec<Cell> {
     let each = |figure: fn(&Figures) -> f64| Cell::rounds(figures.iter().map(figure));
-    let ratios = figures.iter().zip(bare).map(|(figures, bare)| figures.mb_per_s / bare.mb_per_s);
     vec![
         Cell::name(case),
         Cell::name(subject.name()),
         each(|figures| figures.mb_per_s),
-        Cell::rounds(ratios),
+        Cell::ratios(figures, bare, |figures| figures.mb_per_s),
         each(|figures| figures.cpu_s_per_gb),
         each(|figures| figures.disk_mb),
         each(|figures| figures.rss_mib),

@@ -19,7 +19,7 @@ use crate::nodes::Subject;
 use crate::process::Served;
 use crate::reading::Tail;
 use crate::report::{Cell, Table};
-use crate::samples::percentile;
+use crate::samples::{percentile, turns};
 use crate::workload::{Batch, number};
 
 /// What is measured of each record.
@@ -90,12 +90,8 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
         .collect();
     for scenario in SCENARIOS {
         let mut figures: Vec<Vec<Figures>> = subjects.iter().map(|_| Vec::new()).collect();
-        for round in 0..plan.effort.rounds {
-            // Each goes first at some time.
-            for turn in 0..subjects.len() {
-                let at = (round + turn) % subjects.len();
-                figures[at].push(take(subjects[at], scenario, plan, scratch)?);
-            }
+        for at in turns(plan.effort.rounds, subjects.len()) {
+            figures[at].push(take(subjects[at], scenario, plan, scratch)?);
         }
         for ((subject, durability), own) in subjects.iter().zip(&figures) {
             let is_beside =
@@ -111,19 +107,15 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
 
 fn row(scenario: &str, name: String, figures: &[Figures], kafka: &[Figures]) -> Vec<Cell> {
     let each = |figure: fn(&Figures) -> f64| Cell::rounds(figures.iter().map(figure));
-    let of = |figure: fn(&Figures) -> f64| {
-        let pairs = figures.iter().zip(kafka);
-        Cell::rounds(pairs.map(|(own, other)| figure(own) / figure(other)))
-    };
     vec![
         Cell::name(scenario),
         Cell::Text(name),
         each(|figures| figures.p50_us),
         each(|figures| figures.p99_us),
         each(|figures| figures.p999_us),
-        of(|figures| figures.p99_us),
+        Cell::ratios(figures, kafka, |figures| figures.p99_us),
         each(|figures| figures.cpu_us),
-        of(|figures| figures.cpu_us),
+        Cell::ratios(figures, kafka, |figures| figures.cpu_us),
     ]
 }
 

@@ -13,7 +13,7 @@ use crate::load::{Answers, Bounds, Lanes, Load, Sent};
 use crate::nodes;
 use crate::process::{Served, Usage};
 use crate::report::{Cell, Table};
-use crate::samples::percentile;
+use crate::samples::{percentile, turns};
 use crate::workload::{Batch, Payload, Shape};
 
 /// A load, by its name.
@@ -136,13 +136,9 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
     };
     for scenario in SCENARIOS {
         let mut figures: Vec<Vec<Figures>> = subjects.iter().map(|_| Vec::new()).collect();
-        for round in 0..plan.effort.rounds {
-            // Each goes first at some time.
-            for turn in 0..subjects.len() {
-                let at = (round + turn) % subjects.len();
-                if wanted(&subjects[at], scenario) {
-                    figures[at].push(take(subjects[at], scenario, plan, scratch)?);
-                }
+        for at in turns(plan.effort.rounds, subjects.len()) {
+            if wanted(&subjects[at], scenario) {
+                figures[at].push(take(subjects[at], scenario, plan, scratch)?);
             }
         }
         for (subject, taken) in subjects.iter().zip(&figures) {
@@ -175,18 +171,14 @@ fn row(
     kafka: &[Figures],
 ) -> Vec<Cell> {
     let each = |figure: fn(&Figures) -> f64| Cell::rounds(figures.iter().map(figure));
-    let of = |others: &[Figures], figure: fn(&Figures) -> f64| {
-        let pairs = figures.iter().zip(others);
-        Cell::rounds(pairs.map(|(own, other)| figure(own) / figure(other)))
-    };
     vec![
         Cell::name(scenario.name),
         Cell::Text(subject.name()),
         each(|figures| figures.mb_per_s),
-        of(bare, |figures| figures.mb_per_s),
-        of(kafka, |figures| figures.mb_per_s),
+        Cell::ratios(figures, bare, |figures| figures.mb_per_s),
+        Cell::ratios(figures, kafka, |figures| figures.mb_per_s),
         each(|figures| figures.cpu_s_per_gb),
-        of(kafka, |figures| figures.cpu_s_per_gb),
+        Cell::ratios(figures, kafka, |figures| figures.cpu_s_per_gb),
         each(|figures| figures.p50_ms),
         each(|figures| figures.p99_ms),
         each(|figures| figures.rss_peak_mib),

@@ -96,6 +96,12 @@ impl Cell {
         Spread::of(figures).map_or(Self::Nothing, Self::Spread)
     }
 
+    /// One ratio for each round that both have taken.
+    pub(crate) fn ratios<T>(own: &[T], others: &[T], figure: fn(&T) -> f64) -> Self {
+        let pairs = own.iter().zip(others);
+        Self::rounds(pairs.map(|(own, other)| figure(own) / figure(other)))
+    }
+
     fn text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),

@@ -24,6 +24,11 @@ impl Spread {
     }
 }
 
+/// Whom to measure next, of so many: in each round everybody once, and each goes first at some time.
+pub(crate) fn turns(rounds: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..rounds).flat_map(move |round| (0..count).map(move |turn| (round + turn) % count))
+}
+
 /// The figure that `share` (0 to 1) of the sorted `figures` does not exceed; 0 of none.
 pub(crate) fn percentile(figures: &[u64], share: f64) -> u64 {
     let rank = (figures.len() as f64 * share).ceil() as usize;
@@ -40,6 +45,12 @@ mod tests {
         assert_eq!(Spread::of([9.0, 1.0, 2.0]), Some(odd));
         assert_eq!(Spread::of([4.0, 1.0]).map(|spread| spread.median), Some(2.5));
         assert_eq!(Spread::of([]), None);
+    }
+
+    #[test]
+    fn everybody_is_once_in_each_round_and_first_at_some_time() {
+        assert_eq!(turns(3, 2).collect::<Vec<_>>(), [0, 1, 1, 0, 0, 1]);
+        assert_eq!(turns(2, 0).count(), 0);
     }
 
     #[test]
