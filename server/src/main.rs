@@ -10,13 +10,15 @@ mod serve;
 mod signals;
 
 use std::env;
-use std::process::ExitCode;
+use std::panic;
+use std::process::{self, ExitCode};
 use std::time::Instant;
 
 use arguments::{Command, Serve};
 
 fn main() -> ExitCode {
     let begun = Instant::now();
+    end_at_panics();
     match run(begun) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -24,6 +26,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A panic is a fault of ours: the process ends as if it were killed, and acknowledges nothing more.
+fn end_at_panics() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        usual(info);
+        process::abort();
+    }));
 }
 
 /// The error is one line for a person.

@@ -11,6 +11,10 @@ pub const RUNS_MAX: usize = 2_000;
 /// Events that it may take, in all of them.
 const EVENTS_MAX: u64 = 5_000_000;
 
+/// So many times the events of the failed run may each of them take: one without any delay may go on for
+/// millions where it does not fail.
+const EVENTS_FACTOR: u64 = 2;
+
 /// A smaller run meets other choices, in which the failure may not come about: so many times others
 /// are drawn for it.
 const DRAWS: u64 = 3;
@@ -22,7 +26,9 @@ pub fn minimise(
     runs_max: usize,
     world: impl Fn(Options, Decisions) -> World,
 ) -> Failure {
-    let mut search = Search { best: failure.clone(), runs_left: runs_max, events: 0, world };
+    let bound_events = failure.events * EVENTS_FACTOR;
+    let best = failure.clone();
+    let mut search = Search { best, runs_left: runs_max, events: 0, bound_events, world };
     search.calm_down();
     while search.runs_left > 0 && search.improve() {}
     search.best
@@ -32,6 +38,7 @@ struct Search<W> {
     best: Failure,
     runs_left: usize,
     events: u64,
+    bound_events: u64,
     world: W,
 }
 
@@ -150,7 +157,7 @@ impl<W: Fn(Options, Decisions) -> World> Search<W> {
             return None;
         }
         self.runs_left -= 1;
-        match (self.world)(options, decisions).run() {
+        match (self.world)(options, decisions).within(self.bound_events).run() {
             Ok(report) => {
                 self.events += report.events;
                 None
@@ -173,8 +180,8 @@ fn kind(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{kind, minimise};
-    use crate::broken::ReusesOffsets;
+    use super::{Search, kind, minimise};
+    use crate::broken::{Panics, ReusesOffsets};
     use crate::decisions::Decisions;
     use crate::options::{Options, Strike, StrikeKind};
     use crate::world::World;
@@ -209,5 +216,32 @@ mod tests {
         assert!(smaller.script.options.strikes.is_empty());
         assert!(smaller.script.options.clients < 3);
         assert!(broken(World::from_script(&smaller.script)).run().is_err());
+    }
+
+    #[test]
+    fn a_run_that_panics_gets_smaller_too() {
+        let broken = |world: World| world.with_layer(Box::new(Panics::default()));
+        let options = Options { clients: 3, requests: 20, ..Options::calm() };
+        let world = World::new(options, Decisions::from_seed(3));
+        let failure = broken(world).run().expect_err("it is broken");
+        let smaller =
+            minimise(&failure, 100, |options, decisions| broken(World::new(options, decisions)));
+        assert_eq!(smaller.message, failure.message);
+        assert!(smaller.script.options.clients < 3);
+    }
+
+    #[test]
+    fn a_run_that_does_not_fail_ends_with_the_events_that_it_may_take() {
+        let options = Options { requests: 20, ..Options::calm() };
+        let world = |options, decisions| World::new(options, decisions);
+        let broken = world(options.clone(), Decisions::from_seed(3))
+            .with_layer(Box::new(ReusesOffsets::default()));
+        let best = *broken.run().expect_err("it is broken");
+        let bound_events = 2 * best.events;
+        let mut search = Search { best, runs_left: 1, events: 0, bound_events, world };
+        let whole = world(options.clone(), Decisions::from_seed(3)).run().expect("it is honest");
+        assert!(whole.events > bound_events, "or it tests nothing");
+        assert!(search.failure(options, Decisions::from_seed(3)).is_none());
+        assert_eq!(search.events, bound_events);
     }
 }

@@ -7,7 +7,7 @@ use super::{
     ForgetsDirectorySync, ForgetsInSession, ForgetsLogStarts, ForgetsSequences, ForgetsSettings,
     GarblesRecords, GivesProducerIdsTwice, GrowsTooLittle, LeaksFiles, LeaksSessions,
     LeavesDirectories, LosesDirectories, LowersHighWatermark, MakesHalf, MakesWhatIsLookedAt,
-    MakesWhatIsTried, MisplacesOffsets, MixesUpIds, RefusesWhatItTakes, RenamesInUse,
+    MakesWhatIsTried, MisplacesOffsets, MixesUpIds, Panics, RefusesWhatItTakes, RenamesInUse,
     ReordersAnswers, ReusesOffsets, ServesOldImages, ServesUnsynced, SkipsCrcInRecovery,
     TellsLaterEpochEnds, TellsOldIds, TrustsTornIndex, WakesNobody,
 };
@@ -88,6 +88,14 @@ fn layered<L: Layer + Default + 'static>(world: World) -> World {
 
 /// All of them.
 pub const CONTROLS: &[Control] = &[
+    Control {
+        name: "panics",
+        does: "panics at its fifth answer",
+        says: "panic: nobody asks five times",
+        seeds: 40,
+        options: || Options { requests: 20, ..Options::calm() },
+        breaks: layered::<Panics>,
+    },
     Control {
         name: "answers-before-sync",
         does: "tells of syncs of logs as done, and does none",

@@ -64,6 +64,20 @@ fn syncs_metadata(set: &SyncSet) -> bool {
     set.files.iter().any(|file| file.path.parent().name() == "__cluster_metadata-0")
 }
 
+/// Meets a state that its authors held for impossible.
+#[derive(Debug, Default)]
+pub struct Panics {
+    answers: u64,
+}
+
+impl Layer for Panics {
+    fn response(&mut self, to: ConnectionId, response: Response) -> Vec<(ConnectionId, Response)> {
+        self.answers += 1;
+        assert!(self.answers < 5, "nobody asks five times");
+        vec![(to, response)]
+    }
+}
+
 /// Forgets the directories of new files: their content is synced, their names are not.
 #[derive(Debug, Default)]
 pub struct ForgetsDirectorySync;

@@ -95,6 +95,8 @@ pub struct World {
     crashes: u32,
     requests: u64,
     safety_events: u64,
+    /// More events than that are none of a run that is looked for.
+    bound_events: u64,
     crash_points: Vec<u64>,
     /// The first append and the first question of the second phase.
     first_healthy: Option<(AppendId, QuestionId)>,
@@ -227,6 +229,7 @@ impl World {
             crashes: 0,
             requests: 0,
             safety_events: 0,
+            bound_events: u64::MAX,
             crash_points: Vec::new(),
             first_healthy: None,
             wall_shift_ms: 0,
@@ -258,6 +261,12 @@ impl World {
     /// Gives the broker other settings than the run's options say.
     pub fn with_config(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
+        self
+    }
+
+    /// Lets the run fail when it takes more events than that, whatever else becomes of it.
+    pub fn within(mut self, events: u64) -> Self {
+        self.bound_events = events;
         self
     }
 
@@ -307,6 +316,9 @@ impl World {
 
     fn run_events(&mut self) -> Result<(), String> {
         while self.phase != RunPhase::Over {
+            if self.queue.taken() >= self.bound_events {
+                return Err("it takes more events than it may".to_owned());
+            }
             self.strike()?;
             let event =
                 self.queue.pop().ok_or("nothing is left to happen, and the run is not over")?;

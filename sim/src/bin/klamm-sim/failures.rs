@@ -29,13 +29,13 @@ impl Failures {
 
     /// Makes the run smaller as long as it fails in the same way, and keeps that.
     pub(crate) fn minimise(&self, failure: &Failure, name: &str, runs: &Runs) {
-        panics::quietly(|| {
-            let smaller = minimise(failure, RUNS_MAX, |options, decisions| {
+        let smaller = panics::quietly(|| {
+            minimise(failure, RUNS_MAX, |options, decisions| {
                 runs.broken(World::new(options, decisions))
-            });
-            say(&format!("  smaller: FAILED {smaller}"));
-            self.keep(&smaller, &format!("{name}.min"), runs);
+            })
         });
+        say(&format!("  smaller: FAILED {smaller}"));
+        self.keep(&smaller, &format!("{name}.min"), runs);
     }
 
     fn write(&self, failure: &Failure, name: &str) -> Result<String, String> {

@@ -31,7 +31,6 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    panics::tell_of_runs();
     match run(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -131,20 +130,19 @@ impl Runs {
 }
 
 fn replay(arguments: &Arguments, runs: &Runs, replayed: &Replayed) -> Result<bool, String> {
-    let (world, again, name) = match replayed {
+    let (world, name) = match replayed {
         Replayed::Seed(seed) => {
             say(&format!("SEED={seed}"));
-            (runs.of_seed(*seed), runs.again(*seed), runs.name(*seed))
+            (runs.of_seed(*seed), runs.name(*seed))
         }
         Replayed::File(file) => {
             let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
             let script = Script::parse(&text).map_err(|error| format!("{file}: {error}"))?;
             let name = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
-            (runs.of_script(&script), runs.again_by(file), name.into_owned())
+            (runs.of_script(&script), name.into_owned())
         }
     };
     say(&world.options().summary());
-    panics::now(&again, "");
     let world = if arguments.trace { world.with_ladder(Ladder::new(say)) } else { world };
     match world.run() {
         Ok(report) => {

@@ -6,7 +6,7 @@ use klamm_sim::marks::Marks;
 use klamm_sim::world::{Failure, Report};
 
 use crate::failures::Failures;
-use crate::{Runs, panics, say};
+use crate::{Runs, say};
 
 /// Which seeds, and for how long at most.
 pub(crate) struct Search {
@@ -41,8 +41,6 @@ impl Search {
                 break;
             }
             totals.seeds += 1;
-            let if_it_panics = last_line(totals.seeds, totals.failures + 1);
-            panics::now(&runs.again(seed), &if_it_panics);
             let world = runs.of_seed(seed);
             let options = world.options().summary();
             match world.run() {
