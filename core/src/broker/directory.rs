@@ -84,6 +84,11 @@ pub(super) struct Found {
     pub(super) recovery_points: OffsetCheckpoint,
     pub(super) log_starts: OffsetCheckpoint,
     pub(super) synced: Option<SyncedCheckpoint>,
+    /// Of the last registration before this start that may have used the directory.
+    pub(super) incarnation: Uuid,
+    /// Partitions made since, where `synced` counts: those without a line there are this broker's
+    /// from the first record on.
+    pub(super) made: BTreeSet<(Uuid, i32)>,
 }
 
 /// Why a small file was not taken.

@@ -126,6 +126,7 @@ impl Broker {
 
     /// Reads the small files that are there, and takes the clean marker away before anything is
     /// loaded: a stale one would make the next start trust a log that a crash has torn (KAFKA-10471).
+    /// What is there is made durable: the start that formatted the directory may have failed to.
     fn identify_directory(&mut self, index: DirectoryIndex) {
         let directory = &self.directories[usize::from(index.0)];
         let length = self.config.limits.small_file_bytes_max;
@@ -142,8 +143,8 @@ impl Broker {
         }
         if directory.has_file(CleanShutdown::FILE) {
             operations.push(Operation::Unlink(directory.path.join(CleanShutdown::FILE)));
-            operations.push(Operation::SyncDirectory(directory.path.clone()));
         }
+        operations.push(Operation::SyncDirectory(directory.path.clone()));
         self.emit(Effect::Operations(operations), Purpose::Identify(index));
     }
 
@@ -296,18 +297,22 @@ impl Broker {
         self.queue_job(JobPurpose::Startup(loading), |id| Job::load_log(id, context));
     }
 
-    /// A checkpoint counts while the log's last registration is the one that it names. One that names
-    /// no registration of the log at all belongs to a log that has lost records since: nothing must
-    /// be cut from that.
+    /// A checkpoint counts while it names the last registration whose broker can have written to its
+    /// directory. One that names no registration of the log at all belongs to a log that has lost
+    /// records since: nothing must be cut from that.
     fn judge_checkpoints(&mut self, loaded: &LoadedMetadata) -> Result<(), String> {
-        let incarnation = loaded.image.incarnation_id();
         let is_known = |synced: &SyncedCheckpoint| {
             synced.valid_for(Uuid::ZERO)
-                || loaded.incarnations.iter().any(|it| synced.valid_for(*it))
+                || loaded.registrations.iter().any(|it| synced.valid_for(it.incarnation_id))
         };
         for (index, directory) in self.directories.iter_mut().enumerate() {
+            let users = loaded.since_last_user_of(directory.found.directory_id);
+            let user = users.first().map_or(Uuid::ZERO, |user| user.incarnation_id);
+            directory.found.incarnation = user;
             let Some(synced) = &directory.found.synced else { continue };
-            if synced.valid_for(incarnation) {
+            if synced.valid_for(user) {
+                let made = users.iter().flat_map(|user| user.made.iter().copied());
+                directory.found.made = made.collect();
                 continue;
             }
             let is_home = self.metadata_directory == Some(DirectoryIndex(index as u16));
@@ -411,6 +416,7 @@ impl Broker {
         let stray_id = self.may_be_made(partition, directory).then(|| self.rng.uuid());
         let home = self.directory(directory);
         let synced = home.found.synced.as_ref();
+        let begun_here = home.found.made.contains(&(topic.id, index)).then_some(0);
         let synced_end = synced.and_then(|checkpoint| checkpoint.get(topic.id, index));
         let context = LoadLogContext {
             path: home.path.join(&name),
@@ -422,7 +428,7 @@ impl Broker {
             exists,
             is_clean: home.is_clean(self.image.registration()),
             recovery_point: home.found.recovery_points.get(&topic.name, index),
-            synced_end,
+            synced_end: synced_end.or(begun_here),
             log_start: home.found.log_starts.get(&topic.name, index),
             config: LogConfig::from(&topic.config),
             leader_epoch: partition.leader_epoch,

@@ -179,10 +179,7 @@ impl Broker {
         }
         // Compared before it becomes text: most often nothing has changed since the last one.
         let checkpoint = self.synced_checkpoint(index);
-        let has_nothing = checkpoint.iter().next().is_none();
-        if directory.checkpointed.as_ref() == Some(&checkpoint)
-            || has_nothing && !directory.has_file(SyncedCheckpoint::FILE)
-        {
+        if directory.checkpointed.as_ref() == Some(&checkpoint) {
             return;
         }
         let path = directory.path.join(SyncedCheckpoint::FILE);
@@ -205,9 +202,12 @@ impl Broker {
     /// A partition that could not be loaded keeps its line: without it the next start would take its
     /// damage for a torn tail, and cut what was synced.
     fn synced_checkpoint(&self, index: DirectoryIndex) -> SyncedCheckpoint {
-        let incarnation = self.image.incarnation_id();
-        let mut checkpoint = SyncedCheckpoint::new(incarnation, self.next_incarnation);
-        let known = self.directory(index).found.synced.iter();
+        let found = &self.directory(index).found;
+        let mut checkpoint = match self.next_incarnation {
+            Some(next) => SyncedCheckpoint::new(found.incarnation, Some(next)),
+            None => SyncedCheckpoint::new(self.image.incarnation_id(), None),
+        };
+        let known = found.synced.iter();
         for (topic_id, partition, end) in known.flat_map(SyncedCheckpoint::iter) {
             if self.partitions.contains_key(&(topic_id, partition)) {
                 checkpoint.insert(topic_id, Arc::clone(&end.topic), partition, end.offset);

@@ -166,9 +166,14 @@ impl World {
     }
 
     fn ready_as(config: Config, partitions: i32) -> Self {
-        let mut world = Self::on(disk(&topic(partitions)), config);
+        Self::serving(disk(&topic(partitions)), config)
+    }
+
+    /// A broker that is ready, with a client.
+    fn serving(disk: Disk, config: Config) -> Self {
+        let mut world = Self::on(disk, config);
         world.settle();
-        assert!(world.ready, "{:?}", world.events);
+        assert!(world.ready, "{:?} {:?}", world.stopped, world.events);
         let peer = Peer { listener: Arc::from("PLAINTEXT"), address: "127.0.0.1:5".to_string() };
         world.broker.handle_connect(CLIENT, peer, world.now);
         world.drain();

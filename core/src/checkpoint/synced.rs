@@ -2,7 +2,8 @@
 //! a torn tail and knows what it must write back.
 //!
 //! The file is this project's own. Kafka leaves it alone, and a Kafka that ran on the directory makes
-//! it worthless; therefore its head names the broker registration that it belongs to.
+//! it worthless; therefore its head names the broker registration that it belongs to, which must be
+//! the last one that had the directory.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -34,9 +35,9 @@ impl SyncedCheckpoint {
     /// The file's name in a log directory.
     pub const FILE: &'static str = "klamm-synced-checkpoint";
 
-    /// No lines yet. They will count while the metadata log's last registration has the incarnation
-    /// id `incarnation` ([`Uuid::ZERO`] while there is no registration), or `next`, which is about to
-    /// be registered.
+    /// No lines yet. They will count while the last registration that had the directory is of the
+    /// incarnation `incarnation` ([`Uuid::ZERO`] while there is none), or `next`, which is about to be
+    /// registered.
     pub fn new(incarnation: Uuid, next: Option<Uuid>) -> Self {
         Self {
             incarnations: core::iter::once(incarnation).chain(next).collect(),
@@ -72,8 +73,8 @@ impl SyncedCheckpoint {
         text
     }
 
-    /// True while the lines count: `incarnation` is that of the metadata log's last registration,
-    /// [`Uuid::ZERO`] while there is none.
+    /// True while the lines count: `incarnation` is that of the last registration that had the
+    /// directory, [`Uuid::ZERO`] while there is none.
     pub fn valid_for(&self, incarnation: Uuid) -> bool {
         self.incarnations.contains(&incarnation)
     }

@@ -49,8 +49,8 @@ pub struct LoadedMetadata {
     pub last_epoch: i32,
     /// Where the next batch goes; `None` when it begins a new segment, named after `end_offset`.
     pub append_at: Option<AppendPoint>,
-    /// The incarnation of every registration of this node that was met.
-    pub incarnations: BTreeSet<Uuid>,
+    /// Every registration of this node that was met, in order.
+    pub registrations: Vec<Registration>,
     /// The log ends inside a transaction: what is appended would belong to it.
     pub ends_in_transaction: bool,
     /// The snapshot that stands for the log's beginning, which was not read; `None` where all of the
@@ -66,6 +66,31 @@ pub struct LoadedMetadata {
     pub has_unknown: bool,
     /// The first invalid place, where the log ended early.
     pub fault: Option<LogFault>,
+}
+
+/// A start of this node, by Klamm or by Kafka.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// The process that registered.
+    pub incarnation_id: Uuid,
+    /// The log directories that were online, and no others can have been used; empty where
+    /// `metadata.version` is below 3.7 and that is not told.
+    pub log_dirs: Vec<Uuid>,
+    /// What was made before the next one, by topic id and partition; of what only a snapshot tells,
+    /// nobody knows.
+    pub made: BTreeSet<(Uuid, i32)>,
+}
+
+impl LoadedMetadata {
+    /// The registrations from the last one on that may have used the log directory of that id; from
+    /// the very last where none is known to. Empty while there is none.
+    pub fn since_last_user_of(&self, directory: Option<Uuid>) -> &[Registration] {
+        let may_use = |it: &Registration| {
+            it.log_dirs.is_empty() || directory.is_some_and(|id| it.log_dirs.contains(&id))
+        };
+        let last = self.registrations.iter().rposition(may_use);
+        &self.registrations[last.unwrap_or_else(|| self.registrations.len().saturating_sub(1))..]
+    }
 }
 
 /// Where the log is not valid, and why.

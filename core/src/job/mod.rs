@@ -14,7 +14,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 pub use load_log::{LoadLogContext, LoadLogFailure};
-pub use load_metadata::{AppendPoint, LoadedMetadata, LogFault, MetadataFailure, SnapshotFile};
+pub use load_metadata::{
+    AppendPoint, LoadedMetadata, LogFault, MetadataFailure, Registration, SnapshotFile,
+};
 pub use search_timestamp::{FoundTimestamp, SearchStart, SearchTimestampContext, SearchedSegment};
 pub use write_snapshot::{WriteSnapshotContext, WrittenSnapshot};
 

@@ -121,6 +121,8 @@ impl Checker {
 mod tests {
     use std::collections::BTreeMap;
 
+    use crate::reader::StoredLog;
+
     use bytes::Bytes;
     use klamm_core::ids::Uuid;
 
@@ -242,6 +244,16 @@ mod tests {
         let late = told.ask(OLD, false);
         told.fetched(late, &[10]);
         assert!(misread(&told.broken(), "it was deleted"));
+    }
+
+    #[test]
+    fn what_a_deleted_topic_has_left_need_not_be_readable() {
+        let mut told = Tale::with_old();
+        let fault = Some("CRC".to_owned());
+        let left = BTreeMap::from([(target(OLD), StoredLog { fault, ..StoredLog::default() })]);
+        told.delete(Outcome::Done);
+        told.checker.check(&left, |_| true);
+        assert_eq!(told.broken(), []);
     }
 
     #[test]

@@ -412,7 +412,9 @@ impl Checker {
         for (target, log) in logs {
             self.check_log(target, log);
             self.check_gaps(target, log);
-            if let Some(fault) = log.fault.clone().filter(|_| in_service(target)) {
+            // What was deleted may still lie in a directory that is offline.
+            let is_read = self.life(target) != Life::Over && in_service(target);
+            if let Some(fault) = log.fault.clone().filter(|_| is_read) {
                 self.broken.push(Broken::Unreadable { target: target.clone(), fault });
             }
         }

@@ -115,12 +115,7 @@ fn with_elr() -> World {
     {
         records.push(FeatureLevelRecord { name: name.to_string(), feature_level }.into());
     }
-    let mut world = World::on(disk(&records), config(&["/data"]));
-    world.settle();
-    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: "127.0.0.1:5".to_string() };
-    world.broker.handle_connect(CLIENT, peer, world.now);
-    world.drain();
-    world
+    World::serving(disk(&records), config(&["/data"]))
 }
 
 #[test]
@@ -294,10 +289,7 @@ fn a_key_of_older_versions_does_not_stand_in_the_way() {
         }
         .into(),
     );
-    let mut world = World::on(disk(&records), config(&["/data"]));
-    world.settle();
-    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: String::new() };
-    world.broker.handle_connect(CLIENT, peer, world.now);
+    let mut world = World::serving(disk(&records), config(&["/data"]));
     world.alter_one(TOPIC_TYPE, "t", "retention.ms", Some("5"));
     assert_eq!(world.topic_config().retention_ms, 5);
 }

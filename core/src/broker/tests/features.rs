@@ -23,13 +23,7 @@ fn at_level(level: i16, more: impl IntoIterator<Item = MetadataRecord>) -> World
 }
 
 fn reopened(disk: Disk) -> World {
-    let mut world = World::on(disk, config(&["/data"]));
-    world.settle();
-    assert!(world.ready, "{:?} {:?}", world.stopped, world.events);
-    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: "127.0.0.1:5".to_string() };
-    world.broker.handle_connect(CLIENT, peer, world.now);
-    world.drain();
-    world
+    World::serving(disk, config(&["/data"]))
 }
 
 impl World {

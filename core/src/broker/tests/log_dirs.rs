@@ -50,13 +50,7 @@ fn two_directories() -> World {
     let mut disk = disk(&topic(3));
     disk.put("/more/meta.properties", meta_properties(1, 2));
     disk.put("/more/t-1/00000000000000000000.log", Vec::new());
-    let mut world = World::on(disk, config(&["/data", "/more"]));
-    world.settle();
-    assert!(world.ready, "{:?} {:?}", world.stopped, world.events);
-    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: "127.0.0.1:5".to_string() };
-    world.broker.handle_connect(CLIENT, peer, world.now);
-    world.drain();
-    world
+    World::serving(disk, config(&["/data", "/more"]))
 }
 
 #[test]

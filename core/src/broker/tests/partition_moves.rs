@@ -36,13 +36,7 @@ fn from_larger_cluster() -> World {
     let level = FeatureLevelRecord { name: "metadata.version".to_string(), feature_level: 30 };
     records.push(level.into());
     records.push(RegisterBrokerRecord { broker_id: 3, ..RegisterBrokerRecord::default() }.into());
-    let mut world = World::on(disk(&records), config(&["/data"]));
-    world.settle();
-    assert!(world.ready, "{:?}", world.events);
-    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: "127.0.0.1:5".to_string() };
-    world.broker.handle_connect(CLIENT, peer, world.now);
-    world.drain();
-    world
+    World::serving(disk(&records), config(&["/data"]))
 }
 
 impl World {

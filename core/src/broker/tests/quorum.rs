@@ -71,11 +71,7 @@ fn quorum_is_this_node_and_its_ends_are_real() {
 
 #[test]
 fn voters_of_records_have_their_directory() {
-    let mut world = World::on(Disk::default(), config(&["/data"]));
-    world.settle();
-    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: "127.0.0.1:5".to_string() };
-    world.broker.handle_connect(CLIENT, peer, world.now);
-    world.drain();
+    let mut world = World::serving(Disk::default(), config(&["/data"]));
     let answer = world.describe_quorum(&[QUORUM]);
     let voter = &answer.topics[0].partitions[0].current_voters[0];
     assert_ne!(voter.replica_directory_id, Uuid::ZERO);
@@ -131,11 +127,7 @@ fn broker_of_a_larger_cluster_leaves_it() {
     records.push(shared(2, 2, &[1, 2]).into());
     records.push(shared(3, 1, &[1]).into());
     records.push(registered.into());
-    let mut world = World::on(disk(&records), config(&["/data"]));
-    world.settle();
-    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: "127.0.0.1:5".to_string() };
-    world.broker.handle_connect(CLIENT, peer, world.now);
-    world.drain();
+    let mut world = World::serving(disk(&records), config(&["/data"]));
     assert_eq!(world.unregister(2), (ErrorCode::NONE, String::new()));
     assert!(!world.broker.image().registrations.contains_key(&2));
     let partitions = &world.broker.image().topics["t"].partitions;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::effect::EntryKind;
 use crate::partition_name::PartitionName;
+use crate::records::FeatureLevelRecord;
 
 const LOG: &str = "/data/t-0/00000000000000000000.log";
 const MARKER: &str = "/data/.kafka_cleanshutdown";
@@ -192,4 +193,67 @@ fn stop_during_the_start_leaves_no_marker() {
         let marker = world.disk.get(MARKER).is_some();
         assert!(!marker || steps < 2, "it was there only until the directory was identified");
     }
+}
+
+#[test]
+fn entries_of_a_directory_that_was_found_formatted_are_synced_before_its_logs_are_used() {
+    let world = start(World::ready(1).disk);
+    let synced = Operation::SyncDirectory(Path::new("/data"));
+    let is_log = |it: &Operation| matches!(it, Operation::Read { file, .. } if file.path.as_str() == METADATA);
+    let trace = &world.disk.trace;
+    let synced = trace.iter().position(|it| *it == synced).expect("a sync");
+    assert!(synced < trace.iter().position(is_log).expect("the log is loaded"));
+}
+
+/// `t-1` lies in `/more`, and `metadata.version` has log directories.
+fn two_directories() -> Disk {
+    let level = FeatureLevelRecord { name: "metadata.version".to_string(), feature_level: 30 };
+    let mut records = vec![level.into()];
+    records.extend(topic(2));
+    let mut disk = disk(&records);
+    disk.put("/more/meta.properties", meta_properties(1, 2));
+    disk.put("/more/t-1/00000000000000000000.log", Vec::new());
+    disk
+}
+
+fn damage_of_t1(world: &World) -> (bool, bool) {
+    let is_offline = |event: &Event| matches!(event, Event::PartitionOffline { partition, .. } if partition == "t-1");
+    let is_cut = |event: &Event| matches!(event, Event::TornTailCut { .. });
+    (world.events.iter().any(is_offline), world.events.iter().any(is_cut))
+}
+
+#[test]
+fn checkpoint_counts_behind_a_start_that_did_without_its_directory() {
+    const LOG: &str = "/more/t-1/00000000000000000000.log";
+    let dirs = || config(&["/data", "/more"]);
+    let mut world = World::serving(two_directories(), dirs());
+    world.produce(1, Acks::All, 1_000);
+    world.settle();
+    world.pass(Millis(world.broker.config.limits.synced_checkpoint_interval_ms));
+    world.settle();
+
+    // Killed; the next start finds `/more` broken, and is killed as well.
+    let mut without = World::on(world.disk, dirs());
+    without.step();
+    without.fail_step();
+    without.settle();
+    assert!(without.ready && damage_of_t1(&without) == (true, false), "{:?}", without.events);
+    let mut disk = without.disk;
+    let mut log = disk.get(LOG).expect("a log").to_vec();
+    *log.last_mut().expect("records") ^= 1;
+    disk.put(LOG, log);
+
+    let mut back = World::on(disk.clone(), dirs());
+    back.settle();
+    assert!(back.ready && damage_of_t1(&back) == (true, false), "{:?}", back.events);
+    // Nor does a start count that came no further than its checkpoints.
+    let mut killed = World::on(disk, dirs());
+    let checkpoint = "/more/klamm-synced-checkpoint";
+    let before = killed.disk.get(checkpoint).map(<[u8]>::to_vec);
+    while killed.disk.get(checkpoint) == before.as_deref() {
+        killed.step();
+    }
+    let mut again = World::on(killed.disk, dirs());
+    again.settle();
+    assert!(again.ready && damage_of_t1(&again) == (true, false), "{:?}", again.events);
 }

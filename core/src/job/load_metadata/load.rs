@@ -264,7 +264,7 @@ impl Load {
             let Refused { path, reason, .. } = refused;
             return self.fail(MetadataFailure::Snapshot { file: path, reason });
         }
-        let Replayed { image, incarnations, ends_in_transaction, has_unknown, events } =
+        let Replayed { image, registrations, ends_in_transaction, has_unknown, events } =
             self.replay.finish();
         self.events.extend(events);
         let loaded = LoadedMetadata {
@@ -272,7 +272,7 @@ impl Load {
             end_offset: self.end_offset,
             last_epoch: self.last_epoch.max(self.quorum_epoch),
             append_at: self.append_at.filter(|_| self.log_end == self.end_offset),
-            incarnations,
+            registrations,
             ends_in_transaction,
             snapshot: self.snapshot,
             snapshots: self.found,

@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::Registration;
 use crate::batch::{BatchView, Record, RecordFault};
 use crate::broker::image::Image;
 use crate::broker::image_builder::{ApplyError, ImageBuilder};
 use crate::event::{Event, Severity};
-use crate::ids::Uuid;
 use crate::records::{ControlRecord, MetadataRecord, RecordError};
 
 /// Why a batch whose CRC is right cannot be applied: it was written like this.
@@ -43,8 +43,8 @@ pub(super) struct Replay {
     has_unknown: bool,
     /// How many records did not fit the draft.
     misfits: u64,
-    /// Of this node's registrations.
-    incarnations: BTreeSet<Uuid>,
+    /// This node's.
+    registrations: Vec<Registration>,
     events: Vec<Event>,
 }
 
@@ -52,8 +52,8 @@ pub(super) struct Replay {
 #[derive(Debug)]
 pub(super) struct Replayed {
     pub(super) image: Image,
-    /// Of this node's registrations.
-    pub(super) incarnations: BTreeSet<Uuid>,
+    /// This node's.
+    pub(super) registrations: Vec<Registration>,
     pub(super) ends_in_transaction: bool,
     /// Some were not understood.
     pub(super) has_unknown: bool,
@@ -68,7 +68,7 @@ impl Replay {
             unknown: BTreeSet::new(),
             has_unknown: false,
             misfits: 0,
-            incarnations: BTreeSet::new(),
+            registrations: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -105,6 +105,9 @@ impl Replay {
     /// Everything below `end_offset` has been applied. A snapshot's records have offsets of their
     /// own, which say nothing.
     pub(super) fn end_snapshot(&mut self, end_offset: i64) {
+        for registration in &mut self.registrations {
+            registration.made.clear();
+        }
         self.builder.advance_to(end_offset.saturating_sub(1));
     }
 
@@ -125,7 +128,7 @@ impl Replay {
         self.events.extend(said);
         Replayed {
             image,
-            incarnations: self.incarnations,
+            registrations: self.registrations,
             ends_in_transaction: self.transaction.is_some(),
             has_unknown: self.has_unknown,
             events: self.events,
@@ -185,10 +188,22 @@ impl Replay {
 
     /// What does not fit is said once and counted: a damaged log may have very many.
     fn apply(&mut self, record: MetadataRecord, offset: i64) {
-        if let MetadataRecord::RegisterBroker(registration) = &record
-            && registration.broker_id == self.builder.draft().node_id
-        {
-            self.incarnations.insert(registration.incarnation_id);
+        match &record {
+            MetadataRecord::RegisterBroker(registration)
+                if registration.broker_id == self.builder.draft().node_id =>
+            {
+                self.registrations.push(Registration {
+                    incarnation_id: registration.incarnation_id,
+                    log_dirs: registration.log_dirs.clone(),
+                    made: BTreeSet::new(),
+                });
+            }
+            MetadataRecord::Partition(partition) => {
+                if let Some(last) = self.registrations.last_mut() {
+                    last.made.insert((partition.topic_id, partition.partition_id));
+                }
+            }
+            _ => {}
         }
         let Err(misfit) = self.builder.apply(record) else { return };
         self.misfits += 1;

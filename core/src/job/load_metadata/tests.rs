@@ -16,8 +16,8 @@ use crate::job::testing::Disk;
 use crate::records::{
     AbortTransactionRecord, BeginTransactionRecord, ControlRecord, EndTransactionRecord,
     FeatureLevelRecord, KRaftVersionRecord, LeaderChangeMessage, MetadataRecord, NoOpRecord,
-    PartitionChangeRecord, PartitionRecord, SnapshotFooterRecord, SnapshotHeaderRecord,
-    TopicRecord,
+    PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord, SnapshotFooterRecord,
+    SnapshotHeaderRecord, TopicRecord,
 };
 use crate::rng::Rng;
 
@@ -147,7 +147,7 @@ fn missing_directory_is_an_empty_log() {
         end_offset: 0,
         last_epoch: -1,
         append_at: None,
-        incarnations: BTreeSet::new(),
+        registrations: Vec::new(),
         ends_in_transaction: false,
         snapshot: None,
         snapshots: Vec::new(),
@@ -297,6 +297,39 @@ fn log_continues_the_snapshot() {
     assert_eq!(loaded.image.topics["a"].partitions[&0].leader_epoch, 1);
     assert_eq!(loaded.image.kraft_version, 1);
     assert_eq!((loaded.image.metadata_offset, loaded.end_offset, loaded.last_epoch), (3, 4, 4));
+}
+
+#[test]
+fn registrations_know_what_was_made_after_them_and_which_directories_they_had() {
+    let registration = |number: u8, log_dirs: &[u8]| -> MetadataRecord {
+        RegisterBrokerRecord {
+            broker_id: base().node_id,
+            incarnation_id: id(number),
+            log_dirs: log_dirs.iter().map(|number| id(*number)).collect(),
+            ..RegisterBrokerRecord::default()
+        }
+        .into()
+    };
+    let mut disk = Disk::default();
+    let content = [registration(10, &[1, 2]), topic("a", 1), partition(1, 0)];
+    disk.put(&snapshot(3, 4), snapshot_of(&content));
+    let later = [
+        topic("b", 2),
+        partition(2, 0),
+        registration(11, &[1]),
+        partition(2, 1),
+        registration(12, &[1, 3]),
+    ];
+    disk.put(&log(3), batch(&later).encode(3, 4));
+    let (loaded, _) = loaded(run(&mut disk));
+    let made = loaded.registrations.iter().map(|it| Vec::from_iter(it.made.clone()));
+    let made: Vec<_> = made.collect();
+    assert_eq!(made, [vec![(id(2), 0)], vec![(id(2), 1)], vec![]], "a snapshot does not tell when");
+    let user = |directory: Option<u8>| {
+        loaded.since_last_user_of(directory.map(id)).first().map(|user| user.incarnation_id)
+    };
+    assert_eq!((user(Some(1)), user(Some(2))), (Some(id(12)), Some(id(10))));
+    assert_eq!((user(Some(9)), user(None)), (Some(id(12)), Some(id(12))));
 }
 
 #[test]

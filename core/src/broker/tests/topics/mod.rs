@@ -25,12 +25,7 @@ fn records() -> Vec<MetadataRecord> {
 }
 
 fn on(disk: Disk, directories: &[&str]) -> World {
-    let mut world = World::on(disk, config(directories));
-    world.settle();
-    assert!(world.ready, "{:?}", world.events);
-    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: "127.0.0.1:5".to_string() };
-    world.broker.handle_connect(CLIENT, peer, world.now);
-    world
+    World::serving(disk, config(directories))
 }
 
 fn modern() -> World {
@@ -133,6 +128,20 @@ fn created_topics_are_there_after_a_crash() {
     assert_eq!(again.broker.image().topics, images);
     let live = again.broker.logs.values().find(|live| &*live.topic == "b" && live.partition == 2);
     assert_eq!(live.expect("it is loaded").log.accepted_end(), 2);
+}
+
+/// What Kafka has written may have gaps; this log has begun here.
+#[test]
+fn created_log_keeps_no_hole_that_a_power_loss_has_left() {
+    let mut world = modern();
+    world.create(vec![new_topic("a", 1)]);
+    let mut second = BatchBuilder::new();
+    second.append(WALL_MS, None, Some(b"value"));
+    world.disk.put("/data/a-0/00000000000000000000.log", Vec::new());
+    world.disk.put("/data/a-0/00000000000000000002.log", second.encode(2, 0));
+    let again = on(world.disk, &["/data"]);
+    let live = again.broker.logs.values().find(|live| &*live.topic == "a");
+    assert_eq!(live.expect("it is loaded").log.accepted_end(), 0);
 }
 
 #[test]
