@@ -54,12 +54,19 @@ impl LoadLogContext {
         Some(self.path.parent().join(&name))
     }
 
-    /// Below this offset an invalid batch is damage, and nothing has to be written back.
+    /// Below this offset nothing has to be written back, and an invalid batch is damage.
     pub(super) fn trusted_end(&self) -> i64 {
         if self.is_clean {
             return i64::MAX;
         }
         self.synced_end.max(self.recovery_point).unwrap_or(0).max(0)
+    }
+
+    /// Where the log ended at the clean stop behind which it is loaded, if that is known. What is found
+    /// behind it is what a recovery had cut, and a power loss has brought back: an empty log is closed
+    /// without a sync.
+    pub(super) fn closed_at(&self) -> Option<i64> {
+        self.synced_end.filter(|_| self.is_clean)
     }
 }
 

@@ -47,7 +47,7 @@ impl Offsets {
             epochs: LeaderEpochs::default(),
             trusted_end: context.trusted_end(),
             synced_end: context.synced_end,
-            closed_at: context.synced_end.filter(|_| context.is_clean),
+            closed_at: context.closed_at(),
             index_interval_bytes: context.config.index_interval_bytes,
             has_begun: false,
         }

@@ -121,7 +121,8 @@ impl LoadLog {
         let end = self.offsets.end;
         match fault {
             Some(Fault { segment, good, reason }) => {
-                let trusted = self.context.trusted_end();
+                let context = &self.context;
+                let trusted = context.closed_at().unwrap_or_else(|| context.trusted_end());
                 if end >= trusted {
                     return Ok(());
                 }

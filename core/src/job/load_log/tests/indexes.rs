@@ -166,6 +166,21 @@ fn damage_behind_the_last_index_entry_is_named_after_a_clean_stop() {
 }
 
 #[test]
+fn what_comes_back_behind_the_end_of_a_closed_log_is_cut() {
+    let behind = [vec![7], vec![0; 181], batches(10..11)];
+    for tail in behind {
+        let mut disk = closed();
+        disk.put(&log_path(6), [batches(6..10), tail].concat());
+        let closed = LoadLogContext { synced_end: Some(10), ..clean() };
+        let (events, log) = load(&mut disk, closed);
+        assert!(matches!(events.as_slice(), [Event::TornTailCut { .. }]), "{events:?}");
+        assert_eq!((ends(&log), disk.get(&log_path(6))), ((0, 10), Some(&batches(6..10)[..])));
+        let synced = |it: &Operation| matches!(it, Operation::Sync(file) if file.path.as_str() == log_path(6));
+        assert!(disk.trace.iter().any(synced));
+    }
+}
+
+#[test]
 fn segment_that_ends_at_the_recovery_point_is_scanned_after_a_crash() {
     let mut disk = closed();
     disk.put(&time_path(0), "");
