@@ -381,7 +381,7 @@ impl Checker {
     }
 
     /// Compares what was promised with what lies on the disk. `in_service` says which logs the
-    /// broker serves: they must be readable to their ends.
+    /// broker serves: they must be readable to their ends, without gaps.
     pub fn check(
         &mut self,
         logs: &BTreeMap<TopicPartition, StoredLog>,
@@ -411,11 +411,12 @@ impl Checker {
         }
         for (target, log) in logs {
             self.check_log(target, log);
-            self.check_gaps(target, log);
             // What was deleted may still lie in a directory that is offline.
-            let is_read = self.life(target) != Life::Over && in_service(target);
-            if let Some(fault) = log.fault.clone().filter(|_| is_read) {
-                self.broken.push(Broken::Unreadable { target: target.clone(), fault });
+            if self.life(target) != Life::Over && in_service(target) {
+                self.check_gaps(target, log);
+                if let Some(fault) = log.fault.clone() {
+                    self.broken.push(Broken::Unreadable { target: target.clone(), fault });
+                }
             }
         }
     }

@@ -163,12 +163,16 @@ fn without_a_stamp_a_record_keeps_the_time_it_was_sent_with() {
 #[test]
 fn a_log_in_service_is_readable_to_its_end() {
     let mut checker = checker(false);
-    let mut logs = log(&[10]);
-    logs.get_mut(&target()).unwrap().fault = Some("CRC".to_owned());
-    checker.check(&logs, |_| false);
-    assert_eq!(checker.take_broken(), []);
-    checker.check(&logs, |_| true);
-    assert!(matches!(checker.take_broken()[..], [Broken::Unreadable { .. }]));
+    let whole = log(&[10]);
+    let (mut torn, mut gapped) = (whole.clone(), whole);
+    torn.get_mut(&target()).unwrap().fault = Some("CRC".to_owned());
+    gapped.get_mut(&target()).unwrap().gaps = vec![(1, 3)];
+    for logs in [torn, gapped] {
+        checker.check(&logs, |_| false);
+        assert_eq!(checker.take_broken(), []);
+        checker.check(&logs, |_| true);
+        assert!(matches!(checker.take_broken()[..], [Broken::Unreadable { .. }]));
+    }
 }
 
 mod answers {
