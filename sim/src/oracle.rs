@@ -34,6 +34,8 @@ pub struct ModelLog {
     damaged: bool,
     /// What finds records by their time is damaged.
     times_damaged: bool,
+    /// A broker has served without it.
+    passed_over: bool,
 }
 
 /// One record that is there.
@@ -238,6 +240,18 @@ impl ModelLog {
     /// True when a search by time may find something else.
     pub fn are_times_damaged(&self) -> bool {
         self.times_damaged
+    }
+
+    /// A broker has served without this log. Where its registration stands for those before it, nobody
+    /// knows who has written to the log last: what a power loss left of it is then kept, as Kafka
+    /// keeps it.
+    pub fn pass_over(&mut self) {
+        self.passed_over = true;
+    }
+
+    /// Whether a broker has served without it.
+    pub fn was_passed_over(&self) -> bool {
+        self.passed_over
     }
 
     /// True once it is damaged.

@@ -411,8 +411,12 @@ impl Checker {
         }
         for (target, log) in logs {
             self.check_log(target, log);
+            if !in_service(target) {
+                if let Some(model) = self.logs.get_mut(target) {
+                    model.pass_over();
+                }
             // What was deleted may still lie in a directory that is offline.
-            if self.life(target) != Life::Over && in_service(target) {
+            } else if self.life(target) != Life::Over {
                 self.check_gaps(target, log);
                 if let Some(fault) = log.fault.clone() {
                     self.broken.push(Broken::Unreadable { target: target.clone(), fault });
@@ -424,7 +428,9 @@ impl Checker {
     /// Offsets are missing below the log's start alone. Of a log that no client has heard of, nobody knows
     /// what may be deleted.
     fn check_gaps(&mut self, target: &TopicPartition, log: &StoredLog) {
-        let Some(model) = self.logs.get(target) else { return };
+        let Some(model) = self.logs.get(target).filter(|model| !model.was_passed_over()) else {
+            return;
+        };
         let allowed = model.start().1;
         let gap = log.gaps.iter().find(|(_, end)| *end > allowed);
         if let Some((start, end)) = gap {
