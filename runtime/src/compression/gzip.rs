@@ -29,7 +29,11 @@ impl ByteStream for Gunzip {
             match member.read(out) {
                 Ok(0) => {
                     self.is_first = false;
-                    self.member = Some(GzDecoder::new(member.into_inner()));
+                    let input = member.into_inner();
+                    // A decoder is some 47 KB that are cleared first.
+                    if input.position() < input.get_ref().len() as u64 {
+                        self.member = Some(GzDecoder::new(input));
+                    }
                 }
                 Ok(count) => {
                     self.member = Some(member);
