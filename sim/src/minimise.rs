@@ -89,8 +89,10 @@ impl<W: Fn(Options, Decisions) -> World> Search<W> {
         for name in Options::NAMES {
             let now = self.best.script.options.value(name);
             for value in [calm.value(name), 0, now / 2] {
-                // Whoever asks picks a topic: without one there is no run.
-                if (*name, value) == ("topics", 0) || *name == NEVER_CALMED && value > now {
+                // Whoever asks picks a topic and a partition: without one there is no run.
+                if matches!((*name, value), ("topics" | "partitions", 0))
+                    || *name == NEVER_CALMED && value > now
+                {
                     continue;
                 }
                 if value < now || (value == calm.value(name) && value != now) {
