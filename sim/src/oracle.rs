@@ -34,8 +34,8 @@ pub struct ModelLog {
     damaged: bool,
     /// What finds records by their time is damaged.
     times_damaged: bool,
-    /// A broker has served without it.
-    passed_over: bool,
+    /// The gaps that its last start has kept; `None` while no start has had it, or one did without it.
+    gaps: Option<Vec<(i64, i64)>>,
 }
 
 /// One record that is there.
@@ -242,16 +242,18 @@ impl ModelLog {
         self.times_damaged
     }
 
-    /// A broker has served without this log. Where its registration stands for those before it, nobody
-    /// knows who has written to the log last: what a power loss left of it is then kept, as Kafka
-    /// keeps it.
+    /// A broker has served without this log.
     pub fn pass_over(&mut self) {
-        self.passed_over = true;
+        self.gaps = None;
     }
 
-    /// Whether a broker has served without it.
-    pub fn was_passed_over(&self) -> bool {
-        self.passed_over
+    /// The log has these gaps, and its broker serves it: the first that is new. Where it was not there
+    /// at the last start, nobody knows up to where it was synced: a gap that a power loss has left is
+    /// then kept, as Kafka keeps it.
+    pub fn take_gaps(&mut self, gaps: &[(i64, i64)]) -> Option<(i64, i64)> {
+        let known = self.gaps.replace(gaps.to_vec())?;
+        let allowed = self.start().1;
+        gaps.iter().copied().find(|gap| gap.1 > allowed && !known.contains(gap))
     }
 
     /// True once it is damaged.

@@ -428,12 +428,9 @@ impl Checker {
     /// Offsets are missing below the log's start alone. Of a log that no client has heard of, nobody knows
     /// what may be deleted.
     fn check_gaps(&mut self, target: &TopicPartition, log: &StoredLog) {
-        let Some(model) = self.logs.get(target).filter(|model| !model.was_passed_over()) else {
-            return;
-        };
-        let allowed = model.start().1;
-        let gap = log.gaps.iter().find(|(_, end)| *end > allowed);
-        if let Some((start, end)) = gap {
+        let Some(model) = self.logs.get_mut(target) else { return };
+        if let Some((start, end)) = model.take_gaps(&log.gaps) {
+            let allowed = model.start().1;
             let fault = format!("offsets {start} to {end} are missing, {allowed} may be deleted");
             self.broken.push(Broken::Unreadable { target: target.clone(), fault });
         }

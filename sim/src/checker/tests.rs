@@ -164,19 +164,20 @@ fn without_a_stamp_a_record_keeps_the_time_it_was_sent_with() {
 fn a_log_in_service_is_readable_to_its_end() {
     let mut checker = checker(false);
     let whole = log(&[10]);
-    let (mut torn, mut gapped) = (whole.clone(), whole);
+    let (mut torn, mut gapped) = (whole.clone(), whole.clone());
     torn.get_mut(&target()).unwrap().fault = Some("CRC".to_owned());
     gapped.get_mut(&target()).unwrap().gaps = vec![(1, 3)];
     for logs in [&torn, &gapped] {
+        checker.check(&whole, |_| true);
         checker.check(logs, |_| true);
         assert!(matches!(checker.take_broken()[..], [Broken::Unreadable { .. }]));
-    }
-    for logs in [&torn, &gapped] {
         checker.check(logs, |_| false);
         assert_eq!(checker.take_broken(), []);
     }
-    checker.check(&gapped, |_| true);
-    assert_eq!(checker.take_broken(), [], "a broker has served without it");
+    for _ in 0..2 {
+        checker.check(&gapped, |_| true);
+        assert_eq!(checker.take_broken(), [], "a broker has served without it");
+    }
 }
 
 mod answers {
