@@ -256,6 +256,12 @@ impl ModelLog {
         gaps.iter().copied().find(|gap| gap.1 > allowed && !known.contains(gap))
     }
 
+    /// Whether all from `start` up to `end` is missing since before the last start.
+    pub fn keeps_gap(&self, start: i64, end: i64) -> bool {
+        let gaps = self.gaps.as_deref().unwrap_or_default();
+        gaps.iter().any(|gap| gap.0 <= start && end <= gap.1)
+    }
+
     /// True once it is damaged.
     pub fn is_damaged(&self) -> bool {
         self.damaged

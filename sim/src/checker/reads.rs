@@ -153,7 +153,7 @@ impl Checker {
         let late = self.judge_time(asked, from, fetched, at_micros);
         let log = self.logs.entry(target.clone()).or_default();
         let wrong = judge_bounds(log, asked, fetched)
-            .or_else(|| judge_records(asked, from, fetched))
+            .or_else(|| judge_records(log, asked, from, fetched))
             .or(late);
         if wrong.is_none() {
             log.told_end(fetched.high_watermark);
@@ -172,10 +172,12 @@ impl Checker {
         at_micros: u64,
     ) {
         self.see(target, records, at_micros);
-        let allowed = self.log(target).map_or(0, |log| log.start().1);
+        let log = self.log(target);
+        let allowed = log.map_or(0, |log| log.start().1);
+        let may_miss = |from, to| to <= allowed || log.is_some_and(|log| log.keeps_gap(from, to));
         let mut next = from;
         for seen in records {
-            let is_next = seen.offset == next || (next < seen.offset && seen.offset <= allowed);
+            let is_next = seen.offset == next || next < seen.offset && may_miss(next, seen.offset);
             if !is_next {
                 let what = format!("a consumer at {next} is given offset {}", seen.offset);
                 self.broken.push(Broken::Misread { target: target.clone(), what });
@@ -272,18 +274,19 @@ fn judge_start(log: &ModelLog, asked: &Asked, start: i64) -> Option<String> {
 }
 
 /// The records of a fetch: the whole batch that holds the offset, then one after another.
-fn judge_records(asked: &Asked, from: i64, fetched: &Fetched) -> Option<String> {
+fn judge_records(log: &ModelLog, asked: &Asked, from: i64, fetched: &Fetched) -> Option<String> {
     let offsets = || fetched.records.iter().map(|seen| seen.offset);
     let Some((first, last)) = offsets().next().zip(offsets().last()) else {
         let withheld = from < asked.end && !fetched.is_crowded;
         let end = asked.end;
         return withheld.then(|| format!("nothing from {from} on, the log reaches to {end}"));
     };
-    if first > from || last < from {
+    if first > from && !log.keeps_gap(from, first) || last < from {
         return Some(format!("offsets {first} to {last} for a fetch from {from}"));
     }
     let pairs = offsets().zip(offsets().skip(1));
-    let gap = pairs.into_iter().find(|(one, next)| *next != one + 1);
+    let gap =
+        pairs.into_iter().find(|(one, next)| *next != one + 1 && !log.keeps_gap(one + 1, *next));
     gap.map(|(one, next)| format!("offset {next} follows {one}"))
 }
 

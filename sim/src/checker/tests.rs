@@ -498,3 +498,16 @@ fn a_consumer_skips_nothing_and_goes_back_to_nothing() {
     let nobodys = wrong_poll(&mut checker, 4, &[(4, 77)]);
     assert!(matches!(nobodys, Some(Broken::Unasked { .. })), "{nobodys:?}");
 }
+
+#[test]
+fn readers_may_pass_over_a_gap_that_a_start_has_kept_and_no_further() {
+    let mut checker = checker(true);
+    // The first append is lost, of the second one the first record.
+    let mut logs = log(&[]);
+    logs.get_mut(&target()).expect("it is there").gaps = vec![(0, 3)];
+    checker.check(&logs, |_| true);
+    assert_eq!(wrong_poll(&mut checker, 0, &[(3, 21)]), None);
+    assert_eq!(wrong_poll(&mut checker, 1, &[(3, 21), (4, 30)]), None);
+    assert!(matches!(wrong_poll(&mut checker, 0, &[(4, 30)]), Some(Broken::Misread { .. })));
+    assert_eq!(checker.log(&target()).map(|log| log.keeps_gap(0, 4)), Some(false));
+}
