@@ -11,17 +11,24 @@ use klamm_core::api::create_partitions::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic,
 };
 use klamm_core::api::create_topics::{CreatableTopic, CreateTopicsRequest, CreateTopicsResponse};
+use klamm_core::api::delete_topics::{DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse};
+use klamm_core::api::list_offsets::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
+};
 use klamm_core::api::metadata::{MetadataRequest, MetadataResponse};
 use klamm_core::codec::{Message, Reader};
 use klamm_core::error_code::ErrorCode;
 use klamm_core::frame::{read_response_header, write_request};
 
-use crate::load::{lost, read_frame};
-use crate::workload::header;
+use crate::batches::header;
+use crate::producers::read_frame;
+use crate::session::{connect, lost};
 
 const CREATE_VERSION: i16 = 7;
+const DELETE_VERSION: i16 = 6;
 const GROW_VERSION: i16 = 3;
 const METADATA_VERSION: i16 = 12;
+const LIST_OFFSETS_VERSION: i16 = 7;
 
 /// No answer may take this long.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -47,10 +54,7 @@ pub(crate) struct Admin(TcpStream);
 
 impl Admin {
     pub(crate) fn connect(port: u16) -> Result<Self, String> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).map_err(lost)?;
-        stream.set_nodelay(true).map_err(lost)?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(lost)?;
-        Ok(Self(stream))
+        connect(port).map(Self)
     }
 
     /// All of the topics must be made.
@@ -62,6 +66,22 @@ impl Admin {
             Some(topic) => Err(format!("a topic is not made: {topic:?}")),
             None if answer.topics.len() == request.topics.len() => Ok(()),
             None => Err(format!("{} topics are answered", answer.topics.len())),
+        }
+    }
+
+    /// The topic must be there.
+    pub(crate) fn delete(&mut self, topic: &str) -> Result<(), String> {
+        let topic = DeleteTopicState { name: Some(topic.to_owned()), ..Default::default() };
+        let request = DeleteTopicsRequest {
+            topics: vec![topic],
+            timeout_ms: TIMEOUT_MS,
+            ..DeleteTopicsRequest::default()
+        };
+        let (key, version) = (ApiKey::DELETE_TOPICS, DELETE_VERSION);
+        let answer: DeleteTopicsResponse = read(&self.ask(key, version, &request)?, key, version)?;
+        match answer.responses.first() {
+            Some(deleted) if deleted.error_code == ErrorCode::NONE => Ok(()),
+            other => Err(format!("a topic is not deleted: {other:?}")),
         }
     }
 
@@ -107,6 +127,35 @@ impl Admin {
                 return Err(format!("{led} of {partitions} partitions have a leader"));
             }
             thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until the topic's partitions take what is written: their leader knows of them later than
+    /// Metadata does.
+    pub(crate) fn wait_for_leaders(&mut self, topic: &str, partitions: i32) -> Result<(), String> {
+        const LATEST: i64 = -1;
+        let until = Instant::now() + PATIENCE;
+        let asked = |partition_index| ListOffsetsPartition {
+            partition_index,
+            timestamp: LATEST,
+            ..ListOffsetsPartition::default()
+        };
+        let partitions = (0..partitions).map(asked).collect();
+        let topics = vec![ListOffsetsTopic { name: topic.to_owned(), partitions }];
+        let request = ListOffsetsRequest { replica_id: -1, topics, ..Default::default() };
+        let (key, version) = (ApiKey::LIST_OFFSETS, LIST_OFFSETS_VERSION);
+        loop {
+            let answer: ListOffsetsResponse =
+                read(&self.ask(key, version, &request)?, key, version)?;
+            let told = answer.topics.iter().flat_map(|topic| &topic.partitions);
+            let left = told.filter(|partition| partition.error_code != ErrorCode::NONE).count();
+            if left == 0 {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                return Err(format!("{left} partitions of {topic} take nothing"));
+            }
+            thread::sleep(Duration::from_millis(50));
         }
     }
 

@@ -3,12 +3,14 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use klamm_core::config::Durability;
 
 use crate::bare::Sync;
 use crate::drivers::{self, Driver};
 use crate::kafka;
+use crate::session::Bounds;
 
 /// How to call it.
 pub(crate) const HELP: &str = "\
@@ -18,22 +20,27 @@ Usage: klamm-bench COMMAND ... [OPTIONS]
 
 Commands:
   ready         from exec to ready, and memory at rest
-  produce       throughput, latency, processor time and memory under load
-  latency       a record's way to its acknowledgement and to a reader, at a steady pace
-  fetch         reading a large partition, from memory and from disk, by one reader and by 16
+  produce       throughput, latency, processor time, memory, system calls under load
+  latency       a record's way to its acknowledgement and to its readers, at a steady pace
+  fetch         reading a large partition, from memory and from disk, by one reader and by 16, and
+                behind a producer
+  fairness      slow consumers, alone and beside a producer at full speed
+  programs      the same with clients of others': librdkafka (takes a C compiler), and Apache Kafka's
+  idle          what a broker costs that has nothing to do
   partitions    starts with 1,000 and 10,000 partitions, after a clean stop and a kill; memory, open files
   topics        making 1,000 topics alone and in one request; 10,000 partitions: making, telling, starting
   connections   what 1,000 idle connections cost
   core          the state machines alone, without sockets and disk
   codec         decoding and encoding, API by API
   all           all of these
-  compare       `produce`, `latency`, `fetch`, `partitions` and `core`, beside Apache Kafka
+  compare       those of produce to idle, `partitions` and `core`, beside Apache Kafka, and the bar
+                that Klamm is to reach
 
 Options:
   --quick            a small run, under 30 s for `all`
   --rounds N         how often each figure is taken
   --mib N            MiB sent for each figure of `produce`, and in the partition of `fetch`
-  --only TEXT        only the rows of `produce` whose name holds this
+  --only TEXT        only the loads whose name holds this
   --partitions N     only this number of them in `partitions`; in `topics`, and a tenth of it in topics
   --against LIST     whom to measure: some of kafka,std,smol (default: std,smol; of `compare`, all)
   --kafka DIR        where the jars of Apache Kafka are (default: where `.ci/exchange` puts them)
@@ -62,11 +69,15 @@ pub(crate) struct Broker {
     pub(crate) driver: &'static Driver,
     pub(crate) durability: Durability,
     pub(crate) directory: PathBuf,
+    /// `key=value` of server.properties.
+    pub(crate) settings: Vec<String>,
 }
 
 /// What is measured, and how thoroughly.
 pub(crate) struct Plan {
     pub(crate) suites: Vec<Suite>,
+    /// The figures are to be judged.
+    pub(crate) has_bar: bool,
     pub(crate) effort: Effort,
     pub(crate) only: Option<String>,
     /// How many partitions `partitions` starts with.
@@ -83,18 +94,17 @@ pub(crate) struct Plan {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
     pub(crate) rounds: usize,
-    /// Sent for one figure of `produce`.
+    /// Sent at most for one figure of `produce`.
     pub(crate) mib: usize,
-    /// A figure of `produce` ends after this time, however little was sent.
-    pub(crate) produce_ms_max: u64,
     /// In the partition that `fetch` reads.
     pub(crate) fetch_mib: usize,
-    /// A figure of `fetch` ends after this time, however little was read.
-    pub(crate) fetch_ms_max: u64,
+    /// A figure ends after this time, however little was done.
+    pub(crate) figure_ms: u64,
+    /// Sent at most before the first figure, and for how long: Java compiles what runs often.
+    pub(crate) warm_mib: usize,
+    pub(crate) warm_ms: u64,
     /// How long idle connections are watched.
     pub(crate) idle_ms: u64,
-    /// How long a steady pace is kept.
-    pub(crate) pace_ms: u32,
     /// How long one figure of `core` and `codec` is taken.
     pub(crate) spin_ms: u64,
 }
@@ -102,24 +112,46 @@ pub(crate) struct Effort {
 impl Effort {
     const FULL: Self = Self {
         rounds: 5,
-        mib: 256,
-        produce_ms_max: 3_000,
-        fetch_mib: 2048,
-        fetch_ms_max: 10_000,
+        mib: 192,
+        fetch_mib: 1024,
+        figure_ms: 1_000,
+        warm_mib: 128,
+        warm_ms: 2_000,
         idle_ms: 2_000,
-        pace_ms: 3_000,
         spin_ms: 200,
     };
     const QUICK: Self = Self {
         rounds: 2,
         mib: 8,
-        produce_ms_max: 150,
         fetch_mib: 16,
-        fetch_ms_max: 150,
+        figure_ms: 150,
+        warm_mib: 2,
+        warm_ms: 100,
         idle_ms: 500,
-        pace_ms: 200,
         spin_ms: 20,
     };
+
+    /// Of one figure.
+    pub(crate) fn figure(&self) -> Bounds {
+        Bounds { bytes: self.mib << 20, time: Duration::from_millis(self.figure_ms) }
+    }
+
+    /// Of what comes before the first one.
+    pub(crate) fn warm_up(&self) -> Bounds {
+        Bounds { bytes: self.warm_mib << 20, time: Duration::from_millis(self.warm_ms) }
+    }
+
+    /// Of the partition that `fetch` reads: all of it, however long that takes.
+    pub(crate) fn fill(&self) -> Bounds {
+        Bounds { bytes: self.fetch_mib << 20, time: Duration::MAX }
+    }
+}
+
+impl Plan {
+    /// A load of this name is to be measured.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| name.contains(only.as_str()))
+    }
 }
 
 /// A table of figures.
@@ -129,6 +161,9 @@ pub(crate) enum Suite {
     Produce,
     Latency,
     Fetch,
+    Fairness,
+    Programs,
+    Idle,
     Partitions,
     Topics,
     Connections,
@@ -137,14 +172,40 @@ pub(crate) enum Suite {
 }
 
 const COMPARE: &str = "compare";
-const COMPARED: &[Suite] =
-    &[Suite::Produce, Suite::Latency, Suite::Fetch, Suite::Partitions, Suite::Core];
+const COMPARED: &[Suite] = &[
+    Suite::Produce,
+    Suite::Latency,
+    Suite::Fetch,
+    Suite::Fairness,
+    Suite::Programs,
+    Suite::Idle,
+    Suite::Partitions,
+    Suite::Core,
+];
+
+/// What `all` leaves out takes more than Rust.
+const ALL: &[Suite] = &[
+    Suite::Ready,
+    Suite::Produce,
+    Suite::Latency,
+    Suite::Fetch,
+    Suite::Fairness,
+    Suite::Idle,
+    Suite::Partitions,
+    Suite::Topics,
+    Suite::Connections,
+    Suite::Core,
+    Suite::Codec,
+];
 
 const SUITES: &[(&str, Suite)] = &[
     ("ready", Suite::Ready),
     ("produce", Suite::Produce),
     ("latency", Suite::Latency),
     ("fetch", Suite::Fetch),
+    ("fairness", Suite::Fairness),
+    ("programs", Suite::Programs),
+    ("idle", Suite::Idle),
     ("partitions", Suite::Partitions),
     ("topics", Suite::Topics),
     ("connections", Suite::Connections),
@@ -159,7 +220,19 @@ impl Broker {
     /// Makes [`read`] give it again.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
         let durability = durability_name(self.durability);
-        vec!["serve".into(), self.driver.name.into(), durability.into(), (&self.directory).into()]
+        let mut arguments: Vec<OsString> =
+            vec!["serve".into(), self.driver.name.into(), durability.into()];
+        arguments.push((&self.directory).into());
+        arguments.extend(self.settings.iter().map(Into::into));
+        arguments
+    }
+}
+
+impl Suite {
+    /// What it is called by.
+    pub(crate) fn name(self) -> &'static str {
+        let known = SUITES.iter().find(|(_, other)| *other == self);
+        known.expect("each suite is in the table").0
     }
 }
 
@@ -180,12 +253,13 @@ pub(crate) fn read(arguments: Vec<OsString>) -> Result<Command, String> {
 }
 
 fn read_serve(arguments: &[OsString]) -> Result<Command, String> {
-    let [driver, durability, directory] = arguments else {
-        return Err("serve DRIVER DURABILITY DIR".into());
+    let [driver, durability, directory, settings @ ..] = arguments else {
+        return Err("serve DRIVER DURABILITY DIR [KEY=VALUE ...]".into());
     };
     let driver = drivers::find(&driver.to_string_lossy())?;
     let durability = in_table(DURABILITIES, &durability.to_string_lossy())?;
-    Ok(Command::Serve(Broker { driver, durability, directory: directory.into() }))
+    let settings = settings.iter().map(|setting| setting.to_string_lossy().into_owned()).collect();
+    Ok(Command::Serve(Broker { driver, durability, directory: directory.into(), settings }))
 }
 
 fn read_bare(arguments: &[OsString]) -> Result<Command, String> {
@@ -229,15 +303,16 @@ fn read_measure(arguments: Vec<OsString>) -> Result<Command, String> {
     let default = if is_comparison { "kafka,std,smol" } else { "std,smol" };
     let (drivers, has_kafka) = contenders(against.as_deref().unwrap_or(default))?;
     let plan = Plan {
+        kafka: if has_kafka { Some(jars.map_or_else(kafka::jars, Ok)?) } else { None },
+        suites: suites(&names)?,
+        has_bar: names.iter().any(|name| name == COMPARE),
         effort,
         partitions,
         only,
         drivers,
-        kafka: if has_kafka { Some(jars.map_or_else(kafka::jars, Ok)?) } else { None },
         directory: directory.unwrap_or_else(env::temp_dir),
         json,
         markdown,
-        suites: suites(&names)?,
     };
     Ok(Command::Measure(Box::new(plan)))
 }
@@ -262,7 +337,7 @@ fn suites(names: &[OsString]) -> Result<Vec<Suite>, String> {
     let mut suites = Vec::new();
     for name in names {
         match &*name.to_string_lossy() {
-            "all" => suites.extend(SUITES.iter().map(|(_, suite)| *suite)),
+            "all" => suites.extend(ALL),
             COMPARE => suites.extend(COMPARED),
             name => suites.push(in_table(SUITES, name)?),
         }
@@ -289,11 +364,13 @@ mod tests {
     #[test]
     fn a_broker_reads_its_own_arguments() {
         let directory = PathBuf::from("/d");
-        let broker =
-            Broker { driver: &drivers::DRIVERS[0], durability: Durability::PageCache, directory };
+        let (driver, settings) = (&drivers::DRIVERS[0], vec!["a.key=1".to_owned()]);
+        let durability = Durability::PageCache;
+        let broker = Broker { driver, durability, directory, settings };
         let Ok(Command::Serve(read)) = read(broker.arguments()) else { panic!("no broker") };
         assert_eq!(read.driver.name, broker.driver.name);
         assert_eq!((read.durability, read.directory), (broker.durability, broker.directory));
+        assert_eq!(read.settings, broker.settings);
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::thread;
 
 use rustix::fs::sendfile;
 
+use crate::page_cache::log_files;
 use crate::process::say_ready;
-use crate::reading::PARTITION_BYTES;
-use crate::workload::segments;
+use crate::readers::PARTITION_BYTES;
 
 /// When the file is synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) fn run(sync: Sync, directory: &Path) -> Result<(), String> {
 /// Sends the segments in `directory` one after the other, a piece for each frame that comes, until
 /// standard input ends. Behind the last byte a piece is empty.
 pub(crate) fn send(directory: &Path) -> Result<(), String> {
-    let files = segments(directory)?;
+    let files = log_files(directory)?;
     listen(move |_, stream| send_files(stream, &files, PARTITION_BYTES as usize))
 }
 

@@ -4,27 +4,13 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use klamm_core::api::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
-use klamm_core::api::describe_topic_partitions::{
-    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
-    DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic, TopicRequest,
-};
-use klamm_core::api::metadata::{
-    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
-    MetadataResponsePartition, MetadataResponseTopic,
-};
-use klamm_core::api::produce::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
 use klamm_core::codec::{Message, Reader};
-use klamm_core::ids::Uuid;
 
 use crate::Allocations;
 use crate::arguments::Plan;
+use crate::batches::Batch;
+use crate::messages::{self, PARTITIONS, TOPICS};
 use crate::report::{Cell, Table};
-use crate::workload::{Batch, TOPIC};
-
-/// Topics and partitions of each, in the longer messages.
-const TOPICS: i32 = 10;
-const PARTITIONS: i32 = 10;
 
 /// The clock is read once for so many.
 const REPEATS: u32 = 64;
@@ -35,8 +21,7 @@ const COLUMNS: &[&str] =
 /// Measures every message.
 pub(crate) fn measure(plan: &Plan, allocations: Allocations) -> Table {
     let about = format!(
-        "newest versions; {TOPICS} topics of {PARTITIONS} partitions in Metadata and \
-         DescribeTopicPartitions; encoding goes into a buffer that is there; {} ms a figure, {} rounds",
+        "newest versions; {TOPICS} topics of {PARTITIONS} partitions where there are many; encoding goes into a buffer that is there; {} ms a figure, {} rounds",
         plan.effort.spin_ms, plan.effort.rounds,
     );
     let mut bench = Bench {
@@ -45,24 +30,22 @@ pub(crate) fn measure(plan: &Plan, allocations: Allocations) -> Table {
         time: Duration::from_millis(plan.effort.spin_ms) / 4,
         rounds: plan.effort.rounds,
     };
-    bench.add(&Batch::new(1024, 64 << 10).request([0]));
-    bench.add(&produce_response());
-    bench.add(&MetadataRequest { topics: Some(metadata_topics()), ..MetadataRequest::default() });
-    bench.add(&metadata_response());
-    bench.add(&ApiVersionsRequest {
-        client_software_name: "apache-kafka-java".to_owned(),
-        client_software_version: "4.3.1".to_owned(),
-    });
-    let api = |api_key| ApiVersion { api_key, min_version: 0, max_version: 13 };
-    bench.add(&ApiVersionsResponse {
-        api_keys: (0..60).map(api).collect(),
-        ..ApiVersionsResponse::default()
-    });
-    bench.add(&DescribeTopicPartitionsRequest {
-        topics: (0..TOPICS).map(|at| TopicRequest { name: topic_name(at) }).collect(),
-        ..DescribeTopicPartitionsRequest::default()
-    });
-    bench.add(&describe_response());
+    bench.add(&Batch::new(1024, 64 << 10).request([0], -1));
+    bench.add(&messages::produce_response());
+    bench.add(&messages::fetch_request());
+    bench.add(&messages::fetch_response());
+    bench.add(&messages::list_offsets_request());
+    bench.add(&messages::list_offsets_response());
+    bench.add(&messages::metadata_request());
+    bench.add(&messages::metadata_response());
+    bench.add(&messages::api_versions_request());
+    bench.add(&messages::api_versions_response());
+    bench.add(&messages::create_topics_request());
+    bench.add(&messages::create_topics_response());
+    bench.add(&messages::init_producer_id_request());
+    bench.add(&messages::init_producer_id_response());
+    bench.add(&messages::describe_request());
+    bench.add(&messages::describe_response());
     bench.table
 }
 
@@ -115,74 +98,5 @@ impl Bench {
         }
         let nanos = begun.elapsed().as_nanos() as f64;
         (nanos / count, ((self.allocations)() - allocations) as f64 / count)
-    }
-}
-
-fn topic_name(at: i32) -> String {
-    format!("{TOPIC}-{at}")
-}
-
-fn produce_response() -> ProduceResponse {
-    let partition = PartitionProduceResponse { base_offset: 1 << 40, ..Default::default() };
-    let topic = TopicProduceResponse {
-        name: TOPIC.to_owned(),
-        topic_id: Uuid([7; 16]),
-        partition_responses: vec![partition],
-    };
-    ProduceResponse { responses: vec![topic], ..ProduceResponse::default() }
-}
-
-fn metadata_topics() -> Vec<MetadataRequestTopic> {
-    let topic = |at| MetadataRequestTopic { name: Some(topic_name(at)), ..Default::default() };
-    (0..TOPICS).map(topic).collect()
-}
-
-fn metadata_response() -> MetadataResponse {
-    let partition = |partition_index| MetadataResponsePartition {
-        partition_index,
-        leader_id: 1,
-        replica_nodes: vec![1],
-        isr_nodes: vec![1],
-        ..Default::default()
-    };
-    let topic = |at| MetadataResponseTopic {
-        name: Some(topic_name(at)),
-        topic_id: Uuid([at as u8; 16]),
-        partitions: (0..PARTITIONS).map(partition).collect(),
-        ..Default::default()
-    };
-    let broker = MetadataResponseBroker {
-        node_id: 1,
-        host: "localhost".to_owned(),
-        port: 9092,
-        ..Default::default()
-    };
-    MetadataResponse {
-        brokers: vec![broker],
-        cluster_id: Some("MkU3OEVBNTcwNTJENDM2Qk".to_owned()),
-        controller_id: 1,
-        topics: (0..TOPICS).map(topic).collect(),
-        ..Default::default()
-    }
-}
-
-fn describe_response() -> DescribeTopicPartitionsResponse {
-    let partition = |partition_index| DescribeTopicPartitionsResponsePartition {
-        partition_index,
-        leader_id: 1,
-        leader_epoch: 3,
-        replica_nodes: vec![1],
-        isr_nodes: vec![1],
-        ..Default::default()
-    };
-    let topic = |at| DescribeTopicPartitionsResponseTopic {
-        name: Some(topic_name(at)),
-        topic_id: Uuid([at as u8; 16]),
-        partitions: (0..PARTITIONS).map(partition).collect(),
-        ..Default::default()
-    };
-    DescribeTopicPartitionsResponse {
-        topics: (0..TOPICS).map(topic).collect(),
-        ..Default::default()
     }
 }

@@ -14,10 +14,11 @@ use klamm_core::frame::write_request;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::arguments::{Broker, Plan};
+use crate::batches::header;
 use crate::drivers::Driver;
 use crate::process::Served;
 use crate::report::{Cell, Table};
-use crate::workload::header;
+use crate::session::{connect, lost};
 
 const CONNECTIONS: usize = 1_000;
 
@@ -47,7 +48,6 @@ struct Figures {
 
 /// Measures idle connections.
 pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
-    raise_descriptors()?;
     let about = format!(
         "{CONNECTIONS} connections; processor time over {} ms in which nothing is sent; then each \
          asks for ApiVersions, all before the first answer is read; {} rounds",
@@ -79,8 +79,12 @@ pub(crate) fn measure(plan: &Plan, scratch: &Path) -> Result<Table, String> {
 
 fn take(driver: &'static Driver, directory: &Path, idle_ms: u64) -> Result<Figures, String> {
     std::fs::create_dir(directory).map_err(|error| error.to_string())?;
-    let broker =
-        Broker { driver, durability: Durability::Durable, directory: directory.to_owned() };
+    let broker = Broker {
+        driver,
+        durability: Durability::Durable,
+        directory: directory.to_owned(),
+        settings: Vec::new(),
+    };
     let served = Served::start(&broker.arguments())?;
     Asker::connect(served.port)?.ask()?;
     thread::sleep(REST);
@@ -94,7 +98,7 @@ fn take(driver: &'static Driver, directory: &Path, idle_ms: u64) -> Result<Figur
     let idle_from = served.usage()?;
     let begun = Instant::now();
     thread::sleep(Duration::from_millis(idle_ms));
-    let idle = served.usage()?.since(idle_from);
+    let idle = served.usage()?.since(&idle_from);
     let idle_s = begun.elapsed().as_secs_f64();
     let begun = Instant::now();
     askers.iter_mut().try_for_each(Asker::send)?;
@@ -122,9 +126,7 @@ pub(crate) struct Asker(TcpStream);
 impl Asker {
     /// Connects.
     pub(crate) fn connect(port: u16) -> Result<Self, String> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).map_err(lost)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(lost)?;
-        Ok(Self(stream))
+        connect(port).map(Self)
     }
 
     /// Asks, and waits for the answer.
@@ -153,12 +155,8 @@ impl Asker {
     }
 }
 
-fn lost(error: std::io::Error) -> String {
-    format!("a connection is lost: {error}")
-}
-
 /// Both ends of a connection need one, each in its process.
-fn raise_descriptors() -> Result<(), String> {
+pub(crate) fn raise_descriptors() -> Result<(), String> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
         .map_err(|error| format!("the limit of descriptors: {error}"))

@@ -5,14 +5,13 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::Duration;
 
+use klamm_core::api::create_topics::CreatableTopicConfig;
 use klamm_core::config::Durability;
 
 use crate::admin::{Admin, creation};
+use crate::batches::TOPIC;
 use crate::process::Served;
-use crate::workload::TOPIC;
 
 /// Heap and collector as Kafka's own start script sets them.
 const FLAGS: &[&str] = &[
@@ -24,9 +23,6 @@ const FLAGS: &[&str] = &[
     "-XX:InitiatingHeapOccupancyPercent=35",
     "-XX:+ExplicitGCInvokesConcurrent",
 ];
-
-/// Partitions are told of before they can be written to.
-const SETTLE: Duration = Duration::from_secs(1);
 
 /// Partitions that one request makes: Kafka refuses one that makes more than 10,000 records
 /// (`QuorumController.MAX_RECORDS_PER_USER_OP`).
@@ -56,7 +52,11 @@ impl Kafka {
 
     /// Starts it as it comes, which leaves syncs to the system; or so that it syncs each batch before
     /// it answers.
-    pub(crate) fn start(&self, durability: Durability) -> Result<Served, String> {
+    pub(crate) fn start(
+        &self,
+        durability: Durability,
+        settings: &[(&str, &str)],
+    ) -> Result<Served, String> {
         let output = File::create(self.directory.join("output")).map_err(|e| e.to_string())?;
         let errors = output.try_clone().map_err(|error| error.to_string())?;
         let mut command = self.java();
@@ -64,21 +64,29 @@ impl Kafka {
         if durability == Durability::Durable {
             command.args(["--override", "log.flush.interval.messages=1"]);
         }
+        for (key, value) in settings {
+            command.args(["--override", &format!("{key}={value}")]);
+        }
         Served::start_other(command.stdin(Stdio::null()).stdout(output).stderr(errors), self.port)
     }
 
     /// Creates [`TOPIC`], while it serves.
-    pub(crate) fn create_topic(&self, partitions: i32) -> Result<(), String> {
+    pub(crate) fn create_topic(
+        &self,
+        partitions: i32,
+        settings: &[(&str, &str)],
+    ) -> Result<(), String> {
         let mut admin = Admin::connect(self.port)?;
         let mut made = partitions.min(RECORDS_MAX);
-        admin.create(&creation([(TOPIC.to_owned(), made)]))?;
+        let mut request = creation([(TOPIC.to_owned(), made)]);
+        request.topics[0].configs =
+            settings.iter().map(|(key, value)| setting(key, value)).collect();
+        admin.create(&request)?;
         while made < partitions {
             made = partitions.min(made + RECORDS_MAX);
             admin.grow(TOPIC, made)?;
         }
-        admin.wait_for(partitions)?;
-        thread::sleep(SETTLE);
-        Ok(())
+        admin.wait_for_leaders(TOPIC, partitions)
     }
 
     /// Where the partitions lie.
@@ -105,6 +113,10 @@ impl Kafka {
         }
         Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)))
     }
+}
+
+fn setting(key: &str, value: &str) -> CreatableTopicConfig {
+    CreatableTopicConfig { name: key.to_owned(), value: Some(value.to_owned()) }
 }
 
 /// Where the jars are; they are brought from Maven Central when they are not.

@@ -13,34 +13,45 @@
 
 mod admin;
 mod arguments;
+mod bar;
 mod bare;
+mod batches;
 mod codec;
 mod connections;
+mod contest;
 mod drivers;
 mod environment;
-mod fetch;
+mod figures;
+mod following;
 mod kafka;
-mod latency;
-mod load;
+mod kept;
 mod machine;
+mod messages;
 mod nodes;
+mod pace;
+mod page_cache;
 mod partitions;
 mod process;
-mod produce;
-mod reading;
+mod producers;
+mod programs;
+mod readers;
 mod ready;
 mod report;
 mod samples;
 mod serve;
+mod session;
+mod stand;
+mod syscalls;
 mod topics;
-mod workload;
+mod visits;
+mod workloads;
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arguments::{Command, Plan, Suite};
-use report::Report;
+use report::{Report, Table};
 
 /// Reads the count of allocations of this thread so far.
 pub type Allocations = fn() -> u64;
@@ -60,24 +71,51 @@ pub fn run(arguments: Vec<OsString>, allocations: Allocations) -> Result<(), Str
 }
 
 fn measure(plan: &Plan, allocations: Allocations) -> Result<(), String> {
+    connections::raise_descriptors()?;
     let scratch = Scratch::make(&plan.directory)?;
     let mut report = Report::new(environment::describe(&scratch.0));
     for suite in &plan.suites {
-        let table = match suite {
-            Suite::Ready => ready::measure(plan, &scratch.0)?,
-            Suite::Produce => produce::measure(plan, &scratch.0)?,
-            Suite::Latency => latency::measure(plan, &scratch.0)?,
-            Suite::Fetch => fetch::measure(plan, &scratch.0)?,
-            Suite::Partitions => partitions::measure(plan, &scratch.0)?,
-            Suite::Topics => topics::measure(plan, &scratch.0)?,
-            Suite::Connections => connections::measure(plan, &scratch.0)?,
-            Suite::Core => machine::measure(plan, &scratch.0, allocations)?,
-            Suite::Codec => codec::measure(plan, allocations),
-        };
-        println!("{}", table.text());
-        report.tables.push(table);
+        let table = take(*suite, plan, &scratch.0, allocations, &mut report.failures)?;
+        report.add(table);
+        // What is measured is kept, whatever becomes of the rest.
+        save(plan, &report)?;
+    }
+    if plan.has_bar {
+        let drivers: Vec<&str> = plan.drivers.iter().map(|driver| driver.name).collect();
+        report.add(bar::table(&report.tables, &drivers));
     }
     report.finish();
+    save(plan, &report)?;
+    match report.failures.len() {
+        0 => Ok(()),
+        count => Err(format!("{count} loads could not be measured")),
+    }
+}
+
+fn take(
+    suite: Suite,
+    plan: &Plan,
+    scratch: &Path,
+    allocations: Allocations,
+    failures: &mut Vec<String>,
+) -> Result<Table, String> {
+    match suite {
+        Suite::Produce
+        | Suite::Latency
+        | Suite::Fetch
+        | Suite::Fairness
+        | Suite::Programs
+        | Suite::Idle => Ok(contest::measure(suite, plan, scratch, failures)),
+        Suite::Ready => ready::measure(plan, scratch),
+        Suite::Partitions => partitions::measure(plan, scratch),
+        Suite::Topics => topics::measure(plan, scratch),
+        Suite::Connections => connections::measure(plan, scratch),
+        Suite::Core => machine::measure(plan, scratch, allocations),
+        Suite::Codec => Ok(codec::measure(plan, allocations)),
+    }
+}
+
+fn save(plan: &Plan, report: &Report) -> Result<(), String> {
     if let Some(path) = &plan.json {
         write(path, &report.json())?;
     }
@@ -95,7 +133,7 @@ fn write(path: &PathBuf, text: &str) -> Result<(), String> {
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn make(below: &std::path::Path) -> Result<Self, String> {
+    fn make(below: &Path) -> Result<Self, String> {
         let path = below.join(format!("klamm-bench-{}", std::process::id()));
         fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(path))

@@ -20,38 +20,70 @@ use klamm_runtime::{Disk, Files};
 
 use crate::Allocations;
 use crate::arguments::{Plan, durability_name};
+use crate::batches::{Batch, make_directory, now_ms, number};
+use crate::readers::fetch_frame;
 use crate::report::{Cell, Table};
-use crate::workload::{Batch, make_directory, now_ms, number};
 
-/// Requests that are under way together; one round of the clock is read for all of them.
+/// Requests that come together. Those to Produce are under way together, and the clock is read once for all
+/// of them; any other waits for the answer before it.
 const PIPELINE: usize = 16;
 
 const PARTITIONS: i32 = 10;
 
-/// What a request holds.
+/// What a request is about.
 struct Shape {
     name: &'static str,
+    kind: Kind,
     value_bytes: usize,
+    /// Of each batch, before records are too many.
     batch_bytes: usize,
+    /// A batch to each, or of each.
     partitions: i32,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Produce,
+    /// Of the last batch in each partition.
+    Fetch,
+}
+
+/// One record of so many bytes makes a batch of 200.
+const SMALL_VALUE_BYTES: usize = 130;
+
+const fn shape(
+    name: &'static str,
+    kind: Kind,
+    value_bytes: usize,
+    batch_bytes: usize,
+    partitions: i32,
+) -> Shape {
+    Shape { name, kind, value_bytes, batch_bytes, partitions }
+}
+
 const SHAPES: &[Shape] = &[
-    Shape { name: "63 x 1 KiB", value_bytes: 1024, batch_bytes: 64 << 10, partitions: 1 },
-    Shape { name: "600 x 100 B", value_bytes: 100, batch_bytes: 64 << 10, partitions: 1 },
-    Shape { name: "1 x 100 B", value_bytes: 100, batch_bytes: 0, partitions: 1 },
-    Shape { name: "1 x 100 B to 10", value_bytes: 100, batch_bytes: 0, partitions: PARTITIONS },
+    shape("produce, 63 x 1 KiB", Kind::Produce, 1024, 64 << 10, 1),
+    shape("produce, 600 x 100 B", Kind::Produce, 100, 64 << 10, 1),
+    shape("produce, 1 x 100 B", Kind::Produce, 100, 0, 1),
+    shape("produce, 200 B to each of 10", Kind::Produce, SMALL_VALUE_BYTES, 0, PARTITIONS),
+    shape("fetch, 64 KiB", Kind::Fetch, 1024, 64 << 10, 1),
+    shape("fetch, 200 B of each of 10", Kind::Fetch, SMALL_VALUE_BYTES, 0, PARTITIONS),
 ];
 
+/// What a record costs is told by the difference to this one, of which a request has one.
+const ONE_RECORD: &str = "produce, 1 x 100 B";
+
 const COLUMNS: &[&str] = &[
-    "a request's records",
+    "requests",
     "durability",
     "requests/s",
+    "batches/s",
     "MB/s",
     "connection ns",
     "broker ns",
     "connection allocations",
     "broker allocations",
+    "allocations/record",
 ];
 
 /// What a part of the work has cost.
@@ -69,15 +101,16 @@ struct Costs {
     broker: Cost,
 }
 
-/// Measures Produce through both machines.
+/// Measures Produce and Fetch through both machines.
 pub(crate) fn measure(
     plan: &Plan,
     scratch: &Path,
     allocations: Allocations,
 ) -> Result<Table, String> {
     let about = format!(
-        "one thread, {PIPELINE} requests under way, {} ms a figure, {} rounds; per request; under \
-         the lock is the broker's part alone",
+        "one thread, {PIPELINE} requests at a time, {} ms a figure, {} rounds; times and allocations are \
+         those of a request; under the lock is the broker's part alone; a record's allocations are those \
+         above one of a single record",
         plan.effort.spin_ms, plan.effort.rounds,
     );
     let mut table = Table::new("core", about, COLUMNS);
@@ -98,14 +131,26 @@ pub(crate) fn measure(
         }
     }
     for ((shape, durability), costs) in cases.iter().zip(&rounds) {
-        table.push(row(shape, *durability, costs));
+        let is_one = |(other, kind): &(&Shape, _)| other.name == ONE_RECORD && kind == durability;
+        let one = cases.iter().position(is_one).map_or(&[][..], |at| &rounds[at]);
+        table.push(row(shape, *durability, costs, one));
     }
     Ok(table)
 }
 
-fn row(shape: &Shape, durability: Durability, rounds: &[Costs]) -> Vec<Cell> {
-    let bytes = Batch::new(shape.value_bytes, shape.batch_bytes).bytes.len() as f64
-        * f64::from(shape.partitions);
+fn row(shape: &Shape, durability: Durability, rounds: &[Costs], one: &[Costs]) -> Vec<Cell> {
+    let batch = shape.batch();
+    let batches = f64::from(shape.partitions);
+    let bytes = batch.bytes.len() as f64 * batches;
+    let further_records = f64::from(batch.records - 1);
+    let allocations = |costs: &Costs| {
+        (costs.connection.allocations + costs.broker.allocations) as f64 / costs.requests as f64
+    };
+    let is_comparable = shape.kind == Kind::Produce && shape.partitions == 1;
+    let of_records = one.iter().zip(rounds).filter(|_| is_comparable).map(|(one, many)| {
+        // Fewer than one record's are none.
+        (allocations(many) - allocations(one)).max(0.0) / further_records
+    });
     let rate = |costs: &Costs| {
         costs.requests as f64 / (costs.connection.time + costs.broker.time).as_secs_f64()
     };
@@ -116,12 +161,20 @@ fn row(shape: &Shape, durability: Durability, rounds: &[Costs]) -> Vec<Cell> {
         Cell::name(shape.name),
         Cell::name(durability_name(durability)),
         Cell::rounds(rounds.iter().map(rate)),
+        Cell::rounds(rounds.iter().map(|costs| rate(costs) * batches)),
         Cell::rounds(rounds.iter().map(|costs| rate(costs) * bytes / 1e6)),
         each(|costs| costs.connection.time.as_nanos() as f64),
         each(|costs| costs.broker.time.as_nanos() as f64),
         each(|costs| costs.connection.allocations as f64),
         each(|costs| costs.broker.allocations as f64),
+        Cell::rounds(of_records),
     ]
+}
+
+impl Shape {
+    fn batch(&self) -> Batch {
+        Batch::new(self.value_bytes, self.batch_bytes)
+    }
 }
 
 /// A broker and one connection, on one thread.
@@ -182,9 +235,20 @@ impl Stand {
 
     /// Sends requests of one shape for this long.
     fn spin(&mut self, shape: &Shape, time: Duration) -> Result<Costs, String> {
-        let mut frame = Batch::new(shape.value_bytes, shape.batch_bytes).frame(0..shape.partitions);
-        let mut costs = Costs::default();
+        let batch = shape.batch();
+        let mut frame = batch.frame(0..shape.partitions, -1);
+        // What is asked for first makes what stays, and is there to be fetched.
         self.round(&mut frame, &mut Costs::default())?;
+        if shape.kind == Kind::Fetch {
+            let last = PIPELINE as i64 - 1;
+            frame = fetch_frame(0..shape.partitions, last * i64::from(batch.records));
+            let answered = self.round(&mut frame, &mut Costs::default())?;
+            let wanted = batch.bytes.len() * shape.partitions as usize * PIPELINE;
+            if answered < wanted {
+                return Err(format!("{answered} bytes are fetched, not {wanted}"));
+            }
+        }
+        let mut costs = Costs::default();
         let begun = Instant::now();
         // At least once, however busy the machine is.
         loop {
@@ -195,32 +259,38 @@ impl Stand {
         }
     }
 
-    /// A pipeline of requests from their frames to their answers.
-    fn round(&mut self, frame: &mut BytesMut, costs: &mut Costs) -> Result<(), String> {
+    /// A pipeline of requests from their frames to their answers. Gives the length of these.
+    fn round(&mut self, frame: &mut BytesMut, costs: &mut Costs) -> Result<usize, String> {
         let mut input = BytesMut::with_capacity(frame.len() * PIPELINE);
         for at in 0..PIPELINE {
             number(frame, at as i32);
             input.extend_from_slice(frame);
         }
         let meter = Meter(self.allocations);
-        let requests = meter.run(&mut costs.connection, || self.read(&mut input))?;
-        meter.run(&mut costs.broker, || self.hand_on(requests));
-        let mut responses = Vec::with_capacity(PIPELINE);
-        loop {
-            let completions = self.complete(&mut responses);
-            if completions.is_empty() {
-                break;
+        let (mut answered, mut bytes) = (0, 0);
+        while answered < PIPELINE {
+            let requests = meter.run(&mut costs.connection, || self.read(&mut input))?;
+            if requests.is_empty() {
+                return Err(format!("{answered} answers to {PIPELINE} requests"));
             }
-            meter.run(&mut costs.broker, || self.tell(completions));
+            meter.run(&mut costs.broker, || self.hand_on(requests));
+            let mut responses = Vec::with_capacity(PIPELINE);
+            loop {
+                let completions = self.complete(&mut responses);
+                if completions.is_empty() {
+                    break;
+                }
+                meter.run(&mut costs.broker, || self.tell(completions));
+            }
+            answered += responses.len();
+            bytes += meter.run(&mut costs.connection, || self.answer(responses));
         }
-        let answered = responses.len();
-        let bytes = meter.run(&mut costs.connection, || self.answer(responses));
         // The answer to ten partitions is longer; none is shorter than this.
-        if answered != PIPELINE || bytes < PIPELINE * 30 {
-            return Err(format!("{answered} answers in {bytes} bytes to {PIPELINE} requests"));
+        if bytes < PIPELINE * 30 {
+            return Err(format!("{answered} answers in {bytes} bytes"));
         }
         costs.requests += PIPELINE;
-        Ok(())
+        Ok(bytes)
     }
 
     fn read(&mut self, input: &mut BytesMut) -> Result<Vec<Request>, String> {
@@ -279,9 +349,10 @@ impl Stand {
         }
         let mut bytes = 0;
         while let Some(chunk) = self.connection.poll_transmit() {
-            if let Chunk::Bytes(sent) = chunk {
-                bytes += sent.len();
-            }
+            bytes += match chunk {
+                Chunk::Bytes(sent) => sent.len(),
+                Chunk::File(range) => range.length as usize,
+            };
             self.connection.handle_transmitted(1);
         }
         let _charge = self.connection.poll_discharge();
@@ -331,4 +402,14 @@ fn carry_out(files: &Files, effect: Effect) -> Completion {
         }
     }
     Completion::Done(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_batches_have_200_bytes() {
+        assert_eq!(Batch::new(SMALL_VALUE_BYTES, 0).bytes.len(), 200);
+    }
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use klamm_core::config::Durability;
 
 use crate::arguments::{Broker, Plan};
+use crate::batches::make_directory;
 use crate::drivers::Driver;
 use crate::kafka::Kafka;
 use crate::process::Served;
-use crate::workload::{TOPIC, make_directory};
+use crate::workloads::Settings;
 
 /// Who is started.
 #[derive(Clone, Copy)]
@@ -62,6 +63,7 @@ impl<'a> Subject<'a> {
         directory: &Path,
         partitions: i32,
         durability: Durability,
+        settings: Settings,
     ) -> Result<(Node, Served), String> {
         let node = match self {
             Self::Klamm(driver) => {
@@ -70,11 +72,11 @@ impl<'a> Subject<'a> {
             }
             Self::Kafka(jars) => Node::Kafka(Kafka::format(jars, directory)?),
         };
-        let served = node.start_with(durability)?;
+        let served = node.start_with(durability, settings)?;
         if let Node::Kafka(kafka) = &node
             && partitions > 0
         {
-            kafka.create_topic(partitions)?;
+            kafka.create_topic(partitions, &[])?;
         }
         Ok((node, served))
     }
@@ -83,27 +85,28 @@ impl<'a> Subject<'a> {
 impl Node {
     pub(crate) fn start(&self) -> Result<Served, String> {
         match self {
-            Self::Klamm(..) => self.start_with(Durability::Durable),
-            Self::Kafka(_) => self.start_with(Durability::PageCache),
+            Self::Klamm(..) => self.start_with(Durability::Durable, &[]),
+            Self::Kafka(_) => self.start_with(Durability::PageCache, &[]),
         }
     }
 
-    pub(crate) fn start_with(&self, durability: Durability) -> Result<Served, String> {
+    fn start_with(&self, durability: Durability, settings: Settings) -> Result<Served, String> {
         match self {
             Self::Klamm(driver, directory) => {
                 let directory = directory.clone();
-                Served::start(&Broker { driver, durability, directory }.arguments())
+                let settings = settings.iter().map(|(key, value)| format!("{key}={value}"));
+                let settings = settings.collect();
+                Served::start(&Broker { driver, durability, directory, settings }.arguments())
             }
-            Self::Kafka(kafka) => kafka.start(durability),
+            Self::Kafka(kafka) => kafka.start(durability, settings),
         }
     }
 
-    /// Where the files of a partition of [`TOPIC`] lie.
-    pub(crate) fn partition(&self, index: usize) -> PathBuf {
-        let logs = match self {
+    /// Where the directories of partitions lie.
+    pub(crate) fn logs(&self) -> PathBuf {
+        match self {
             Self::Klamm(_, directory) => directory.clone(),
             Self::Kafka(kafka) => kafka.logs(),
-        };
-        logs.join(format!("{TOPIC}-{index}"))
+        }
     }
 }

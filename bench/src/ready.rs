@@ -9,11 +9,11 @@ use klamm_core::config::Durability;
 
 use crate::arguments::{Broker, Plan};
 use crate::bare::Sync;
+use crate::batches::make_directory;
 use crate::connections::Asker;
 use crate::drivers::Driver;
 use crate::process::Served;
 use crate::report::{Cell, Table};
-use crate::workload::make_directory;
 
 const PARTITIONS: i32 = 1_000;
 
@@ -121,8 +121,12 @@ fn row(who: &str, directory: &str, start: &str, starts: &[Start]) -> Vec<Cell> {
 }
 
 fn start(driver: &'static Driver, directory: &Path) -> Result<Start, String> {
-    let broker =
-        Broker { driver, durability: Durability::Durable, directory: directory.to_owned() };
+    let broker = Broker {
+        driver,
+        durability: Durability::Durable,
+        directory: directory.to_owned(),
+        settings: Vec::new(),
+    };
     let begun = Instant::now();
     let served = Served::start(&broker.arguments())?;
     Asker::connect(served.port)?.ask()?;

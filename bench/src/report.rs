@@ -11,6 +11,8 @@ use crate::samples::Spread;
 pub(crate) struct Report {
     environment: Vec<(&'static str, String)>,
     pub(crate) tables: Vec<Table>,
+    /// What could not be measured.
+    pub(crate) failures: Vec<String>,
 }
 
 /// One table.
@@ -40,6 +42,26 @@ impl Table {
     pub(crate) fn push(&mut self, row: Vec<Cell>) {
         assert_eq!(row.len(), self.columns.len(), "a cell for each column of {}", self.name);
         self.rows.push(row);
+    }
+
+    /// Whose figures they are.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The figures in a column of the rows whose first cells are these; `*` is any.
+    pub(crate) fn find_all(&self, names: &[String], column: &str) -> Vec<f64> {
+        let is_it = |row: &&Vec<Cell>| {
+            let mut pairs = names.iter().zip(*row);
+            pairs.all(|(name, cell)| match cell {
+                Cell::Text(text) => name == "*" || name == text,
+                _ => false,
+            })
+        };
+        let Some(at) = self.columns.iter().position(|name| *name == column) else {
+            return Vec::new();
+        };
+        self.rows.iter().filter(is_it).filter_map(|row| row[at].median()).collect()
     }
 
     /// For a terminal.
@@ -91,15 +113,25 @@ impl Cell {
         Self::Text(text.to_owned())
     }
 
-    /// One figure for each round; none at all leaves the cell empty.
+    /// One figure for each round that has one; none at all leaves the cell empty.
     pub(crate) fn rounds(figures: impl IntoIterator<Item = f64>) -> Self {
-        Spread::of(figures).map_or(Self::Nothing, Self::Spread)
+        let known = figures.into_iter().filter(|figure| figure.is_finite());
+        Spread::of(known).map_or(Self::Nothing, Self::Spread)
     }
 
     /// One ratio for each round that both have taken.
     pub(crate) fn ratios<T>(own: &[T], others: &[T], figure: fn(&T) -> f64) -> Self {
         let pairs = own.iter().zip(others);
         Self::rounds(pairs.map(|(own, other)| figure(own) / figure(other)))
+    }
+
+    /// The figure, or the middle one.
+    pub(crate) fn median(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Spread(spread) => Some(spread.median),
+            Self::Text(_) | Self::Nothing => None,
+        }
     }
 
     fn text(&self) -> String {
@@ -144,7 +176,13 @@ impl Report {
             println!("{name}: {value}");
         }
         println!();
-        Self { environment, tables: Vec::new() }
+        Self { environment, tables: Vec::new(), failures: Vec::new() }
+    }
+
+    /// Tells the next table.
+    pub(crate) fn add(&mut self, table: Table) {
+        println!("{}", table.text());
+        self.tables.push(table);
     }
 
     /// Notes who else was at work.
@@ -163,6 +201,9 @@ impl Report {
         for (name, value) in &self.environment {
             writeln!(text, "- {name}: {value}").expect("a string takes every write");
         }
+        for failure in &self.failures {
+            writeln!(text, "- not measured: {failure}").expect("a string takes every write");
+        }
         for table in &self.tables {
             write!(text, "\n{}", table.markdown()).expect("a string takes every write");
         }
@@ -177,7 +218,10 @@ impl Report {
             .map(|(name, value)| ((*name).to_owned(), json!(value)))
             .collect();
         let tables: Vec<Value> = self.tables.iter().map(Table::json).collect();
-        format!("{:#}\n", json!({ "environment": environment, "tables": tables }))
+        format!(
+            "{:#}\n",
+            json!({ "environment": environment, "failures": self.failures, "tables": tables })
+        )
     }
 }
 
@@ -204,6 +248,22 @@ mod tests {
         );
         assert_eq!(table().json()["rows"][0]["ms"]["high"], 30.0);
         assert!(table().json()["rows"][1]["ms"].is_null());
+    }
+
+    #[test]
+    fn figures_are_found_by_the_names_in_their_rows() {
+        let find = |name: &str, column| table().find_all(&[name.to_owned()], column);
+        assert_eq!(find("first", "ms"), [2.0]);
+        assert_eq!(find("*", "ms"), [2.0]);
+        for (name, column) in [("x", "ms"), ("y", "ms"), ("first", "s"), ("first", "what")] {
+            assert!(find(name, column).is_empty());
+        }
+    }
+
+    #[test]
+    fn rounds_without_a_figure_are_left_out() {
+        assert_eq!(Cell::rounds([f64::NAN, 3.0, f64::INFINITY]).median(), Some(3.0));
+        assert_eq!(Cell::rounds([f64::NAN]).median(), None);
     }
 
     #[test]

@@ -29,10 +29,10 @@ pub(crate) fn turns(rounds: usize, count: usize) -> impl Iterator<Item = usize> 
     (0..rounds).flat_map(move |round| (0..count).map(move |turn| (round + turn) % count))
 }
 
-/// The figure that `share` (0 to 1) of the sorted `figures` does not exceed; 0 of none.
-pub(crate) fn percentile(figures: &[u64], share: f64) -> u64 {
+/// The figure that `share` (0 to 1) of the sorted `figures` does not exceed; `None` of none.
+pub(crate) fn percentile(figures: &[u64], share: f64) -> Option<u64> {
     let rank = (figures.len() as f64 * share).ceil() as usize;
-    figures.get(rank.saturating_sub(1)).copied().unwrap_or(0)
+    figures.get(rank.saturating_sub(1)).copied()
 }
 
 #[cfg(test)]
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn a_percentile_is_one_of_the_figures() {
         let figures: Vec<u64> = (1..=100).collect();
-        assert_eq!((percentile(&figures, 0.5), percentile(&figures, 0.99)), (50, 99));
-        assert_eq!((percentile(&[7], 0.99), percentile(&[], 0.5)), (7, 0));
+        assert_eq!((percentile(&figures, 0.5), percentile(&figures, 0.99)), (Some(50), Some(99)));
+        assert_eq!((percentile(&[7], 0.99), percentile(&[], 0.5)), (Some(7), None));
     }
 }

@@ -17,13 +17,14 @@ use crate::process::say_ready;
 /// Serves. When whoever started this is gone, so is standard input, and nothing stays behind.
 pub(crate) fn run(broker: &Broker) -> Result<(), String> {
     let directory = broker.directory.to_str().ok_or("the directory's name is no text")?;
-    let settings = config::parse([
+    let mut settings = vec![
         ("listeners", "PLAINTEXT://127.0.0.1:0"),
         ("advertised.listeners", "PLAINTEXT://127.0.0.1:0"),
         ("log.dirs", directory),
         ("klamm.durability", durability_name(broker.durability)),
-    ])
-    .map_err(|error| error.to_string())?;
+    ];
+    settings.extend(broker.settings.iter().filter_map(|setting| setting.split_once('=')));
+    let settings = config::parse(settings).map_err(|error| error.to_string())?;
     let (news, heard) = channel();
     let options = Options { observer: Arc::new(Teller(news)), ..Options::default() };
     let handle =

@@ -171,7 +171,7 @@ fn time(
     let begun = Instant::now();
     work()?;
     let ms = begun.elapsed().as_secs_f64() * 1e3;
-    let cpu_ms = served.usage()?.since(before).cpu.as_secs_f64() * 1e3;
+    let cpu_ms = served.usage()?.since(&before).cpu.as_secs_f64() * 1e3;
     Ok(Took { step, ms, cpu_ms })
 }
 

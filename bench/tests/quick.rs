@@ -28,17 +28,16 @@ fn run(arguments: &[&str], directory: &Path) -> Value {
 fn every_subject_is_measured() {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-quick");
     fs::create_dir_all(&directory).expect("a directory");
-    let figures = run(&["core", "codec", "produce", "--only", "1 KiB, 5 in flight"], &directory);
+    let figures = run(&["core", "codec", "produce", "--only", "1 KiB, acks=1"], &directory);
     let rows = |at: usize| figures["tables"][at]["rows"].as_array().expect("rows").clone();
     let (core, codec, produce) = (rows(0), rows(1), rows(2));
     assert!(core.iter().all(|row| row["requests/s"]["median"].as_f64() > Some(0.0)));
-    assert_eq!((core.len(), codec.len()), (8, 8));
+    assert_eq!((core.len(), codec.len()), (12, 16));
     let who: Vec<&str> = produce.iter().filter_map(|row| row["who"].as_str()).collect();
     assert_eq!(
         who,
         [
             "bare write",
-            "bare sync-4mib",
             "bare sync-each",
             "std page-cache",
             "std durable",
@@ -50,13 +49,19 @@ fn every_subject_is_measured() {
 }
 
 #[test]
-fn reading_and_many_partitions_are_measured() {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-fetch");
+fn every_kind_of_client_is_measured() {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-clients");
     fs::create_dir_all(&directory).expect("a directory");
-    let figures = run(&["fetch", "partitions"], &directory);
+    let suites = ["latency", "fetch", "fairness", "idle", "partitions"];
+    let figures = run(&suites, &directory);
+    assert_eq!(figures["failures"], Value::Array(Vec::new()));
     let rows = |at: usize| figures["tables"][at]["rows"].as_array().expect("rows").clone();
-    let (fetch, partitions) = (rows(0), rows(1));
-    assert_eq!((fetch.len(), partitions.len()), (12, 8));
-    assert!(fetch.iter().all(|row| row["MB/s"]["median"].as_f64() > Some(0.0)));
-    assert!(partitions.iter().all(|row| row["open files"]["median"].as_f64() > Some(0.0)));
+    let tell = |at: usize, column: &str| {
+        let told = rows(at);
+        let is_positive = |row: &&Value| row[column]["median"].as_f64() > Some(0.0);
+        assert_eq!(told.iter().find(|row| !is_positive(row)), None, "{}: {column}", suites[at]);
+        told.len()
+    };
+    assert_eq!((tell(0, "p99 us"), tell(1, "MB/s"), tell(2, "requests/s")), (14, 16, 8));
+    assert_eq!((tell(3, "RSS MiB"), tell(4, "open files")), (2, 8));
 }

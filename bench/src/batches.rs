@@ -1,7 +1,6 @@
 //! What clients send: batches, and the frames around them.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
@@ -83,8 +82,12 @@ impl Batch {
         Self { bytes: builder.encode(0, -1).into(), records, raw_bytes }
     }
 
-    /// A Produce request (acks=all) that appends it to each of `partitions`.
-    pub(crate) fn request(&self, partitions: impl IntoIterator<Item = i32>) -> ProduceRequest {
+    /// A Produce request that appends it to each of `partitions`.
+    pub(crate) fn request(
+        &self,
+        partitions: impl IntoIterator<Item = i32>,
+        acks: i16,
+    ) -> ProduceRequest {
         let partition = |index| PartitionProduceData { index, records: Some(self.bytes.clone()) };
         let topic = TopicProduceData {
             name: TOPIC.to_owned(),
@@ -92,7 +95,7 @@ impl Batch {
             ..TopicProduceData::default()
         };
         ProduceRequest {
-            acks: -1,
+            acks,
             timeout_ms: 30_000,
             topic_data: vec![topic],
             ..ProduceRequest::default()
@@ -100,15 +103,24 @@ impl Batch {
     }
 
     /// The same as a frame; give it a correlation id by [`number`].
-    pub(crate) fn frame(&self, partitions: impl IntoIterator<Item = i32>) -> BytesMut {
+    pub(crate) fn frame(&self, partitions: impl IntoIterator<Item = i32>, acks: i16) -> BytesMut {
         let mut frame = BytesMut::new();
         let header = header(ApiKey::PRODUCE, PRODUCE_VERSION);
-        write_request(&mut frame, &header, &self.request(partitions));
+        write_request(&mut frame, &header, &self.request(partitions, acks));
         frame
     }
 }
 
 impl Payload {
+    /// What a client of others' is told.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Half => "half",
+            Self::Repetitive => "repetitive",
+        }
+    }
+
     fn value(self, bytes: usize, rng: &mut Rng) -> Vec<u8> {
         const LINE: &[u8] = b"the quick brown fox jumps over the lazy dog; ";
         let random = match self {
@@ -137,20 +149,6 @@ pub(crate) fn number(frame: &mut [u8], correlation_id: i32) {
 pub(crate) fn make_directory(path: &Path, partitions: i32) -> Result<(), String> {
     make(path, &[NewTopic::new(TOPIC, partitions)])
         .map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// The log files of a partition's directory, in the order of their offsets.
-pub(crate) fn segments(directory: &Path) -> Result<Vec<PathBuf>, String> {
-    let said = |error: std::io::Error| format!("{}: {error}", directory.display());
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).map_err(said)? {
-        let path = entry.map_err(said)?.path();
-        if path.extension().is_some_and(|extension| extension == "log") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// The wall clock.
@@ -185,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_numbered_in_its_header() {
-        let mut frame = Batch::new(10, 0).frame([0]);
+        let mut frame = Batch::new(10, 0).frame([0], -1);
         let before = frame.clone();
         number(&mut frame, 0x0102_0304);
         assert_eq!(frame[8..12], [1, 2, 3, 4]);
