@@ -107,6 +107,8 @@ pub(crate) struct Effort {
     pub(crate) idle_ms: u64,
     /// How long one figure of `core` and `codec` is taken.
     pub(crate) spin_ms: u64,
+    /// What all that are compared hold together at most, with some to spare: a full disk stops a Kafka.
+    pub(crate) room_mib: u64,
 }
 
 impl Effort {
@@ -119,6 +121,7 @@ impl Effort {
         warm_ms: 2_000,
         idle_ms: 2_000,
         spin_ms: 200,
+        room_mib: 8 << 10,
     };
     const QUICK: Self = Self {
         rounds: 2,
@@ -129,6 +132,7 @@ impl Effort {
         warm_ms: 100,
         idle_ms: 500,
         spin_ms: 20,
+        room_mib: 1 << 10,
     };
 
     /// Of one figure.

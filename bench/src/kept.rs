@@ -73,13 +73,17 @@ impl Kept {
         Ok((Rc::clone(&running.served), running.kafka.logs()))
     }
 
-    /// The topic is not needed any more.
+    /// The topic is not needed any more. One that cannot be asked is killed, and the next load gets another.
     pub(crate) fn clear(&mut self) -> Result<(), String> {
-        for running in self.running.iter_mut().filter(|running| running.has_topic) {
-            Admin::connect(running.served.port)?.delete(TOPIC)?;
-            running.has_topic = false;
-        }
-        Ok(())
+        let mut result = Ok(());
+        self.running.retain_mut(|running| match running.clear() {
+            Ok(()) => true,
+            Err(error) => {
+                result = Err(error);
+                false
+            }
+        });
+        result
     }
 
     /// All end.
@@ -110,6 +114,14 @@ impl Kept {
 }
 
 impl Running {
+    fn clear(&mut self) -> Result<(), String> {
+        if self.has_topic {
+            Admin::connect(self.served.port)?.delete(TOPIC)?;
+            self.has_topic = false;
+        }
+        Ok(())
+    }
+
     fn stop(self) -> Result<(), String> {
         let served = Rc::into_inner(self.served).ok_or("a Kafka is still in use")?;
         served.stop()?;

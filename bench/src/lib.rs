@@ -48,10 +48,12 @@ mod workloads;
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use arguments::{Command, Plan, Suite};
 use report::{Report, Table};
+use rustix::fs::statvfs;
 
 /// Reads the count of allocations of this thread so far.
 pub type Allocations = fn() -> u64;
@@ -72,7 +74,7 @@ pub fn run(arguments: Vec<OsString>, allocations: Allocations) -> Result<(), Str
 
 fn measure(plan: &Plan, allocations: Allocations) -> Result<(), String> {
     connections::raise_descriptors()?;
-    let scratch = Scratch::make(&plan.directory)?;
+    let scratch = Scratch::make(&plan.directory, plan.effort.room_mib)?;
     let mut report = Report::new(environment::describe(&scratch.0));
     for suite in &plan.suites {
         let table = take(*suite, plan, &scratch.0, allocations, &mut report.failures)?;
@@ -133,10 +135,18 @@ fn write(path: &PathBuf, text: &str) -> Result<(), String> {
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn make(below: &Path) -> Result<Self, String> {
+    fn make(below: &Path, room_mib: u64) -> Result<Self, String> {
         let path = below.join(format!("klamm-bench-{}", std::process::id()));
-        fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self(path))
+        let said = |error: io::Error| format!("{}: {error}", path.display());
+        fs::create_dir_all(&path).map_err(said)?;
+        let scratch = Self(path.clone());
+        let room = statvfs(&path).map_err(|error| said(error.into()))?;
+        let free_mib = (room.f_bavail * room.f_frsize) >> 20;
+        if free_mib < room_mib {
+            let below = below.display();
+            return Err(format!("{below} has {free_mib} MiB free; {room_mib} are needed"));
+        }
+        Ok(scratch)
     }
 }
 
