@@ -8,7 +8,7 @@
 //! there by half, something has come back, or was seen before it could be
 //! (linearizability, by the just-in-time search of Lowe, "Testing for linearizability", 2016).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use klamm_core::ids::Uuid;
@@ -100,15 +100,97 @@ type State = Option<Topic>;
 
 /// One way in which everything can have happened so far. There may be thousands, so each is a few
 /// short lists, in order and without doubles.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 struct World {
+    now: Now,
+    way: Way,
+}
+
+/// Where it has led to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Now {
     state: StateId,
     /// Ids of topics by the change that made them, as far as they were told.
     ids: Vec<(ChangeId, Uuid)>,
-    /// Changes under way that have happened.
+    /// Changes whose answers are awaited, and that have happened.
     happened: Vec<ChangeId>,
-    /// What there was since each of the others was asked.
+}
+
+/// And by which way.
+#[derive(Clone, Debug, Default)]
+struct Way {
+    /// Changes without an answer that have happened.
+    lost: Vec<ChangeId>,
+    /// What there was since each of the changes was asked that have not happened.
     visited: Vec<(ChangeId, StateId)>,
+}
+
+impl Way {
+    /// Whether all that may be told of the other one may be told of this one, when both have led to the
+    /// same place: it has passed all that the other has, and all may still happen that may there.
+    fn explains(&self, other: &Self) -> bool {
+        includes(&other.lost, &self.lost) && includes(&self.visited, &other.visited)
+    }
+}
+
+/// All that is followed: of two ways to the same place, one that explains the other stands for both.
+#[derive(Clone, Debug, Default)]
+struct Worlds {
+    ways: BTreeMap<Now, Vec<Way>>,
+}
+
+impl Worlds {
+    /// False when a way is there that explains this one.
+    fn add(&mut self, world: &World) -> bool {
+        let World { now, way } = world;
+        let Some(known) = self.ways.get_mut(now) else {
+            self.ways.insert(now.clone(), vec![way.clone()]);
+            return true;
+        };
+        if known.iter().any(|other| other.explains(way)) {
+            return false;
+        }
+        known.retain(|other| !way.explains(other));
+        known.push(way.clone());
+        true
+    }
+
+    fn places(&self) -> impl ExactSizeIterator<Item = &Now> {
+        self.ways.keys()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = World> {
+        let each = self.ways.iter().flat_map(|(now, ways)| ways.iter().map(move |way| (now, way)));
+        each.map(|(now, way)| World { now: now.clone(), way: way.clone() })
+    }
+
+    fn change(&mut self, change: impl Fn(&mut World)) {
+        let mut changed = Self::default();
+        for (now, ways) in std::mem::take(&mut self.ways) {
+            for way in ways {
+                let mut world = World { now: now.clone(), way };
+                change(&mut world);
+                changed.add(&world);
+            }
+        }
+        *self = changed;
+    }
+}
+
+impl FromIterator<World> for Worlds {
+    fn from_iter<T: IntoIterator<Item = World>>(all: T) -> Self {
+        let mut worlds = Self::default();
+        for world in all {
+            worlds.add(&world);
+        }
+        worlds
+    }
+}
+
+/// Whether a list in order has all that another one has.
+fn includes<T: Ord>(list: &[T], other: &[T]) -> bool {
+    let mut left = list.iter();
+    list.len() >= other.len() && other.iter().all(|item| left.any(|there| there == item))
 }
 
 /// What was asked and has not ended.
@@ -117,13 +199,15 @@ struct UnderWay {
     what: Change,
     /// Its answer will not come.
     is_lost: bool,
+    /// Others that are lost and the same: they happen before it, since nobody could tell.
+    twins: Vec<ChangeId>,
 }
 
 /// One name, or one resource.
 #[derive(Clone, Debug)]
 pub struct ModelTopic {
     states: States,
-    worlds: BTreeSet<World>,
+    worlds: Worlds,
     under_way: BTreeMap<ChangeId, UnderWay>,
     /// Since when the topic of an id is sure to be there; in microseconds.
     sure_since: BTreeMap<Uuid, u64>,
@@ -133,11 +217,15 @@ pub struct ModelTopic {
     is_lost_sight_of: bool,
 }
 
-/// Ways that are followed at once.
-const WORLDS_MAX: usize = 3_000;
+/// Ways that are followed at once. More are met where answers to a dozen changes stay out, which no short
+/// run has; and they would take longer than all the rest of it.
+const WORLDS_MAX: usize = 1_000;
 
 /// What made a resource that was always there.
 const ALWAYS: ChangeId = ChangeId(0);
+
+/// What made a topic that is gone.
+const SOMEBODY: ChangeId = ChangeId(u64::MAX);
 
 /// Kafka's numbers of errors that say something of the state.
 const UNKNOWN_TOPIC: i16 = 3;
@@ -164,11 +252,10 @@ impl ModelTopic {
 
     fn in_state(state: State) -> Self {
         let mut states = States::default();
-        let (ids, happened, visited) = (Vec::new(), Vec::new(), Vec::new());
-        let world = World { state: states.number(state), ids, happened, visited };
+        let now = Now { state: states.number(state), ids: Vec::new(), happened: Vec::new() };
         Self {
             states,
-            worlds: BTreeSet::from([world]),
+            worlds: [World { now, way: Way::default() }].into_iter().collect(),
             under_way: BTreeMap::new(),
             sure_since: BTreeMap::new(),
             over_since: BTreeMap::new(),
@@ -181,12 +268,8 @@ impl ModelTopic {
         if matches!(what, Change::Delete { .. }) {
             self.sure_since.clear();
         }
-        let begun = |mut world: World| {
-            insert(&mut world.visited, (change, world.state));
-            world
-        };
-        self.worlds = std::mem::take(&mut self.worlds).into_iter().map(begun).collect();
-        self.under_way.insert(change, UnderWay { what, is_lost: false });
+        self.worlds.change(|world| insert(&mut world.way.visited, (change, world.now.state)));
+        self.under_way.insert(change, UnderWay { what, is_lost: false, twins: Vec::new() });
     }
 
     /// It has ended, `micros` after the run's start. The error says what cannot be.
@@ -210,9 +293,9 @@ impl ModelTopic {
             return Err(format!("an answer to nothing: {outcome:?}"));
         };
         let worlds = self.worlds.iter();
-        let left: BTreeSet<World> =
+        let left: Worlds =
             worlds.flat_map(|world| world.with(change, &what, outcome, &self.states)).collect();
-        if left.is_empty() && !self.is_lost_sight_of {
+        if left.ways.is_empty() && !self.is_lost_sight_of {
             return Err(format!("{what:?} has ended as {outcome:?}, there may be {self}"));
         }
         self.worlds = left;
@@ -222,18 +305,22 @@ impl ModelTopic {
 
     /// No answer will come. It may still happen, as long as the broker is there.
     fn lose(&mut self, change: ChangeId) {
-        let Some(lost) = self.under_way.get_mut(&change) else { return };
-        lost.is_lost = true;
-        let changes_nothing = matches!(lost.what, Change::Look | Change::TryCreate);
-        if changes_nothing {
-            self.under_way.remove(&change);
+        let Some(UnderWay { what, .. }) = self.under_way.remove(&change) else { return };
+        if !matches!(what, Change::Look | Change::TryCreate) {
+            let others = self.under_way.iter();
+            let others = others.filter(|(_, other)| other.is_lost && other.what == what);
+            let twins = others.map(|(other, _)| *other).collect();
+            self.under_way.insert(change, UnderWay { what, is_lost: true, twins });
         }
-        let without = |mut world: World| {
-            world.visited.retain(|(other, _)| *other != change);
-            world
-        };
-        // What it may have seen is nobody's business any more.
-        self.worlds = std::mem::take(&mut self.worlds).into_iter().map(without).collect();
+        self.worlds.change(|world| {
+            if let Ok(at) = world.now.happened.binary_search(&change) {
+                world.now.happened.remove(at);
+                insert(&mut world.way.lost, change);
+            }
+            // What it may have seen is nobody's business any more.
+            world.way.visited.retain(|(other, _)| *other != change);
+            world.forget_makers(&self.states);
+        });
     }
 
     /// The broker is gone: what has not happened by now never will.
@@ -241,12 +328,11 @@ impl ModelTopic {
         self.open_up();
         self.under_way.clear();
         self.states.forget_changes();
-        let settled = |mut world: World| {
-            world.happened.clear();
-            world.visited.clear();
-            world
-        };
-        self.worlds = std::mem::take(&mut self.worlds).into_iter().map(settled).collect();
+        self.worlds.change(|world| {
+            world.now.happened.clear();
+            world.way = Way::default();
+            world.forget_makers(&self.states);
+        });
         self.note_lives(micros);
     }
 
@@ -279,30 +365,33 @@ impl ModelTopic {
     /// Ids that the name has had, as far as they are known.
     pub fn ids(&self) -> impl Iterator<Item = Uuid> {
         let all: BTreeSet<Uuid> =
-            self.worlds.iter().flat_map(|world| &world.ids).map(|(_, id)| *id).collect();
+            self.worlds.places().flat_map(|now| &now.ids).map(|(_, id)| *id).collect();
         all.into_iter()
     }
 
     /// The least number of partitions that it has, if it is there.
     pub fn partitions_min(&self) -> i32 {
-        let counts = self.worlds.iter().filter_map(|world| self.states.state(world.state).as_ref());
+        let counts = self.worlds.places().filter_map(|now| self.states.state(now.state).as_ref());
         counts.map(|topic| topic.partitions).min().unwrap_or(0)
     }
 
     /// Adds all ways in which what is under way can have happened by now.
     fn open_up(&mut self) {
-        let mut open: Vec<World> = self.worlds.iter().cloned().collect();
-        while let Some(world) = open.pop() {
+        // Short ways first: most of the long ones to the same places need not be followed then.
+        let mut open: VecDeque<World> = self.worlds.iter().collect();
+        let mut followed = open.len();
+        while let Some(world) = open.pop_front() {
             for (change, under_way) in &self.under_way {
-                let Some(next) = world.after(*change, &under_way.what, &mut self.states) else {
+                let Some(next) = world.after(*change, under_way, &mut self.states) else {
                     continue;
                 };
-                if self.worlds.len() >= WORLDS_MAX {
+                if self.worlds.add(&next) {
+                    open.push_back(next);
+                    followed += 1;
+                }
+                if followed > WORLDS_MAX {
                     self.lose_sight();
                     return;
-                }
-                if self.worlds.insert(next.clone()) {
-                    open.push(next);
                 }
             }
         }
@@ -310,7 +399,7 @@ impl ModelTopic {
 
     fn lose_sight(&mut self) {
         self.is_lost_sight_of = true;
-        self.worlds.clear();
+        self.worlds = Worlds::default();
         self.sure_since.clear();
     }
 
@@ -321,14 +410,14 @@ impl ModelTopic {
         let is_doomed =
             self.under_way.values().any(|other| matches!(other.what, Change::Delete { .. }));
         let mut alive: BTreeMap<Uuid, usize> = self.ids().map(|id| (id, 0)).collect();
-        for id in self.worlds.iter().filter_map(|world| world.id(&self.states)) {
+        for id in self.worlds.places().filter_map(|now| now.id(&self.states)) {
             *alive.entry(id).or_default() += 1;
         }
         for (id, alive) in alive {
             if alive == 0 {
                 self.sure_since.remove(&id);
                 self.over_since.entry(id).or_insert(micros);
-            } else if alive == self.worlds.len() && !is_doomed {
+            } else if alive == self.worlds.places().len() && !is_doomed {
                 self.sure_since.entry(id).or_insert(micros);
             } else {
                 self.sure_since.remove(&id);
@@ -337,7 +426,7 @@ impl ModelTopic {
     }
 }
 
-impl World {
+impl Now {
     /// The id of the topic that there is, as far as it is known.
     fn id(&self, states: &States) -> Option<Uuid> {
         self.id_of(states.state(self.state).as_ref()?.made_by)
@@ -347,31 +436,55 @@ impl World {
         self.ids.iter().find(|(change, _)| *change == made_by).map(|(_, id)| *id)
     }
 
+    /// The topic that `made_by` made has this id; false when it has another one, or another topic of
+    /// the name has had it.
+    fn bind(&mut self, made_by: ChangeId, id: Uuid) -> bool {
+        match self.id_of(made_by) {
+            Some(known) => known == id,
+            None if self.ids.iter().any(|(_, other)| *other == id) => false,
+            None => {
+                insert(&mut self.ids, (made_by, id));
+                true
+            }
+        }
+    }
+}
+
+impl World {
     /// The world in which a change happens now; `None` when it has, or cannot.
-    fn after(&self, change: ChangeId, what: &Change, states: &mut States) -> Option<Self> {
-        if self.happened.contains(&change) {
+    fn after(&self, change: ChangeId, under_way: &UnderWay, states: &mut States) -> Option<Self> {
+        let UnderWay { what, is_lost, twins } = under_way;
+        let lost = &self.way.lost;
+        if self.now.happened.contains(&change)
+            || lost.contains(&change)
+            || !twins.iter().all(|twin| lost.contains(twin))
+        {
             return None;
         }
-        let state = states.after(self.state, change, what)?;
-        let mut next = self.clone();
-        if let (Change::Delete { id: Some(id) }, Some(topic)) = (what, states.state(self.state)) {
-            next.bind(topic.made_by, *id).then_some(())?;
+        let state = states.after(self.now.state, change, what)?;
+        if *is_lost && state == self.now.state {
+            return None;
         }
-        next.state = state;
-        insert(&mut next.happened, change);
-        next.visited.clear();
-        for others in self.visited.chunk_by(|one, other| one.0 == other.0) {
+        let mut now = self.now.clone();
+        if let (Change::Delete { id: Some(id) }, Some(topic)) = (what, states.state(now.state)) {
+            now.bind(topic.made_by, *id).then_some(())?;
+        }
+        now.state = state;
+        let mut lost = lost.clone();
+        insert(if *is_lost { &mut lost } else { &mut now.happened }, change);
+        let mut visited = Vec::with_capacity(2 * self.way.visited.len());
+        for others in self.way.visited.chunk_by(|one, other| one.0 == other.0) {
             let other = others[0].0;
             if other != change {
-                let begun = next.visited.len();
-                next.visited.extend(others);
+                let begun = visited.len();
+                visited.extend(others);
                 if !others.contains(&(other, state)) {
-                    next.visited.push((other, state));
-                    next.visited[begun..].sort_unstable();
+                    visited.push((other, state));
+                    visited[begun..].sort_unstable();
                 }
             }
         }
-        Some(next)
+        Some(Self { now, way: Way { lost, visited } })
     }
 
     /// The worlds that are left when a change has ended so.
@@ -383,23 +496,43 @@ impl World {
         states: &States,
     ) -> Vec<Self> {
         let mut ended = self.clone();
-        ended.visited.retain(|(other, _)| *other != change);
-        if self.happened.contains(&change) {
-            ended.happened.retain(|other| *other != change);
+        ended.way.visited.retain(|(other, _)| *other != change);
+        if self.now.happened.contains(&change) {
+            ended.now.happened.retain(|other| *other != change);
             let fits = match (what, outcome) {
-                (Change::Create { .. }, Outcome::Made(Some(id))) => ended.bind(change, *id),
+                (Change::Create { .. }, Outcome::Made(Some(id))) => ended.now.bind(change, *id),
                 (Change::Create { .. }, Outcome::Made(None)) => true,
                 (_, Outcome::Done) => true,
                 _ => false,
             };
+            ended.forget_makers(states);
             return if fits { vec![ended] } else { Vec::new() };
         }
-        let visited = self.visited.iter().filter(|(other, _)| *other == change);
+        let visited = self.way.visited.iter().filter(|(other, _)| *other == change);
         let left = visited.filter_map(|(_, state)| {
             let mut left = ended.clone();
-            left.shows(states.state(*state), what, outcome).then_some(left)
+            let fits = left.shows(states.state(*state), what, outcome);
+            left.forget_makers(states);
+            fits.then_some(left)
         });
         left.collect()
+    }
+
+    /// Of topics that are gone, and that nobody will tell of any more, only the ids count.
+    fn forget_makers(&mut self, states: &States) {
+        let Self { now, way } = self;
+        let is_made = |state: StateId, by| {
+            states.state(state).as_ref().is_some_and(|topic| topic.made_by == by)
+        };
+        for (made_by, _) in &mut now.ids {
+            let is_told_of = is_made(now.state, *made_by)
+                || now.happened.contains(made_by)
+                || way.visited.iter().any(|(_, state)| is_made(*state, *made_by));
+            if !is_told_of {
+                *made_by = SOMEBODY;
+            }
+        }
+        now.ids.sort_unstable();
     }
 
     /// Whether this state lets a request end so that changes nothing.
@@ -413,7 +546,7 @@ impl World {
             (Change::TryCreate, Outcome::Made(_), state) => state.is_none(),
             (Change::Delete { id: Some(id) }, Outcome::Refused(UNKNOWN_TOPIC_ID), state) => {
                 let made_by = state.as_ref().map(|topic| topic.made_by);
-                made_by.is_none_or(|made_by| self.id_of(made_by) != Some(*id))
+                made_by.is_none_or(|made_by| self.now.id_of(made_by) != Some(*id))
             }
             (Change::Grow { count }, Outcome::Refused(INVALID_PARTITIONS), Some(topic)) => {
                 topic.partitions >= *count
@@ -424,7 +557,7 @@ impl World {
                 };
                 sighting.partitions.is_none_or(|count| count == topic.partitions)
                     && is_same(&sighting.settings)
-                    && sighting.id.is_none_or(|id| self.bind(topic.made_by, id))
+                    && sighting.id.is_none_or(|id| self.now.bind(topic.made_by, id))
             }
             (Change::Look, Outcome::Absent, None) => true,
             (
@@ -433,19 +566,6 @@ impl World {
                 None,
             ) => true,
             _ => false,
-        }
-    }
-
-    /// The topic that `made_by` made has this id; false when it has another one, or another topic of
-    /// the name has had it.
-    fn bind(&mut self, made_by: ChangeId, id: Uuid) -> bool {
-        match self.id_of(made_by) {
-            Some(known) => known == id,
-            None if self.ids.iter().any(|(_, other)| *other == id) => false,
-            None => {
-                insert(&mut self.ids, (made_by, id));
-                true
-            }
         }
     }
 }
@@ -529,12 +649,12 @@ fn changed(mut state: State, change: ChangeId, what: &Change) -> Option<State> {
 impl fmt::Display for ModelTopic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN_MAX: usize = 4;
-        let states = self.worlds.iter().map(|world| {
-            let state = self.states.state(world.state);
+        let states = self.worlds.places().map(|now| {
+            let state = self.states.state(now.state);
             let Some(Topic { made_by, partitions, settings }) = state else {
                 return "nothing".to_owned();
             };
-            let id = world.id_of(*made_by).map_or("?".to_owned(), |id| id.to_string());
+            let id = now.id_of(*made_by).map_or("?".to_owned(), |id| id.to_string());
             format!("{partitions} partitions of {id} with {settings:?}")
         });
         let states: BTreeSet<String> = states.collect();
@@ -699,6 +819,38 @@ mod tests {
         assert_eq!(model.ended(ChangeId(1), &Outcome::Done, 1), Ok(()));
         model.asked(ChangeId(2), Change::Look);
         assert_eq!(model.ended(ChangeId(2), &with_settings("5"), 1), Ok(()));
+    }
+
+    #[test]
+    fn lost_changes_that_come_to_the_same_are_followed_as_one() {
+        let mut name = Name::of_two();
+        for number in 0..30 {
+            let value = (number % 3).to_string();
+            let lost = name.ask(Change::Alter(vec![("retention.ms".to_owned(), Some(value))]));
+            assert!(name.tell(lost, &Outcome::Unknown));
+        }
+        for value in ["2", "0", "2", "1"] {
+            assert!(name.done(Change::Look, &with_settings(value)));
+        }
+        assert!(!name.model.is_lost_sight_of());
+        assert!(!name.done(Change::Look, &with_settings("3")), "nobody has asked for that");
+    }
+
+    #[test]
+    fn topics_that_are_gone_may_have_been_made_by_anybody() {
+        let mut name = Name::default();
+        for number in 0..40 {
+            let lost = name.ask(create(1 + number % 2));
+            assert!(name.tell(lost, &Outcome::Unknown));
+        }
+        let id = |number: u8| Uuid([number; 16]);
+        for number in 1..15 {
+            assert!(name.done(Change::Look, &seen(id(number), 1 + i32::from(number) % 2)));
+            assert!(name.done(Change::Delete { id: None }, &Outcome::Done));
+        }
+        assert!(!name.model.is_lost_sight_of());
+        assert_eq!(name.model.life(id(1)), Life::Over);
+        assert!(!name.done(Change::Look, &seen(id(1), 2)), "it was another topic's");
     }
 
     #[test]

@@ -245,6 +245,11 @@ impl Client {
         matches!(self.part, Part::Producer(_))
     }
 
+    /// True for a tester's own.
+    pub(crate) fn is_program(&self) -> bool {
+        matches!(self.part, Part::Program(_))
+    }
+
     /// True when it has sent everything and has all its answers, or has given up waiting for them.
     pub fn is_done(&self) -> bool {
         let is_done = match &self.part {

@@ -9,7 +9,7 @@ use klamm_core::ids::{EffectId, FileId};
 
 use super::file::Snapshot;
 use super::tree::{NOT_A_DIRECTORY, Node, NodeId, TreeError};
-use super::{Disk, Progress, Violation};
+use super::{Disk, Progress, Violation, extension};
 use crate::decisions::{Decisions, Purpose};
 
 /// Room of a disk without a bound.
@@ -102,6 +102,11 @@ impl OpenEffect {
         self.left().iter().filter_map(of_write).collect()
     }
 
+    /// Whether it may change a segment, or whose a directory is.
+    pub(super) fn changes_logs(&self) -> bool {
+        self.left().iter().any(changes_logs)
+    }
+
     /// Paths that it may still sync.
     pub(super) fn synced_paths(&self, disk: &Disk) -> Vec<Path> {
         self.left().iter().filter_map(|operation| disk.synced_path(operation)).collect()
@@ -164,7 +169,7 @@ impl Disk {
         let mut effect = self.open.remove(&id).expect("only a submitted effect takes hold");
         if let Some(operation) = effect.operations.get(effect.next).cloned() {
             let covered = effect.covered[effect.next].take();
-            self.changes += u64::from(changes_files(&operation));
+            self.changes += u64::from(changes_logs(&operation));
             match self.carry_out(&operation, covered, wall_ms, decisions) {
                 Ok(result) => effect.results.push(result),
                 Err(error) => {
@@ -469,16 +474,29 @@ fn is_log(path: &Path) -> bool {
     path.name().rsplit_once('.').is_some_and(|(_, extension)| extension == "log")
 }
 
-fn changes_files(operation: &Operation) -> bool {
-    !matches!(
-        operation,
+/// Whether it may change a segment, or whose a directory is.
+fn changes_logs(operation: &Operation) -> bool {
+    match operation {
         Operation::Open(_)
-            | Operation::Read { .. }
-            | Operation::Sync(_)
-            | Operation::SyncDirectory(_)
-            | Operation::List(_)
-            | Operation::Space(_)
-    )
+        | Operation::Read { .. }
+        | Operation::Sync(_)
+        | Operation::SyncDirectory(_)
+        | Operation::List(_)
+        | Operation::Space(_)
+        | Operation::Lock(_)
+        | Operation::Close(_) => false,
+        Operation::Rename { from, to } => !is_beside_logs(from) || !is_beside_logs(to),
+        other => !is_beside_logs(other.path()),
+    }
+}
+
+/// What can be made again from logs, and checkpoints: by their names. And the metadata log, which
+/// nothing is held against here.
+fn is_beside_logs(path: &Path) -> bool {
+    const KINDS: [&str; 4] = ["index", "timeindex", "txnindex", "snapshot"];
+    KINDS.contains(&extension(path))
+        || path.name().contains("-checkpoint")
+        || path.as_str().contains("/__cluster_metadata-0/")
 }
 
 fn length_of(data: &[Bytes]) -> u64 {

@@ -126,7 +126,8 @@ impl Disk {
         self.log_directories = directories;
     }
 
-    /// Counts what has changed, or is about to: while it stays, so do all files.
+    /// Counts what has changed of logs and their directories, or is about to: while it stays, so do all
+    /// segments, and what says whose they are.
     pub fn changes(&self) -> u64 {
         self.changes
     }
@@ -139,7 +140,7 @@ impl Disk {
             self.violations.push(Violation::EffectReused { owner: id.owner.0, number: id.number });
         }
         self.check_submitted(id, &effect);
-        self.changes += 1;
+        self.changes += u64::from(effect.changes_logs());
         self.open.insert(id, Box::new(effect));
     }
 

@@ -12,6 +12,7 @@ use crate::options::Options;
 use crate::reader::{batches_of, is_home_of, latest_timestamp, target_of};
 
 /// One segment on the disk.
+#[derive(Debug)]
 struct Segment {
     path: Path,
     base_offset: i64,
@@ -19,17 +20,31 @@ struct Segment {
     bytes: u64,
 }
 
-/// What the last look at what retention may take went by.
-#[derive(Clone, Copy, Debug, Default)]
+/// What the last look at what retention may take has shown.
+#[derive(Debug, Default)]
 pub(super) struct Looked {
-    /// Changes of the disk, and entries of the history.
-    seen: (u64, usize),
+    /// Changes of the disk by then.
+    changes: u64,
+    /// Entries of the history.
+    observed: usize,
+    /// From this time of the wall clock on, a segment is too old that was not.
+    until_ms: i64,
+    /// Partitions that lie there, of topics with limits.
+    logs: Vec<LookedLog>,
+}
+
+#[derive(Debug)]
+struct LookedLog {
+    target: TopicPartition,
+    segments: Vec<Segment>,
+    /// The end and the limits that its start was found by last.
+    found_by: Option<(i64, Limits)>,
     /// From this time of the wall clock on, another segment is too old.
     until_ms: i64,
 }
 
 /// The least that a topic may be told to keep; `None` for no limit.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Limits {
     age_ms: Option<i64>,
     bytes: Option<i64>,
@@ -60,6 +75,7 @@ impl World {
     pub(super) fn note_limits(&mut self, subject: &Subject, what: &Change) {
         let Subject::Topic(name) = subject else { return };
         let limits = self.limits.entry(name.clone()).or_default();
+        let before = *limits;
         match what {
             Change::Create { settings, .. } | Change::Replace(settings) => {
                 for (key, value) in settings {
@@ -73,6 +89,9 @@ impl World {
                 }
             }
             _ => {}
+        }
+        if *limits != before {
+            self.looked = Looked::default();
         }
     }
 
@@ -88,6 +107,12 @@ impl World {
             }
         }
         limits
+    }
+
+    /// Whether retention may take anything at all.
+    fn is_limited(&self) -> bool {
+        self.current.retention_ms + self.current.retention_bytes > 0
+            || self.limits.values().any(|limits| !limits.is_none())
     }
 
     /// True when retention may take something of a topic of this name.
@@ -109,25 +134,53 @@ impl World {
         self.allow_unheard();
         // The event that asks may be the first one in a while.
         self.wall_ms_max = self.wall_ms_max.max(self.wall_ms());
-        let seen = (self.disk.changes(), self.observed);
-        if seen == self.looked.seen && self.wall_ms_max < self.looked.until_ms {
+        let Looked { changes, observed, until_ms, .. } = self.looked;
+        let is_same = (changes, observed) == (self.disk.changes(), self.observed);
+        if !self.is_limited() || is_same && self.wall_ms_max < until_ms {
             return;
         }
-        let of_target = |target: &TopicPartition| {
-            let limits = self.limits_of(target.name());
-            (!limits.is_none()).then(|| (target.clone(), limits))
-        };
-        let limited: Vec<_> = self.checker.targets().filter_map(of_target).collect();
-        let writes: Vec<(Path, u64)> = self.disk.being_written().collect();
-        let mut until_ms = i64::MAX;
-        for (target, limits) in limited {
-            let end = self.checker.log(&target).map_or(0, |log| log.end().1);
-            let segments = self.segments_of(&target, &writes);
-            let (start, stays_ms) = self.retained_from(&segments, end, limits);
-            self.checker.allow_start(&target, start);
-            until_ms = until_ms.min(stays_ms);
+        let mut looked = std::mem::take(&mut self.looked);
+        if looked.changes != self.disk.changes() {
+            looked = self.look_at_logs();
         }
-        self.looked = Looked { seen, until_ms };
+        for log in &mut looked.logs {
+            let Some(end) = self.checker.log(&log.target).map(|model| model.end().1) else {
+                continue;
+            };
+            let limits = self.limits_of(log.target.name());
+            let is_known = log.found_by == Some((end, limits)) && self.wall_ms_max < log.until_ms;
+            if is_known {
+                continue;
+            }
+            let (start, until_ms) = self.retained_from(&log.segments, end, limits);
+            self.checker.allow_start(&log.target, start);
+            (log.found_by, log.until_ms) = (Some((end, limits)), until_ms);
+        }
+        looked.observed = self.observed;
+        let known = looked.logs.iter().filter(|log| log.found_by.is_some());
+        looked.until_ms = known.map(|log| log.until_ms).min().unwrap_or(i64::MAX);
+        self.looked = looked;
+    }
+
+    /// All partitions that lie on the disk, of topics with limits.
+    fn look_at_logs(&self) -> Looked {
+        let writes: Vec<(Path, u64)> = self.disk.being_written().collect();
+        let mut segments = BTreeMap::<TopicPartition, BTreeMap<Path, u64>>::new();
+        for directory in self.config.log_dirs.iter().flat_map(|path| self.disk.directories_in(path))
+        {
+            let target = target_of(&self.disk, &directory);
+            let target = target.filter(|target| self.retention_applies(target.name()));
+            if let Some(target) = target {
+                let of_target = segments.entry(target).or_default();
+                self.add_segments(&directory, &writes, of_target);
+            }
+        }
+        let log = |(target, segments)| {
+            let segments = in_order(segments);
+            LookedLog { target, segments, found_by: None, until_ms: i64::MIN }
+        };
+        let logs = segments.into_iter().map(log).collect();
+        Looked { changes: self.disk.changes(), logs, ..Looked::default() }
     }
 
     /// The furthest start that retention allows a log of this end, and from when on that is further.
@@ -166,28 +219,31 @@ impl World {
     /// may be one of the `writes` under way.
     fn segments_of(&self, target: &TopicPartition, writes: &[(Path, u64)]) -> Vec<Segment> {
         let name = target.directory();
-        let mut ends: BTreeMap<Path, u64> = BTreeMap::new();
+        let mut segments = BTreeMap::new();
         for log_dir in &self.config.log_dirs {
             let directory = log_dir.join(&name);
-            if !is_home_of(&self.disk, &directory, target) {
-                continue;
-            }
-            let there = self
-                .disk
-                .files_in(&directory)
-                .filter(|(name, _)| name.strip_suffix(".log").is_some());
-            let there = there.map(|(name, content)| (directory.join(name), content.len() as u64));
-            let written = writes.iter().filter(|(path, _)| path.is_within(&directory)).cloned();
-            for (path, end) in there.chain(written) {
-                let known = ends.entry(path).or_default();
-                *known = end.max(*known);
+            if is_home_of(&self.disk, &directory, target) {
+                self.add_segments(&directory, writes, &mut segments);
             }
         }
-        let segment = |(path, bytes): (Path, u64)| {
-            let base_offset = path.name().strip_suffix(".log")?.parse().ok()?;
-            Some(Segment { path, base_offset, bytes })
-        };
-        ends.into_iter().filter_map(segment).collect()
+        in_order(segments)
+    }
+
+    /// Adds the segments in a directory, and how long each is.
+    fn add_segments(
+        &self,
+        directory: &Path,
+        writes: &[(Path, u64)],
+        segments: &mut BTreeMap<Path, u64>,
+    ) {
+        let there = self.disk.files_in(directory);
+        let there = there.filter(|(name, _)| name.strip_suffix(".log").is_some());
+        let there = there.map(|(name, content)| (directory.join(name), content.len() as u64));
+        let written = writes.iter().filter(|(path, _)| path.is_within(directory)).cloned();
+        for (path, end) in there.chain(written) {
+            let known = segments.entry(path).or_default();
+            *known = end.max(*known);
+        }
     }
 
     /// A segment that is renamed for deletion lies below what may be deleted.
@@ -243,4 +299,13 @@ impl World {
             ));
         }
     }
+}
+
+/// Segments by their paths and lengths.
+fn in_order(segments: BTreeMap<Path, u64>) -> Vec<Segment> {
+    let segment = |(path, bytes): (Path, u64)| {
+        let base_offset = path.name().strip_suffix(".log")?.parse().ok()?;
+        Some(Segment { path, base_offset, bytes })
+    };
+    segments.into_iter().filter_map(segment).collect()
 }
