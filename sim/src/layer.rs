@@ -42,6 +42,17 @@ pub trait Layer: Debug {
     fn response(&mut self, to: ConnectionId, response: Response) -> Vec<(ConnectionId, Response)> {
         vec![(to, response)]
     }
+
+    /// A connection is over; says whether the broker hears of it.
+    fn end(&mut self, of: ConnectionId) -> bool {
+        let _ = of;
+        true
+    }
+
+    /// A connection gives bytes of the request budget back; gives how many of them are taken.
+    fn discharge(&mut self, bytes: usize) -> usize {
+        bytes
+    }
 }
 
 /// Lets everything pass.

@@ -102,6 +102,32 @@ impl Layer for LeaksSessions {
     }
 }
 
+/// Does not notice each second connection's end.
+#[derive(Debug, Default)]
+pub struct LeaksConnections {
+    ends: u64,
+}
+
+impl Layer for LeaksConnections {
+    fn end(&mut self, _: ConnectionId) -> bool {
+        self.ends += 1;
+        !self.ends.is_multiple_of(2)
+    }
+}
+
+/// Takes a byte less back than was granted, each third time.
+#[derive(Debug, Default)]
+pub struct LeaksBudget {
+    discharges: u64,
+}
+
+impl Layer for LeaksBudget {
+    fn discharge(&mut self, bytes: usize) -> usize {
+        self.discharges += u64::from(bytes > 0);
+        bytes.saturating_sub(usize::from(self.discharges.is_multiple_of(3)))
+    }
+}
+
 /// Says nothing, in a session, of a partition that has changed.
 #[derive(Debug, Default)]
 pub struct ForgetsInSession {

@@ -5,11 +5,12 @@ use super::{
     AnswersBeforeSync, AnswersChangesBeforeSync, AnswersDuplicatesEarly, AppendsElsewhere,
     DeletesNothing, EndsPastHole, ForgetsAnswers, ForgetsAppendTime, ForgetsDeletions,
     ForgetsDirectorySync, ForgetsInSession, ForgetsLogStarts, ForgetsSequences, ForgetsSettings,
-    GarblesRecords, GivesProducerIdsTwice, GrowsTooLittle, LeaksFiles, LeaksSessions,
-    LeavesDirectories, LosesDirectories, LowersHighWatermark, MakesHalf, MakesWhatIsLookedAt,
-    MakesWhatIsTried, MisplacesOffsets, MixesUpIds, Panics, RefusesWhatItTakes, RenamesInUse,
-    ReordersAnswers, ReusesOffsets, ServesOldImages, ServesUnsynced, SkipsCrcInRecovery,
-    TellsLaterEpochEnds, TellsOldIds, TrustsTornIndex, WakesNobody,
+    GarblesRecords, GivesProducerIdsTwice, GrowsTooLittle, LeaksBudget, LeaksConnections,
+    LeaksFiles, LeaksSessions, LeavesDirectories, LosesDirectories, LowersHighWatermark, MakesHalf,
+    MakesWhatIsLookedAt, MakesWhatIsTried, MisplacesOffsets, MixesUpIds, Panics,
+    RefusesWhatItTakes, RenamesInUse, ReordersAnswers, ReusesOffsets, ServesOldImages,
+    ServesUnsynced, SkipsCrcInRecovery, TellsLaterEpochEnds, TellsOldIds, TrustsTornIndex,
+    WakesNobody,
 };
 use crate::decisions::Decisions;
 use crate::disk::Crash;
@@ -232,6 +233,22 @@ pub const CONTROLS: &[Control] = &[
         seeds: 40,
         options: || Options { session_per_mille: 1000, ..with_consumers() },
         breaks: layered::<LeaksSessions>,
+    },
+    Control {
+        name: "leaks-connections",
+        does: "does not notice each second connection's end",
+        says: "the broker still keeps Kept { connections: ",
+        seeds: 40,
+        options: || Options { clients: 3, ..Options::calm() },
+        breaks: layered::<LeaksConnections>,
+    },
+    Control {
+        name: "leaks-budget",
+        does: "takes less of the request budget back than was granted",
+        says: "bytes of the request budget are held",
+        seeds: 40,
+        options: || Options { requests: 30, clients: 2, ..Options::calm() },
+        breaks: layered::<LeaksBudget>,
     },
     Control {
         name: "forgets-in-session",

@@ -20,8 +20,8 @@ use crate::layer::{Carry, Layer};
 use crate::reader::crc32c;
 pub use answers::{
     AnswersDuplicatesEarly, AppendsElsewhere, ForgetsAnswers, ForgetsInSession,
-    GivesProducerIdsTwice, LeaksSessions, LowersHighWatermark, MisplacesOffsets,
-    RefusesWhatItTakes, ReusesOffsets, TellsLaterEpochEnds, WakesNobody,
+    GivesProducerIdsTwice, LeaksBudget, LeaksConnections, LeaksSessions, LowersHighWatermark,
+    MisplacesOffsets, RefusesWhatItTakes, ReusesOffsets, TellsLaterEpochEnds, WakesNobody,
 };
 pub use controls::{CONTROLS, Control, Search};
 pub use files::{

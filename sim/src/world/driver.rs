@@ -110,7 +110,13 @@ impl World {
         let now = process.now(now_micros, wall_ms);
         let Some(seat) = process.seats.get_mut(&id).filter(|seat| !seat.closed) else { return };
         seat.awake = false;
-        let round = seat.round(&process.image, now, &mut process.budget, &mut self.decisions);
+        let round = seat.round(
+            &process.image,
+            now,
+            &mut process.budget,
+            &mut *self.layer,
+            &mut self.decisions,
+        );
         let next_charged = process.budget.next();
         let (deadline, timer) = (seat.connection.poll_timeout(), seat.timer.take());
         let deadline = deadline.map(|at| process.micros_of(at));
@@ -159,7 +165,7 @@ impl World {
     pub(super) fn close_seat(&mut self, id: ConnectionId) {
         let Some(process) = &mut self.process else { return };
         let Some(seat) = process.seats.get_mut(&id).filter(|seat| !seat.closed) else { return };
-        seat.close(&mut process.budget);
+        seat.close(&mut process.budget, &mut *self.layer);
         for file in std::mem::take(&mut seat.pinned) {
             self.disk.unpin(file);
         }
@@ -185,6 +191,9 @@ impl World {
         let input = seat.inbox.pop_front().expect("each turn of a connection has its input");
         if matches!(input, Input::Disconnect(..)) {
             process.seats.remove(&id);
+            if !self.layer.end(id) {
+                return;
+            }
         }
         let mut input = input;
         if let Input::Request(_, request) = &mut input

@@ -12,6 +12,7 @@ use klamm_core::{Chunk, Connection, ConnectionError};
 use klamm_runtime::Input;
 
 use crate::decisions::{Decisions, Purpose};
+use crate::layer::Layer;
 use crate::queue::Ticket;
 
 /// One connection of the process.
@@ -95,6 +96,7 @@ impl Seat {
         image: &Arc<Image>,
         now: Now,
         budget: &mut Budget,
+        layer: &mut dyn Layer,
         decisions: &mut Decisions,
     ) -> Round {
         let mut round = Round::default();
@@ -118,7 +120,7 @@ impl Seat {
                 None => {}
             }
         }
-        self.discharge(budget, &mut round);
+        self.discharge(budget, layer, &mut round);
         if self.leaving.is_empty() {
             self.leaving.extend(std::iter::from_fn(|| self.connection.poll_transmit()));
             self.leaving_chunks = self.leaving.len();
@@ -172,22 +174,22 @@ impl Seat {
         }
     }
 
-    fn discharge(&mut self, budget: &mut Budget, round: &mut Round) {
+    fn discharge(&mut self, budget: &mut Budget, layer: &mut dyn Layer, round: &mut Round) {
         let bytes = self.connection.poll_discharge();
         assert!(bytes <= self.charged, "a connection gives back no more than it was granted");
         self.charged -= bytes;
         round.discharged |= bytes > 0;
-        budget.held -= bytes;
+        budget.held -= layer.discharge(bytes);
     }
 
     /// The connection is over: its broker is told last.
-    pub(super) fn close(&mut self, budget: &mut Budget) {
+    pub(super) fn close(&mut self, budget: &mut Budget, layer: &mut dyn Layer) {
         let mut round = Round::default();
         let id = self.connection.id();
         self.closed = true;
         self.leaving.clear();
         self.connection.close();
-        self.discharge(budget, &mut round);
+        self.discharge(budget, layer, &mut round);
         budget.waiting.retain(|waiting| *waiting != id);
         self.inbox.push_back(Input::Disconnect(id, self.fault.take()));
     }
