@@ -217,9 +217,9 @@ pub struct ModelTopic {
     is_lost_sight_of: bool,
 }
 
-/// Ways that are followed at once. More are met where answers to a dozen changes stay out, which no short
-/// run has; and they would take longer than all the rest of it.
-const WORLDS_MAX: usize = 1_000;
+/// Ways that are followed at once. More are met where answers to a dozen changes stay out; to follow them
+/// would take longer than all the rest of a run.
+const WORLDS_MAX: usize = 500;
 
 /// What made a resource that was always there.
 const ALWAYS: ChangeId = ChangeId(0);

@@ -326,8 +326,8 @@ impl Records<'_> {
         self.take(1)?;
         let timestamp_delta = self.varint()?;
         let offset_delta = self.varint()?;
-        let key = self.field()?;
-        let value = self.field()?;
+        let key = Bytes::copy_from_slice(self.field()?);
+        let value = Bytes::copy_from_slice(self.field()?);
         for _ in 0..self.varint()? {
             self.field()?;
             self.field()?;
@@ -336,15 +336,15 @@ impl Records<'_> {
         (self.left.len() == behind).then_some(record)
     }
 
-    fn field(&mut self) -> Option<Bytes> {
+    fn field(&mut self) -> Option<&[u8]> {
         let length = self.varint()?;
         self.take(length.max(0) as usize)
     }
 
-    fn take(&mut self, length: usize) -> Option<Bytes> {
+    fn take(&mut self, length: usize) -> Option<&[u8]> {
         let (taken, left) = self.left.split_at_checked(length)?;
         self.left = left;
-        Some(Bytes::copy_from_slice(taken))
+        Some(taken)
     }
 
     fn varint(&mut self) -> Option<i64> {

@@ -116,6 +116,12 @@ impl OpenEffect {
     /// `other` uses by the same id. Who only reads a file may do so while a directory above it gets
     /// another name: what is open stays open, and what is not is not found.
     pub(super) fn meets(&self, other: &Self, disk: &Disk) -> Option<Path> {
+        let ends = |left: &Operation| {
+            matches!(left, Operation::Rename { .. } | Operation::Unlink(_) | Operation::Close(_))
+        };
+        if !self.left().iter().any(ends) {
+            return None;
+        }
         let used = other.left().iter().filter_map(used_file);
         let used: Vec<Path> = used.map(|file| disk.path_of(file)).collect();
         let is_read =

@@ -364,13 +364,15 @@ impl Disk {
                 found.push(Violation::SyncAfterFailedSync { directory: failed.clone() });
             }
         }
+        let writes = effect.writes_left(self);
         for other in self.open.values() {
-            for (path, start, end) in effect.writes_left(self) {
-                let mut others = other.writes_left(self).into_iter();
-                if let Some((_, position, _)) =
-                    others.find(|(their, from, to)| *their == path && *from < end && start < *to)
-                {
-                    let position = position.max(start);
+            let others = if writes.is_empty() { Vec::new() } else { other.writes_left(self) };
+            for (path, start, end) in &writes {
+                let meets = |(their, from, to): &&(Path, u64, u64)| {
+                    their == path && from < end && start < to
+                };
+                if let Some((_, position, _)) = others.iter().find(meets) {
+                    let (path, position) = (path.clone(), *position.max(start));
                     found.push(Violation::WritesOverlap { path, position });
                 }
             }

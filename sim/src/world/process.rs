@@ -99,8 +99,8 @@ impl Process {
         }
         let outputs: Vec<Output> = std::iter::from_fn(|| self.broker.poll_output()).collect();
         self.image = Arc::clone(self.broker.image());
-        let due = self.broker.poll_timeout().is_some_and(|deadline| deadline <= now.mono);
-        assert!(!is_timeout || !due, "a deadline that stays due makes the timer spin");
+        let is_due = || self.broker.poll_timeout().is_some_and(|deadline| deadline <= now.mono);
+        assert!(!is_timeout || !is_due(), "a deadline that stays due makes the timer spin");
         outputs
     }
 }
