@@ -27,8 +27,8 @@ pub struct ModelLog {
     /// Records that may have been appended once more because of that, or that were sent to another
     /// log and may have come here.
     copies: i64,
-    /// Requests under way that may move the start to the end.
-    deletions: u32,
+    /// Where requests under way may move the start to; -1 for the end.
+    deletions: Vec<i64>,
     /// Its end may have been lost behind its start: the next offset is not the number of records.
     has_gap: bool,
     damaged: bool,
@@ -140,14 +140,26 @@ impl ModelLog {
         self.start_allowed = self.start_allowed.max(start);
     }
 
-    /// A request is under way that may move the start to the high watermark.
-    pub fn open_start(&mut self) {
-        self.deletions += 1;
+    /// A request is under way that may move the start to `before`, or to the end when that is -1.
+    pub fn deletion_begins(&mut self, before: i64) {
+        self.deletions.push(before);
     }
 
-    /// It is no longer.
-    pub fn close_start(&mut self) {
-        self.deletions = self.deletions.saturating_sub(1);
+    /// It has ended, and what it has done is known.
+    pub fn deletion_ends(&mut self, before: i64) {
+        if let Some(at) = self.deletions.iter().position(|other| *other == before) {
+            self.deletions.swap_remove(at);
+        }
+    }
+
+    /// It has ended, and may have been carried out.
+    pub fn deletion_is_lost(&mut self, before: i64) {
+        self.allow_start(self.start_of_deletion(before));
+        self.deletion_ends(before);
+    }
+
+    fn start_of_deletion(&self, before: i64) -> i64 {
+        if before < 0 { self.end().1 } else { before }
     }
 
     /// The least and the greatest high watermark.
@@ -164,11 +176,11 @@ impl ModelLog {
 
     /// The least and the greatest log start.
     pub fn start(&self) -> (i64, i64) {
-        match self.deletions {
-            _ if self.damaged => (0, i64::MAX),
-            0 => (self.start_told, self.start_allowed),
-            _ => (self.start_told, self.end().1),
+        if self.damaged {
+            return (0, i64::MAX);
         }
+        let deletions = self.deletions.iter().map(|before| self.start_of_deletion(*before));
+        (self.start_told, deletions.fold(self.start_allowed, i64::max))
     }
 
     /// The first record that is known to be there from `from` on, with such a timestamp or a later

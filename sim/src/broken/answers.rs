@@ -102,6 +102,46 @@ impl Layer for LeaksSessions {
     }
 }
 
+/// Refuses deletions beyond the end, and deletes up to the end all the same. For one partition alone.
+#[derive(Debug, Default)]
+pub struct DeletesWhatItRefuses {
+    end: i64,
+    beyond: BTreeMap<(ConnectionId, RequestNumber), i64>,
+}
+
+impl Layer for DeletesWhatItRefuses {
+    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+        if let RequestBody::DeleteRecords { request: asked, .. } = &mut request.body {
+            for partition in asked.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+                if partition.offset > self.end {
+                    self.beyond.insert((from, request.number), partition.offset);
+                    partition.offset = -1;
+                }
+            }
+        }
+        None
+    }
+
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        for data in partitions(&mut response) {
+            self.end = self.end.max(data.high_watermark);
+        }
+        let beyond = self.beyond.remove(&(to, response.number));
+        if let (ResponseBody::DeleteRecords(told), Some(beyond)) = (&mut response.body, beyond) {
+            let partitions = told.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            for partition in partitions.filter(|partition| partition.low_watermark < beyond) {
+                partition.error_code = ErrorCode::OFFSET_OUT_OF_RANGE;
+                partition.low_watermark = -1;
+            }
+        }
+        vec![(to, response)]
+    }
+}
+
 /// Does not notice each second connection's end.
 #[derive(Debug, Default)]
 pub struct LeaksConnections {

@@ -3,14 +3,14 @@
 
 use super::{
     AnswersBeforeSync, AnswersChangesBeforeSync, AnswersDuplicatesEarly, AppendsElsewhere,
-    DeletesNothing, EndsPastHole, ForgetsAnswers, ForgetsAppendTime, ForgetsDeletions,
-    ForgetsDirectorySync, ForgetsInSession, ForgetsLogStarts, ForgetsSequences, ForgetsSettings,
-    GarblesRecords, GivesProducerIdsTwice, GrowsTooLittle, LeaksBudget, LeaksConnections,
-    LeaksFiles, LeaksSessions, LeavesDirectories, LosesDirectories, LowersHighWatermark, MakesHalf,
-    MakesWhatIsLookedAt, MakesWhatIsTried, MisplacesOffsets, MixesUpIds, Panics,
-    RefusesWhatItTakes, RenamesInUse, ReordersAnswers, ReusesOffsets, ServesOldImages,
-    ServesUnsynced, SkipsCrcInRecovery, TellsLaterEpochEnds, TellsOldIds, TrustsTornIndex,
-    WakesNobody,
+    DeletesNothing, DeletesWhatItRefuses, EndsPastHole, ForgetsAnswers, ForgetsAppendTime,
+    ForgetsDeletions, ForgetsDirectorySync, ForgetsInSession, ForgetsLogStarts, ForgetsSequences,
+    ForgetsSettings, GarblesRecords, GivesProducerIdsTwice, GrowsTooLittle, LeaksBudget,
+    LeaksConnections, LeaksFiles, LeaksSessions, LeavesDirectories, LosesDirectories,
+    LowersHighWatermark, MakesHalf, MakesWhatIsLookedAt, MakesWhatIsTried, MisplacesOffsets,
+    MixesUpIds, Panics, RefusesWhatItTakes, RenamesInUse, ReordersAnswers, ReusesOffsets,
+    ServesOldImages, ServesUnsynced, SkipsCrcInRecovery, TellsLaterEpochEnds, TellsOldIds,
+    TrustsTornIndex, WakesNobody,
 };
 use crate::decisions::Decisions;
 use crate::disk::Crash;
@@ -306,6 +306,15 @@ pub const CONTROLS: &[Control] = &[
         seeds: 40,
         options: || Options { retention_bytes: 20_000, task_interval_ms: 20, ..with_consumers() },
         breaks: |world| world.with_config(|config| config.topic_defaults.retention_bytes = 3_000),
+    },
+    Control {
+        name: "deletes-what-it-refuses",
+        does: "says that a deletion is out of range, and deletes up to the end",
+        // A later start is told, or deleted up to, or a record is missed.
+        says: "promise: ",
+        seeds: 40,
+        options: with_deletions,
+        breaks: layered::<DeletesWhatItRefuses>,
     },
     Control {
         name: "tells-later-ends",

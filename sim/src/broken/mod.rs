@@ -19,9 +19,10 @@ use klamm_core::request::{Response, ResponseBody};
 use crate::layer::{Carry, Layer};
 use crate::reader::crc32c;
 pub use answers::{
-    AnswersDuplicatesEarly, AppendsElsewhere, ForgetsAnswers, ForgetsInSession,
-    GivesProducerIdsTwice, LeaksBudget, LeaksConnections, LeaksSessions, LowersHighWatermark,
-    MisplacesOffsets, RefusesWhatItTakes, ReusesOffsets, TellsLaterEpochEnds, WakesNobody,
+    AnswersDuplicatesEarly, AppendsElsewhere, DeletesWhatItRefuses, ForgetsAnswers,
+    ForgetsInSession, GivesProducerIdsTwice, LeaksBudget, LeaksConnections, LeaksSessions,
+    LowersHighWatermark, MisplacesOffsets, RefusesWhatItTakes, ReusesOffsets, TellsLaterEpochEnds,
+    WakesNobody,
 };
 pub use controls::{CONTROLS, Control, Search};
 pub use files::{

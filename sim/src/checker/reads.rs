@@ -65,10 +65,8 @@ impl Checker {
             Question::Offset { timestamp_ms: MAX_TIMESTAMP } => log.latest(start_allowed),
             _ => None,
         };
-        match what {
-            Question::Delete { before } if before >= 0 => log.allow_start(before),
-            Question::Delete { .. } => log.open_start(),
-            _ => {}
+        if let Question::Delete { before } = what {
+            log.deletion_begins(before);
         }
         let asked = Asked {
             target: target.clone(),
@@ -87,10 +85,8 @@ impl Checker {
     /// No answer will come: what was asked for may have been done.
     pub(super) fn give_up(&mut self, question: QuestionId) {
         let Some(asked) = self.asked.remove(&question) else { return };
-        if asked.what == (Question::Delete { before: -1 }) {
-            let log = self.logs.entry(asked.target).or_default();
-            log.allow_start(log.end().1);
-            log.close_start();
+        if let Question::Delete { before } = asked.what {
+            self.logs.entry(asked.target).or_default().deletion_is_lost(before);
         }
     }
 
@@ -122,9 +118,7 @@ impl Checker {
             ) => judge_offset(log, &asked, timestamp_ms, *offset, *found_ms),
             (Question::Delete { before }, Told::Start { offset }) => {
                 let wrong = judge_deleted(log, &asked, before, *offset);
-                if before < 0 {
-                    log.close_start();
-                }
+                log.deletion_ends(before);
                 log.told_start(*offset);
                 log.told_end(*offset);
                 wrong
@@ -135,10 +129,13 @@ impl Checker {
             }
             (Question::Producers, Told::Producers(told)) => judge_producers(log, &asked, told),
             (what, Told::Error(error)) => {
-                if what == (Question::Delete { before: -1 }) {
+                match what {
+                    Question::Delete { before } if *error == OUT_OF_RANGE => {
+                        log.deletion_ends(before);
+                    }
                     // An error of time or storage may come behind the deed.
-                    log.allow_start(log.end().1);
-                    log.close_start();
+                    Question::Delete { before } => log.deletion_is_lost(before),
+                    _ => {}
                 }
                 judge_error(log, &asked, *error)
             }

@@ -303,6 +303,19 @@ mod answers {
     }
 
     #[test]
+    fn a_deletion_that_is_out_of_range_moves_no_start() {
+        let earliest = Question::Offset { timestamp_ms: -2 };
+        let told = Told::Offset { offset: 2, timestamp_ms: -1 };
+        for (error, is_done) in [(1, false), (56, true)] {
+            let mut checker = told_of_two(false);
+            let delete = Question::Delete { before: 7 };
+            assert_eq!(answered(&mut checker, delete, Told::Error(error)), []);
+            let found = answered(&mut checker, earliest, told.clone());
+            assert_eq!(misread(&found, "nothing beyond 0"), !is_done, "{error}: {found:?}");
+        }
+    }
+
+    #[test]
     fn a_deletion_up_to_the_end_allows_all_of_it() {
         let mut checker = told_of_two(false);
         ask(&mut checker, 1, Question::Delete { before: -1 });
