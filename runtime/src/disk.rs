@@ -1,8 +1,10 @@
 //! Effects carried out: operations in their order, up to the first failure.
 
 use std::fs::File;
+use std::mem;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use klamm_core::effect::{
     Completion, Effect, FileRef, IoError, Operation, OperationResult, SyncSet,
 };
@@ -39,6 +41,67 @@ impl WatchedDisk {
         }
     }
 
+    /// Carries the effects out on this thread, one after another. Writes that stand behind each other here and in
+    /// their file are one call, whose failure is that of each.
+    pub(crate) fn carry_out_all(
+        &self,
+        effects: Vec<(EffectId, Effect)>,
+        mut complete: impl FnMut(EffectId, Completion),
+    ) {
+        let mut run = Vec::new();
+        for (id, effect) in effects {
+            match lone_write(effect) {
+                Ok(write) => {
+                    if !run.last().is_some_and(|(_, last)| goes_on_with(last, &write)) {
+                        self.write_run(mem::take(&mut run), &mut complete);
+                    }
+                    run.push((id, write));
+                }
+                Err(effect) => {
+                    self.write_run(mem::take(&mut run), &mut complete);
+                    complete(id, self.carry_out(id, effect));
+                }
+            }
+        }
+        self.write_run(run, &mut complete);
+    }
+
+    fn write_run(
+        &self,
+        run: Vec<(EffectId, Operation)>,
+        complete: &mut impl FnMut(EffectId, Completion),
+    ) {
+        let result = match &run[..] {
+            [] => return,
+            [(id, write)] => self.perform(*id, write),
+            _ => self.perform_joined(&run),
+        };
+        for (id, _) in run {
+            let completion = match &result {
+                Ok(_) => Completion::Done(vec![OperationResult::Done]),
+                Err(error) => Completion::Failed { done: Vec::new(), error: error.clone() },
+            };
+            complete(id, completion);
+        }
+    }
+
+    /// Who watches hears of each write, as if it had been alone.
+    fn perform_joined(&self, run: &[(EffectId, Operation)]) -> Result<OperationResult, IoError> {
+        assert_machine_unlocked();
+        if let Some(recorder) = &self.recorder {
+            for (id, write) in run {
+                recorder.operation_started(*id, write);
+            }
+        }
+        let result = self.disk.perform(&joined(run));
+        if let Some(recorder) = &self.recorder {
+            for (id, write) in run {
+                recorder.operation_ended(*id, write, &result);
+            }
+        }
+        result
+    }
+
     /// Carries out one operation of an effect.
     pub(crate) fn perform(
         &self,
@@ -65,8 +128,51 @@ impl WatchedDisk {
     }
 }
 
+/// The write that is all of the effect.
+fn lone_write(effect: Effect) -> Result<Operation, Effect> {
+    match effect {
+        Effect::Operations(mut operations)
+            if matches!(operations[..], [Operation::Write { .. }]) =>
+        {
+            Ok(operations.remove(0))
+        }
+        effect => Err(effect),
+    }
+}
+
+/// True when `next` writes to the same file where `write` ends.
+fn goes_on_with(write: &Operation, next: &Operation) -> bool {
+    match (write, next) {
+        (
+            Operation::Write { file, position, data },
+            Operation::Write { file: next_file, position: next_position, .. },
+        ) => {
+            let bytes: usize = data.iter().map(Bytes::len).sum();
+            file.id == next_file.id && position + bytes as u64 == *next_position
+        }
+        _ => false,
+    }
+}
+
+/// The writes as one; their first tells where it begins.
+fn joined(run: &[(EffectId, Operation)]) -> Operation {
+    let mut writes = run.iter().map(|(_, write)| write.clone());
+    let mut whole = writes.next().expect("a run is not empty");
+    if let Operation::Write { data, .. } = &mut whole {
+        for write in writes {
+            if let Operation::Write { data: more, .. } = write {
+                data.extend(more);
+            }
+        }
+    }
+    whole
+}
+
 /// The set as operations, in any order.
 pub(crate) fn sync_operations(set: SyncSet) -> Vec<Operation> {
     let files = set.files.into_iter().map(Operation::Sync);
     files.chain(set.directories.into_iter().map(Operation::SyncDirectory)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -311,9 +311,9 @@ impl<M: Machine> Node<M> {
             tasks.extend(quick.drain(..).map(|(id, effect)| Task::Effect(id, effect)));
         }
         self.workers.push(tasks);
-        for (id, effect) in quick {
-            completions.push(Input::Completion(id, self.disk.carry_out(id, effect)));
-        }
+        self.disk.carry_out_all(quick, |id, completion| {
+            completions.push(Input::Completion(id, completion));
+        });
     }
 
     /// Mail for a connection that is gone is dropped.
