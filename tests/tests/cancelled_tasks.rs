@@ -26,7 +26,12 @@ fn a_task_dropped_at_any_wait_leaves_no_hole_in_the_log() {
     let dir = TempDir::new();
     dir.put_topics(&topics());
     // One request a turn, some bytes a read: as many waits as can be had.
-    let limits = Limits { read_bytes: 40, turn_requests_max: 1, ..Limits::default() };
+    let limits = Limits {
+        read_bytes: 40,
+        read_ahead_bytes_max: 40,
+        turn_requests_max: 1,
+        ..Limits::default()
+    };
     let mut config = Config { limits, ..dir.config() };
     // The recorded record is years old, and this may take longer than until retention looks.
     config.topic_defaults.retention_ms = -1;

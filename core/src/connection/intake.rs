@@ -4,6 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::ConnectionError;
 use crate::config::Limits;
+use crate::config::limits::READERS_AHEAD;
 use crate::frame::{FrameSizeError, SIZE_BYTES, frame_size};
 use crate::time::{Instant, Millis, Now};
 
@@ -16,6 +17,9 @@ pub(super) struct Intake {
     frame_eager_bytes: usize,
     frame_copied_bytes_max: usize,
     frame_timeout_ms: u64,
+    read_bytes_min: usize,
+    read_bytes_max: usize,
+    /// Room for the next read, between these two: what the last ones have brought.
     read_bytes: usize,
     state: State,
     head: Head,
@@ -52,12 +56,16 @@ enum Head {
 
 impl Intake {
     pub(super) fn new(limits: &Limits) -> Self {
+        let read_bytes = limits.read_bytes as usize;
+        let ahead = limits.request_budget_bytes / READERS_AHEAD;
         Self {
             frame_bytes_max: limits.frame_bytes_max,
             frame_eager_bytes: limits.frame_eager_bytes as usize,
             frame_copied_bytes_max: limits.frame_copied_bytes_max as usize,
             frame_timeout_ms: limits.frame_timeout_ms,
-            read_bytes: limits.read_bytes as usize,
+            read_bytes_min: read_bytes,
+            read_bytes_max: ahead.min(limits.read_ahead_bytes_max as usize).max(read_bytes),
+            read_bytes,
             state: State::Open,
             head: Head::Unknown,
             arrived: 0,
@@ -82,8 +90,12 @@ impl Intake {
             input.clear();
             return Ok(());
         }
+        let (count, was_long) = (input.len().saturating_sub(self.arrived), self.is_long());
         self.take_whole(input);
         self.read_size(input);
+        if count > 0 && !was_long && !self.is_long() {
+            self.note_read(count);
+        }
         self.arrived = input.len();
         if let Some(error) = self.bad_size() {
             input.clear();
@@ -95,13 +107,31 @@ impl Intake {
         Ok(())
     }
 
+    /// The frame at the front is longer than any room: it has its own, and says nothing of a pipeline.
+    fn is_long(&self) -> bool {
+        match self.head {
+            Head::Uncharged(size) | Head::Charged(size) => size > self.read_bytes_max,
+            Head::Unknown | Head::Bad(_) | Head::Dropped(_) => false,
+        }
+    }
+
+    /// A peer that fills its reads gets more room, one that does not gets less.
+    fn note_read(&mut self, count: usize) {
+        if count >= self.read_bytes {
+            self.read_bytes = (2 * self.read_bytes).min(self.read_bytes_max);
+        } else if count < self.read_bytes / 4 {
+            self.read_bytes = (self.read_bytes / 2).max(self.read_bytes_min);
+        }
+    }
+
     fn take_whole(&mut self, input: &mut BytesMut) {
         let Head::Charged(size) = self.head else { return };
         if input.len() < SIZE_BYTES + size || self.whole.is_some() {
             return;
         }
         input.advance(SIZE_BYTES);
-        self.whole = Some(if size <= self.frame_copied_bytes_max {
+        let copied_bytes_max = self.frame_copied_bytes_max.max(self.read_bytes / 8);
+        self.whole = Some(if size <= copied_bytes_max {
             let copy = Bytes::copy_from_slice(&input[..size]);
             input.advance(size);
             copy
@@ -359,6 +389,48 @@ mod tests {
             assert_eq!(frame.as_ptr() as usize == place, is_slice, "{size} bytes");
             assert_eq!(frame, vec![7; size]);
         }
+    }
+
+    /// Hands `count` bytes of frames of `size` in, each taken at once, and gives the room for the next read.
+    fn room_after(intake: &mut Intake, input: &mut BytesMut, count: usize, size: usize) -> usize {
+        let frames = frame(&vec![0; size]).repeat(2 + count / size);
+        let begun = match intake.head {
+            Head::Charged(_) => input.len(),
+            _ => 0,
+        };
+        input.extend_from_slice(&frames[begun..begun + count]);
+        loop {
+            intake.handle_bytes(input, AT_START).unwrap();
+            if intake.wants_charge() > 0 {
+                intake.handle_charged();
+                continue;
+            }
+            if intake.take().is_none() {
+                return intake.read_bytes;
+            }
+        }
+    }
+
+    #[test]
+    fn a_peer_that_fills_its_reads_gets_more_room_until_it_no_longer_does() {
+        let mut intake = Intake::new(&Limits::default());
+        let mut input = BytesMut::new();
+        let counts = [64, 128, 256, 100, 60, 1, 60, 64];
+        let rooms = counts.map(|kib| room_after(&mut intake, &mut input, kib << 10, 60_000) >> 10);
+        assert_eq!(rooms, [128, 256, 256, 256, 128, 64, 64, 128]);
+    }
+
+    #[test]
+    fn no_room_is_added_for_long_frames_and_none_where_the_budget_is_small() {
+        let mut intake = Intake::new(&Limits::default());
+        let mut input = BytesMut::new();
+        for _ in 0..8 {
+            let room = intake.wants_read(Begin::Allowed);
+            assert_eq!(room_after(&mut intake, &mut input, room, 1_000_000), 64 << 10);
+        }
+        let limits = Limits { request_budget_bytes: 16 << 20, ..Limits::default() };
+        let (mut intake, mut input) = (Intake::new(&limits), BytesMut::new());
+        assert_eq!(room_after(&mut intake, &mut input, 64 << 10, 60_000), 64 << 10);
     }
 
     #[test]
