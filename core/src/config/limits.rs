@@ -115,7 +115,7 @@ pub struct Limits {
     /// connections holds that wait for the budget.
     pub read_bytes: u32,
     /// What that room grows to for a peer that fills it again and again: several large requests of its pipeline then
-    /// are one read, one turn, one write and one answer, for 40 % less processor time (64 KiB each, five in flight).
+    /// are one read, one turn, one write and one answer, for a third less processor time (64 KiB each, five in flight).
     /// It is the most that an uncharged connection holds; a share of the request budget ([`READERS_AHEAD`]), if that
     /// is less.
     pub read_ahead_bytes_max: u32,
