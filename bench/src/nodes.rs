@@ -57,7 +57,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// One that serves [`TOPIC`] from a directory that is not there yet.
+    /// One that serves [`TOPIC`](crate::batches::TOPIC) from a directory that is not there yet.
     pub(crate) fn serve(
         self,
         directory: &Path,
