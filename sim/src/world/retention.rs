@@ -9,7 +9,7 @@ use super::World;
 use crate::history::{Subject, TopicPartition};
 use crate::metadata::Change;
 use crate::options::Options;
-use crate::reader::{batches_of, is_home_of, latest_timestamp, target_of};
+use crate::reader::{batches_of, is_home_of, last_offset, latest_timestamp, target_of};
 
 /// One segment on the disk.
 #[derive(Debug)]
@@ -144,16 +144,19 @@ impl World {
             looked = self.look_at_logs();
         }
         for log in &mut looked.logs {
-            let Some(end) = self.checker.log(&log.target).map(|model| model.end().1) else {
-                continue;
-            };
+            let heard_end = self.checker.log(&log.target).map(|model| model.end().1);
+            let end = heard_end.unwrap_or_else(|| self.written_end(&log.segments));
             let limits = self.limits_of(log.target.name());
             let is_known = log.found_by == Some((end, limits)) && self.wall_ms_max < log.until_ms;
             if is_known {
                 continue;
             }
             let (start, until_ms) = self.retained_from(&log.segments, end, limits);
-            self.checker.allow_start(&log.target, start);
+            if heard_end.is_some() {
+                self.checker.allow_start(&log.target, start);
+            } else {
+                self.allow_when_heard(&log.target, start);
+            }
             (log.found_by, log.until_ms) = (Some((end, limits)), until_ms);
         }
         looked.observed = self.observed;
@@ -199,7 +202,6 @@ impl World {
             if self.wall_ms_max < old_ms {
                 return (start, old_ms);
             }
-            // Of a log that no client has heard of, no end is known.
             start = end.max(segment.base_offset);
         }
         (start, i64::MAX)
@@ -274,15 +276,30 @@ impl World {
         self.wall_ms_max = self.wall_ms_max.max(self.wall_ms());
         let writes: Vec<(Path, u64)> = self.disk.being_written().collect();
         let segments = self.segments_of(target, &writes);
-        let (start, _) = self.retained_from(&segments, 0, self.limits_of(target.name()));
+        let end = self.written_end(&segments);
+        let (start, _) = self.retained_from(&segments, end, self.limits_of(target.name()));
         if start <= base_offset {
             self.fail(format!(
                 "promise: {target}: the segment from {base_offset} is deleted, nothing beyond \
                  {start} may be"
             ));
         }
+        self.allow_when_heard(target, start);
+    }
+
+    fn allow_when_heard(&mut self, target: &TopicPartition, start: i64) {
         let allowed = self.unheard.entry(target.clone()).or_default();
         *allowed = start.max(*allowed);
+    }
+
+    /// The offset behind the last batch: all that is known of a log that no client has heard of.
+    fn written_end(&self, segments: &[Segment]) -> i64 {
+        let content = |segment: &Segment| self.disk.content(&segment.path).unwrap_or_default();
+        let end_of = |content: &[u8]| {
+            let last = batches_of(content).pop()?;
+            Some(last_offset(&content[last]) + 1)
+        };
+        segments.iter().rev().find_map(|segment| end_of(content(segment))).unwrap_or(0)
     }
 
     fn check_deleted(&mut self, target: &TopicPartition, base_offset: i64) {
