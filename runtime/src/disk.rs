@@ -1,8 +1,8 @@
 //! Effects carried out: operations in their order, up to the first failure.
 
 use std::fs::File;
-use std::mem;
 use std::sync::Arc;
+use std::{iter, mem};
 
 use bytes::Bytes;
 use klamm_core::effect::{
@@ -74,7 +74,7 @@ impl WatchedDisk {
         let result = match &run[..] {
             [] => return,
             [(id, write)] => self.perform(*id, write),
-            _ => self.perform_joined(&run),
+            _ => self.perform_whole(run.iter().map(|(id, write)| (*id, write)), &joined(&run)),
         };
         for (id, _) in run {
             let completion = match &result {
@@ -85,34 +85,27 @@ impl WatchedDisk {
         }
     }
 
-    /// Who watches hears of each write, as if it had been alone.
-    fn perform_joined(&self, run: &[(EffectId, Operation)]) -> Result<OperationResult, IoError> {
-        assert_machine_unlocked();
-        if let Some(recorder) = &self.recorder {
-            for (id, write) in run {
-                recorder.operation_started(*id, write);
-            }
-        }
-        let result = self.disk.perform(&joined(run));
-        if let Some(recorder) = &self.recorder {
-            for (id, write) in run {
-                recorder.operation_ended(*id, write, &result);
-            }
-        }
-        result
-    }
-
     /// Carries out one operation of an effect.
     pub(crate) fn perform(
         &self,
         id: EffectId,
         operation: &Operation,
     ) -> Result<OperationResult, IoError> {
+        self.perform_whole(iter::once((id, operation)), operation)
+    }
+
+    /// Carries out one operation that stands for these parts. Who watches hears of each of them, as if it
+    /// had been alone.
+    fn perform_whole<'a>(
+        &self,
+        parts: impl Iterator<Item = (EffectId, &'a Operation)> + Clone,
+        whole: &Operation,
+    ) -> Result<OperationResult, IoError> {
         assert_machine_unlocked();
-        let Some(recorder) = &self.recorder else { return self.disk.perform(operation) };
-        recorder.operation_started(id, operation);
-        let result = self.disk.perform(operation);
-        recorder.operation_ended(id, operation, &result);
+        let Some(recorder) = &self.recorder else { return self.disk.perform(whole) };
+        parts.clone().for_each(|(id, part)| recorder.operation_started(id, part));
+        let result = self.disk.perform(whole);
+        parts.for_each(|(id, part)| recorder.operation_ended(id, part, &result));
         result
     }
 

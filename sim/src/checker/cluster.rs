@@ -121,8 +121,6 @@ impl Checker {
 mod tests {
     use std::collections::BTreeMap;
 
-    use crate::reader::StoredLog;
-
     use bytes::Bytes;
     use klamm_core::ids::Uuid;
 
@@ -133,6 +131,7 @@ mod tests {
         TopicPartition,
     };
     use crate::metadata::{Change, Life, Outcome, Settings};
+    use crate::reader::StoredLog;
 
     const OLD: Uuid = Uuid([1; 16]);
     const NEW: Uuid = Uuid([2; 16]);

@@ -121,7 +121,7 @@ impl World {
     }
 
     /// Topics that have been heard of by now begin where retention had come to before.
-    pub(super) fn allow_unheard(&mut self) {
+    fn allow_unheard(&mut self) {
         for (target, start) in &self.unheard {
             if self.checker.log(target).is_some() {
                 self.checker.allow_start(target, *start);
