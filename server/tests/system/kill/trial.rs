@@ -82,16 +82,23 @@ pub(super) enum Trouble {
     Files(#[from] BadFiles),
     #[error("{0}")]
     Misconduct(#[from] Misconduct),
+    /// An error or a closed connection, though nothing fails.
+    #[error("{0} though nothing fails")]
+    Unserved(String),
     #[error("{0}")]
     Other(String),
 }
 
 impl Trouble {
-    /// The broken promise, if it is one.
-    pub(super) fn broken(&self) -> Option<&Broken> {
+    /// Is this what clients see of a disk that does not hold what was written: a promise broken, or a log
+    /// that is refused because the broker itself did not find its bytes?
+    pub(super) fn is_of_lost_writes(&self) -> bool {
         match self {
-            Self::Promise(broken) | Self::Files(BadFiles::Broken(broken)) => Some(broken),
-            _ => None,
+            Self::Promise(broken) | Self::Files(BadFiles::Broken(broken)) => {
+                matches!(broken, Broken::Lost { .. } | Broken::Unreadable { .. })
+            }
+            Self::Unserved(_) => true,
+            Self::Files(_) | Self::Misconduct(_) | Self::Other(_) => false,
         }
     }
 }
@@ -317,7 +324,7 @@ impl Trial {
         if is_absent || self.stopping_micros.is_some_and(|since| since <= micros) {
             return Ok(());
         }
-        Err(Trouble::Other(format!("{asked:?} is answered error {error} though nothing fails")))
+        Err(Trouble::Unserved(format!("{asked:?} is answered error {error}")))
     }
 
     fn take_told(&mut self) -> Result<(), Trouble> {
@@ -369,7 +376,9 @@ fn work(
             // What cannot be appended with acks=0 closes its connection, as in Kafka.
             Ending::Closed if !is_ending.load(Ordering::Relaxed) => {}
             _ if is_ending.load(Ordering::Relaxed) => return Ok(()),
-            ending => return Err(Trouble::Other(format!("{ending:?} while the server is there"))),
+            ending => {
+                return Err(Trouble::Unserved(format!("{ending:?} while the server is there")));
+            }
         }
     }
 }
