@@ -1,0 +1,72 @@
+//! What a shard works with, and what it wants done.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::broker::image::Image;
+use crate::config::GroupConfig;
+use crate::ids::{ConnectionId, RequestNumber};
+use crate::request::ResponseBody;
+use crate::rng::Rng;
+use crate::time::Now;
+
+/// What every call of a shard is given.
+#[derive(Debug)]
+pub(in crate::broker) struct Context<'a> {
+    /// The clocks.
+    pub now: Now,
+    /// The broker's settings of groups.
+    pub config: &'a GroupConfig,
+    /// The most bytes that one batch of records may have: what does not fit is refused before the state moves.
+    pub batch_bytes_max: usize,
+    /// Topics that are there.
+    pub image: &'a Image,
+    /// For member ids.
+    pub rng: &'a mut Rng,
+    /// What follows.
+    pub out: &'a mut Outbox,
+}
+
+/// Who asked, and will be answered once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::broker) struct Asker {
+    pub connection: ConnectionId,
+    pub number: RequestNumber,
+}
+
+/// The client behind a request: what DescribeGroups tells of a member.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::broker) struct ClientDetails {
+    /// As its request header says; empty for null.
+    pub client_id: String,
+    /// `/` and its address, as Java prints it.
+    pub client_host: String,
+}
+
+/// A record of `__consumer_offsets`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::broker) struct CoordinatorRecord {
+    pub key: Bytes,
+    /// `None` is a tombstone.
+    pub value: Option<Bytes>,
+}
+
+/// What one input made of a shard. The state has moved already: the records are appended, as one batch, and the
+/// answers leave when all that the shard has appended by then is safe.
+#[derive(Debug, Default)]
+pub(in crate::broker) struct Outbox {
+    pub records: Vec<CoordinatorRecord>,
+    pub answers: Vec<(Asker, ResponseBody)>,
+}
+
+impl Outbox {
+    pub(in crate::broker) fn append(&mut self, record: CoordinatorRecord) {
+        self.records.push(record);
+    }
+
+    pub(in crate::broker) fn answer(&mut self, asker: Asker, body: ResponseBody) {
+        self.answers.push((asker, body));
+    }
+}
