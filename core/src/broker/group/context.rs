@@ -57,13 +57,38 @@ pub(in crate::broker) struct CoordinatorRecord {
 /// answers leave when all that the shard has appended by then is safe.
 #[derive(Debug, Default)]
 pub(in crate::broker) struct Outbox {
+    /// The offset that the first record gets.
+    pub next_offset: i64,
     pub records: Vec<CoordinatorRecord>,
     pub answers: Vec<(Asker, ResponseBody)>,
 }
 
+impl Context<'_> {
+    /// Whether these records can be appended, as one batch.
+    pub(in crate::broker) fn fits(&self, records: &[CoordinatorRecord]) -> bool {
+        let bytes: usize = records.iter().map(CoordinatorRecord::bytes_max).sum();
+        BATCH_OVERHEAD_BYTES + bytes <= self.batch_bytes_max
+    }
+}
+
+/// The header of a batch.
+const BATCH_OVERHEAD_BYTES: usize = 61;
+
+/// The most that a record takes beside its key and value.
+const RECORD_OVERHEAD_BYTES: usize = 35;
+
+impl CoordinatorRecord {
+    fn bytes_max(&self) -> usize {
+        RECORD_OVERHEAD_BYTES + self.key.len() + self.value.as_ref().map_or(0, Bytes::len)
+    }
+}
+
 impl Outbox {
-    pub(in crate::broker) fn append(&mut self, record: CoordinatorRecord) {
+    /// Gives the offset that it gets in the log.
+    pub(in crate::broker) fn append(&mut self, record: CoordinatorRecord) -> i64 {
+        let offset = self.next_offset + self.records.len() as i64;
         self.records.push(record);
+        offset
     }
 
     pub(in crate::broker) fn answer(&mut self, asker: Asker, body: ResponseBody) {

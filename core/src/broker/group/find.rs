@@ -1,0 +1,137 @@
+//! FindCoordinator: which broker coordinates a group (`KafkaApis.getCoordinator`).
+
+use alloc::string::{String, ToString};
+use alloc::vec;
+
+use super::home::partition_for;
+use super::OFFSETS_TOPIC;
+use crate::api::find_coordinator::{
+    Coordinator, FindCoordinatorRequest, FindCoordinatorResponse,
+};
+use crate::broker::Broker;
+use crate::broker::image::Topic;
+use crate::broker::metadata_log::Change;
+use crate::config::Listener;
+use crate::error_code::ErrorCode;
+use crate::ids::{ConnectionId, RequestNumber};
+use crate::query::partition_view::endpoint;
+use crate::request::{Response, ResponseBody};
+
+/// `FindCoordinatorRequest.CoordinatorType`.
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
+
+/// From here on many keys are asked for at once.
+const KEYS_SINCE: i16 = 4;
+/// From here on the coordinators of share groups may be asked for.
+const SHARE_SINCE: i16 = 6;
+
+impl Broker {
+    pub(in crate::broker) fn handle_find_coordinator(
+        &mut self,
+        connection: ConnectionId,
+        number: RequestNumber,
+        version: i16,
+        request: FindCoordinatorRequest,
+    ) {
+        let response = if version >= KEYS_SINCE {
+            let coordinators = request.coordinator_keys.into_iter().map(|key| {
+                match self.coordinator(connection, version, request.key_type, &key) {
+                    Ok((node_id, node)) => Coordinator {
+                        key,
+                        node_id,
+                        host: node.host,
+                        port: i32::from(node.port),
+                        error_code: ErrorCode::NONE,
+                        error_message: Some(String::new()),
+                    },
+                    Err(error_code) => Coordinator {
+                        key,
+                        node_id: -1,
+                        host: String::new(),
+                        port: -1,
+                        error_code,
+                        error_message: Some(String::new()),
+                    },
+                }
+            });
+            FindCoordinatorResponse {
+                coordinators: coordinators.collect(),
+                ..FindCoordinatorResponse::default()
+            }
+        } else {
+            match self.coordinator(connection, version, request.key_type, &request.key) {
+                Ok((node_id, node)) => FindCoordinatorResponse {
+                    error_message: Some("NONE".to_string()),
+                    node_id,
+                    host: node.host,
+                    port: i32::from(node.port),
+                    ..FindCoordinatorResponse::default()
+                },
+                Err(error_code) => FindCoordinatorResponse {
+                    error_code,
+                    error_message: Some(words(error_code).to_string()),
+                    node_id: -1,
+                    host: String::new(),
+                    port: -1,
+                    ..FindCoordinatorResponse::default()
+                },
+            }
+        };
+        self.respond(connection, Response { number, body: ResponseBody::FindCoordinator(response) });
+    }
+
+    fn coordinator(
+        &mut self,
+        connection: ConnectionId,
+        version: i16,
+        key_type: i8,
+        key: &str,
+    ) -> Result<(i32, Listener), ErrorCode> {
+        match key_type {
+            GROUP => {}
+            // There is no coordinator of transactions here, and none of share groups.
+            TRANSACTION => return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+            SHARE if version >= SHARE_SINCE => return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+            _ => return Err(ErrorCode::INVALID_REQUEST),
+        }
+        let Some(topic) = self.image.topics.get(OFFSETS_TOPIC) else {
+            self.create_offsets_topic();
+            return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        };
+        self.leader_endpoint(connection, topic, key).ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)
+    }
+
+    fn leader_endpoint(
+        &self,
+        connection: ConnectionId,
+        topic: &Topic,
+        group_id: &str,
+    ) -> Option<(i32, Listener)> {
+        let listener = self.connections.get(&connection)?;
+        let index = partition_for(group_id, topic.partitions.len() as i32);
+        let partition = topic.partitions.get(&index)?.as_led_here(self.image.node_id);
+        let broker = self.image.brokers.get(&partition.leader)?;
+        let endpoint = endpoint(broker, &listener.listener)?;
+        Some((partition.leader, endpoint.clone()))
+    }
+
+    /// On first use; whoever asks meanwhile asks for nothing more.
+    fn create_offsets_topic(&mut self) {
+        if self.auto_creations.insert(OFFSETS_TOPIC.to_string()) {
+            self.change_metadata(Change::AutoCreate(vec![OFFSETS_TOPIC.to_string()]));
+        }
+    }
+}
+
+/// Kafka's words for it (`Errors`).
+fn words(error: ErrorCode) -> &'static str {
+    match error {
+        ErrorCode::INVALID_REQUEST => {
+            "This most likely occurs because of a request being malformed by the client library or the message \
+             was sent to an incompatible broker. See the broker logs for more details."
+        }
+        _ => "The coordinator is not available.",
+    }
+}
