@@ -51,6 +51,18 @@ pub enum Event {
         /// Names file and position where there is one.
         reason: String,
     },
+    /// The groups of a partition of `__consumer_offsets` are not served until the next start.
+    #[error("the groups of __consumer_offsets-{partition} are not served: {file}: damaged at position {position}: {reason}")]
+    ShardFailed {
+        /// Which.
+        partition: i32,
+        /// The segment.
+        file: Path,
+        /// Of the batch, in bytes from the file's start.
+        position: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A log that is served does not read as it should. The rest of it is served.
     #[error("{file}: damaged at position {position}, and not served there: {reason}")]
     LogDamaged {

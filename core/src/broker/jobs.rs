@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
+use super::group::ShardLoad;
 use super::list_offsets::OffsetSearch;
 use super::startup::Loading;
 use super::{Broker, Output, Phase};
@@ -19,6 +20,8 @@ pub(super) enum JobPurpose {
     RemoveDirectory(DirectoryIndex),
     /// A snapshot of the metadata log.
     WriteSnapshot,
+    /// A partition of `__consumer_offsets`.
+    LoadShard(ShardLoad),
     /// A partition of a ListOffsets request, and the files that are read for it.
     SearchTimestamp(OffsetSearch, Vec<FileId>),
 }
@@ -98,6 +101,13 @@ impl Broker {
                     return;
                 };
                 self.handle_searched(search, found);
+            }
+            JobPurpose::LoadShard(load) => {
+                let JobOutcome::ShardLoaded(loaded) = result.outcome else {
+                    debug_assert!(false, "job {id:?} replays a shard");
+                    return;
+                };
+                self.handle_shard_loaded(&load, loaded);
             }
             JobPurpose::RemoveDirectory(index) => {
                 let JobOutcome::DirectoryRemoved(removed) = result.outcome else {

@@ -78,7 +78,7 @@ impl Broker {
             self.next_incarnation = None;
             self.phase = Phase::Running;
             self.note_stale_lines();
-            self.schedule = Schedule::new(&self.config.tasks, self.now.mono);
+            self.schedule = Schedule::new(&self.config.tasks, &self.config.groups, self.now.mono);
             self.push(Output::Ready);
             self.write_checkpoints();
             self.start_removal();

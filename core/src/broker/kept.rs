@@ -24,7 +24,8 @@ impl Broker {
         let requests = self.produces.count()
             + self.list_offsets.count()
             + self.delete_records.count()
-            + self.describe_log_dirs.count();
+            + self.describe_log_dirs.count()
+            + self.groups.waiting();
         let (connections, pinned_files) = (self.connections.len(), self.pins.file_count());
         Kept { connections, requests, fetches, fetch_sets, pinned_files }
     }

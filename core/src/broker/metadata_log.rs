@@ -257,6 +257,7 @@ impl Broker {
         for id in touched.iter().filter(|id| !image.topics_by_id.contains_key(id)) {
             if let Some(topic) = present.topics_by_id.get(id) {
                 self.leave_topic(topic);
+                self.note_deleted_topic(&topic.name, topic.id);
             }
         }
         self.take_new_logs();

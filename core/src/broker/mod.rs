@@ -15,6 +15,7 @@ mod flood;
 mod flushes;
 mod format;
 mod formatting;
+mod group;
 pub mod image;
 pub mod image_builder;
 pub mod image_records;
@@ -78,6 +79,8 @@ use directory::LogDirectory;
 use fetch::{FetchId, Fetches};
 use flood::FloodGate;
 use flushes::Flushes;
+pub(crate) use group::Shard;
+use group::{Groups, HeldId};
 use image::Image;
 use jobs::Jobs;
 pub use kept::Kept;
@@ -151,7 +154,7 @@ pub struct Broker {
     image: Arc<Image>,
     outputs: VecDeque<Output>,
     effects: BTreeMap<EffectId, Purpose>,
-    connections: BTreeMap<ConnectionId, Arc<str>>,
+    connections: BTreeMap<ConnectionId, Peer>,
     directories: Vec<LogDirectory>,
     /// Directories of deleted partitions, to be removed while the broker serves.
     deleted: VecDeque<(DirectoryIndex, Path)>,
@@ -173,6 +176,7 @@ pub struct Broker {
     fetches: Fetches,
     delete_records: DeleteRecords,
     describe_log_dirs: DescribeLogDirs,
+    groups: Groups,
     deletions: Deletions,
     schedule: Schedule,
     flushes: Flushes,
@@ -269,6 +273,8 @@ enum Waiter {
     ListOffsets(OffsetSearch),
     /// The draft of the image that is in flight.
     Metadata,
+    /// An answer of the group coordinator.
+    Group(HeldId),
 }
 
 impl Broker {
@@ -318,6 +324,7 @@ impl Broker {
             list_offsets: ListOffsets::default(),
             delete_records: DeleteRecords::default(),
             describe_log_dirs: DescribeLogDirs::default(),
+            groups: Groups::default(),
             deletions: Deletions::default(),
             schedule: Schedule::default(),
             flushes: Flushes::default(),
@@ -336,7 +343,7 @@ impl Broker {
     /// A connection was accepted. Its listener is one of the configuration's.
     pub fn handle_connect(&mut self, id: ConnectionId, peer: Peer, now: Now) {
         self.begin(now);
-        self.connections.insert(id, peer.listener);
+        self.connections.insert(id, peer);
     }
 
     /// A request of a connection that is there.
@@ -357,7 +364,8 @@ impl Broker {
                 if let Query::Metadata(asked) = &query {
                     self.create_asked_for(asked);
                 }
-                let Some(listener) = self.connections.get(&from).cloned() else { return };
+                let Some(peer) = self.connections.get(&from) else { return };
+                let listener = Arc::clone(&peer.listener);
                 let image = Arc::clone(&self.image);
                 let body = ResponseBody::Query { query, image, listener };
                 self.respond(from, Response { number: request.number, body });
@@ -410,6 +418,39 @@ impl Broker {
             RequestBody::UpdateFeatures { version, request: asked } => {
                 self.handle_update_features(from, request.number, version, asked);
             }
+            RequestBody::FindCoordinator { version, request: asked } => {
+                self.handle_find_coordinator(from, request.number, version, asked);
+            }
+            RequestBody::JoinGroup(command) => {
+                self.handle_join_group(from, request.number, command);
+            }
+            RequestBody::SyncGroup { request: asked, .. } => {
+                self.handle_sync_group(from, request.number, asked);
+            }
+            RequestBody::Heartbeat { request: asked, .. } => {
+                self.handle_heartbeat(from, request.number, &asked);
+            }
+            RequestBody::LeaveGroup { version, request: asked } => {
+                self.handle_leave_group(from, request.number, version, asked);
+            }
+            RequestBody::OffsetCommit { version, request: asked } => {
+                self.handle_offset_commit(from, request.number, version, asked);
+            }
+            RequestBody::OffsetFetch { version, request: asked } => {
+                self.handle_offset_fetch(from, request.number, version, asked);
+            }
+            RequestBody::OffsetDelete { request: asked, .. } => {
+                self.handle_offset_delete(from, request.number, asked);
+            }
+            RequestBody::DescribeGroups { version, request: asked } => {
+                self.handle_describe_groups(from, request.number, version, asked);
+            }
+            RequestBody::ListGroups { request: asked, .. } => {
+                self.handle_list_groups(from, request.number, &asked);
+            }
+            RequestBody::DeleteGroups { request: asked, .. } => {
+                self.handle_delete_groups(from, request.number, asked);
+            }
         }
         self.settle();
     }
@@ -429,6 +470,7 @@ impl Broker {
         self.fetches.forget(id);
         self.delete_records.forget(id);
         self.describe_log_dirs.forget(id);
+        self.forget_group_answers(id);
         let freed = self.pins.release_all(id);
         self.emit_freed(freed);
         // To be idle is no misbehaviour.
@@ -504,6 +546,7 @@ impl Broker {
         }
         self.expire_delete_records();
         self.run_tasks();
+        self.run_groups();
         self.write_due_snapshot();
         if self.checkpoint_due.is_some_and(|due| due <= now.mono) {
             self.checkpoint_due = None;
@@ -534,13 +577,15 @@ impl Broker {
         // What was too much for one turn is due at once, but never in the past: a caller that comes
         // when it is told to must not spin.
         let soon = Instant::from_micros(self.now.mono.as_micros().saturating_add(1));
-        let is_due = self.waits.has_due() || self.fetches.has_due() || self.schedule.has_more();
+        let is_due = self.waits.has_due() || self.fetches.has_due() || self.schedule.has_more()
+            || self.groups.has_more();
         let candidates = [
             self.produces.deadline(),
             self.list_offsets.deadline(),
             self.fetches.deadline(),
             self.delete_records.deadline(),
             self.schedule.deadline(),
+            self.groups.deadline(),
             self.snapshot_deadline(),
             self.deletions.deadline(),
             self.leaving_logs.deadline(),
@@ -565,6 +610,7 @@ impl Broker {
         self.take_due_waits();
         self.land_metadata_flight();
         self.start_metadata_flight();
+        self.place_shards();
         self.rename_left_logs();
         self.run_fetches();
         if self.failure.is_some() && !self.waits.has_due() {
@@ -605,6 +651,11 @@ impl Broker {
                 (Waiter::Metadata, Wake::Passed) => self.note_durable_flight(),
                 // Its directory has failed, and the broker stops.
                 (Waiter::Metadata, Wake::Failed | Wake::Gone) => {}
+                (Waiter::Group(held), Wake::Passed) => self.settle_group(held, ErrorCode::NONE),
+                // As after a move to another broker: clients look for their coordinator again.
+                (Waiter::Group(held), Wake::Failed | Wake::Gone) => {
+                    self.settle_group(held, ErrorCode::NOT_COORDINATOR);
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 
 use super::offset_checkpoints::OffsetsKind;
 use super::{Broker, Phase};
-use crate::config::TaskConfig;
+use crate::config::{GroupConfig, TaskConfig};
 use crate::config::limits::METADATA_CLEAN_INTERVAL_MS;
 use crate::ids::LogId;
 use crate::time::{Instant, Millis};
@@ -19,6 +19,7 @@ enum Task {
     LogStarts,
     ExpireProducers,
     CleanMetadata,
+    ExpireOffsets,
 }
 
 /// What is due when.
@@ -33,7 +34,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// From when the broker serves.
-    pub(super) fn new(tasks: &TaskConfig, now: Instant) -> Self {
+    pub(super) fn new(tasks: &TaskConfig, groups: &GroupConfig, now: Instant) -> Self {
         let first = now + Millis(tasks.initial_delay_ms);
         let expiry = now + Millis(tasks.producer_id_expiration_check_interval_ms);
         let mut due = BTreeSet::from([
@@ -43,6 +44,7 @@ impl Schedule {
             (now + Millis(tasks.high_watermark_interval_ms), Task::HighWatermarks),
             (expiry, Task::ExpireProducers),
             (now + Millis(METADATA_CLEAN_INTERVAL_MS), Task::CleanMetadata),
+            (now + Millis(groups.offsets_check_interval_ms), Task::ExpireOffsets),
         ]);
         due.extend(tasks.flush_scheduler_interval_ms.map(|_| (first, Task::Flush)));
         Self { due, retained: None, expired: None }
@@ -81,6 +83,7 @@ impl Broker {
                 Task::LogStarts => self.write_offset_checkpoints(OffsetsKind::LogStarts),
                 Task::ExpireProducers => self.schedule.expired = Some(LogId(0)),
                 Task::CleanMetadata => self.clean_metadata(),
+                Task::ExpireOffsets => self.expire_offsets(),
             }
         }
         if let Some(next) = self.schedule.retained.take() {
@@ -103,6 +106,7 @@ impl Broker {
             Task::LogStarts => tasks.log_start_interval_ms,
             Task::ExpireProducers => tasks.producer_id_expiration_check_interval_ms,
             Task::CleanMetadata => METADATA_CLEAN_INTERVAL_MS,
+            Task::ExpireOffsets => self.config.groups.offsets_check_interval_ms,
         }
     }
 }

@@ -38,6 +38,7 @@ impl Broker {
             Phase::Running => {
                 self.checkpoint_due = None;
                 self.abandon_jobs();
+                self.end_group_waits();
                 self.schedule = Schedule::default();
                 self.deletions.leave_to_next_start();
                 self.leaving_logs.leave_to_next_start();

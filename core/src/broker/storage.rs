@@ -158,6 +158,7 @@ impl Broker {
                 *state = PartitionState::Offline;
             }
         }
+        self.drop_lost_shards();
         let none_left = self.directories.iter().all(|directory| directory.failure().is_some());
         if none_left || self.metadata_directory == Some(index) {
             self.fail(format!("log directory {path} failed: {error}"));

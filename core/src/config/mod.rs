@@ -2,6 +2,7 @@
 
 mod compression;
 mod creation;
+mod groups;
 pub mod keys;
 pub mod limits;
 mod listeners;
@@ -18,6 +19,7 @@ use alloc::vec::Vec;
 
 pub use compression::{CompressionLevels, StoredCompression};
 pub use creation::CreationConfig;
+pub use groups::GroupConfig;
 pub use limits::Limits;
 pub use metadata_log::MetadataLogConfig;
 pub use parse::{ConfigError, Settings, parse};
@@ -49,6 +51,8 @@ pub struct Config {
     pub creation: CreationConfig,
     /// How often periodic work is done.
     pub tasks: TaskConfig,
+    /// Groups and the offsets that they commit.
+    pub groups: GroupConfig,
     /// How the metadata log is kept short.
     pub metadata_log: MetadataLogConfig,
     /// Limits, each with its reason.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::keys::{self, Value, Voter};
 use super::{
-    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, TaskConfig,
+    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig, TaskConfig,
     TopicConfig,
 };
 use crate::broker::topic_config::Layers;
@@ -116,6 +116,7 @@ fn config(values: &Values) -> Result<Config, ConfigError> {
             may_delete: values.boolean("delete.topic.enable"),
         },
         tasks: tasks(values),
+        groups: groups(values),
         metadata_log: metadata_log(values),
         limits: limits(values)?,
         settings: Arc::new(values.texts.clone()),
@@ -236,6 +237,19 @@ fn metadata_log(values: &Values) -> MetadataLogConfig {
         segment_ms: values.integer("metadata.log.segment.ms"),
         retention_bytes: values.integer("metadata.max.retention.bytes"),
         retention_ms: values.integer("metadata.max.retention.ms"),
+    }
+}
+
+fn groups(values: &Values) -> GroupConfig {
+    let whole = |key| values.integer(key) as i32;
+    GroupConfig {
+        session_timeout_ms_min: whole("group.min.session.timeout.ms"),
+        session_timeout_ms_max: whole("group.max.session.timeout.ms"),
+        initial_rebalance_delay_ms: whole("group.initial.rebalance.delay.ms"),
+        members_max: whole("group.max.size"),
+        offset_metadata_bytes_max: whole("offset.metadata.max.bytes"),
+        offsets_retention_ms: values.integer("offsets.retention.minutes").saturating_mul(60_000),
+        offsets_check_interval_ms: values.interval("offsets.retention.check.interval.ms"),
     }
 }
 

@@ -59,6 +59,7 @@ fn without_entries_the_defaults_hold() {
             topic_defaults: TopicConfig::default(),
             creation: CreationConfig::default(),
             tasks: TaskConfig::default(),
+            groups: GroupConfig::default(),
             metadata_log: MetadataLogConfig::default(),
             limits: Limits::default(),
             settings: alloc::sync::Arc::default(),

@@ -4,6 +4,7 @@
 mod batch_file;
 mod load_log;
 mod load_metadata;
+mod load_shard;
 mod remove_directory;
 mod search_timestamp;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use load_log::{LoadLogContext, LoadLogFailure};
 pub use load_metadata::{
     AppendPoint, LoadedMetadata, LogFault, MetadataFailure, Registration, SnapshotFile,
 };
+pub use load_shard::{LoadShardContext, LoadShardFailure, LoadedShard};
 pub use search_timestamp::{FoundTimestamp, SearchStart, SearchTimestampContext, SearchedSegment};
 pub use write_snapshot::{WriteSnapshotContext, WrittenSnapshot};
 
@@ -28,6 +30,7 @@ use crate::ids::{EffectId, JobId};
 use crate::log::Log;
 use load_log::LoadLog;
 use load_metadata::LoadMetadata;
+use load_shard::LoadShard;
 use remove_directory::RemoveDirectory;
 use search_timestamp::SearchTimestamp;
 use write_snapshot::WriteSnapshot;
@@ -44,6 +47,7 @@ enum Kind {
     SearchTimestamp(Box<SearchTimestamp>),
     RemoveDirectory(Box<RemoveDirectory>),
     WriteSnapshot(Box<WriteSnapshot>),
+    LoadShard(Box<LoadShard>),
 }
 
 impl Job {
@@ -84,6 +88,11 @@ impl Job {
         Self(Kind::WriteSnapshot(Box::new(WriteSnapshot::new(id, context))))
     }
 
+    /// Replays a partition of `__consumer_offsets`.
+    pub fn load_shard(id: JobId, context: LoadShardContext) -> Self {
+        Self(Kind::LoadShard(Box::new(LoadShard::new(id, context))))
+    }
+
     /// The next effect to carry out.
     #[must_use]
     pub fn poll_effect(&mut self) -> Option<(EffectId, Effect)> {
@@ -93,6 +102,7 @@ impl Job {
             Kind::SearchTimestamp(job) => job.poll_effect(),
             Kind::RemoveDirectory(job) => job.poll_effect(),
             Kind::WriteSnapshot(job) => job.poll_effect(),
+            Kind::LoadShard(job) => job.poll_effect(),
         }
     }
 
@@ -104,6 +114,7 @@ impl Job {
             Kind::SearchTimestamp(job) => job.handle_completion(id, result),
             Kind::RemoveDirectory(job) => job.handle_completion(result),
             Kind::WriteSnapshot(job) => job.handle_completion(result),
+            Kind::LoadShard(job) => job.handle_completion(result),
         }
     }
 
@@ -116,6 +127,7 @@ impl Job {
             Kind::SearchTimestamp(job) => job.poll_done(),
             Kind::RemoveDirectory(job) => job.poll_done(),
             Kind::WriteSnapshot(job) => job.poll_done(),
+            Kind::LoadShard(job) => job.poll_done(),
         }
     }
 }
@@ -146,4 +158,6 @@ pub enum JobOutcome {
     DirectoryRemoved(Result<Path, IoError>),
     /// [`Job::write_snapshot`] is done: the snapshot is durable, or why not.
     SnapshotWritten(Result<WrittenSnapshot, IoError>),
+    /// [`Job::load_shard`] is done, or could not.
+    ShardLoaded(Result<LoadedShard, LoadShardFailure>),
 }

@@ -8,7 +8,7 @@ pub mod elect_leaders;
 pub mod list_config_resources;
 pub mod list_partition_reassignments;
 pub mod metadata;
-mod partition_view;
+pub(crate) mod partition_view;
 pub mod security;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use crate::broker::image::{Broker, Image, NO_LEADER, Partition};
 use crate::config::Listener;
 
 /// The endpoint that clients of `listener` reach `broker` by.
-pub(super) fn endpoint<'a>(broker: &'a Broker, listener: &str) -> Option<&'a Listener> {
+pub(crate) fn endpoint<'a>(broker: &'a Broker, listener: &str) -> Option<&'a Listener> {
     broker.endpoints.iter().find(|endpoint| endpoint.name == listener)
 }
 

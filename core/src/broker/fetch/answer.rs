@@ -116,10 +116,10 @@ impl Broker {
     }
 
     fn endpoints(&self, connection: ConnectionId, leaders: &BTreeSet<i32>) -> Vec<NodeEndpoint> {
-        let Some(listener) = self.connections.get(&connection) else { return Vec::new() };
+        let Some(peer) = self.connections.get(&connection) else { return Vec::new() };
         let endpoint = |node_id: &i32| {
             let broker = self.image.brokers.get(node_id)?;
-            let found = broker.endpoints.iter().find(|endpoint| *endpoint.name == **listener)?;
+            let found = broker.endpoints.iter().find(|endpoint| *endpoint.name == *peer.listener)?;
             Some(NodeEndpoint {
                 node_id: *node_id,
                 host: found.host.clone(),

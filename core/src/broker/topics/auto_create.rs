@@ -108,7 +108,8 @@ impl Broker {
         });
         CreatableTopic {
             num_partitions: number(own.partitions_key, "50"),
-            replication_factor: number(own.factor_key, "3") as i16,
+            // More replicas than nodes cannot be, and a client could never have a group.
+            replication_factor: 1,
             configs: configs.collect(),
             ..plain
         }
@@ -119,7 +120,6 @@ impl Broker {
 struct InternalTopic {
     name: &'static str,
     partitions_key: &'static str,
-    factor_key: &'static str,
     /// Its settings: the key of the broker's that gives the value, if one does, and the value without that.
     configs: &'static [(&'static str, Option<&'static str>, &'static str)],
 }
@@ -130,7 +130,6 @@ const INTERNAL_TOPICS: [InternalTopic; 3] = [
     InternalTopic {
         name: "__consumer_offsets",
         partitions_key: "offsets.topic.num.partitions",
-        factor_key: "offsets.topic.replication.factor",
         configs: &[
             ("cleanup.policy", None, "compact"),
             ("compression.type", None, "producer"),
@@ -140,7 +139,6 @@ const INTERNAL_TOPICS: [InternalTopic; 3] = [
     InternalTopic {
         name: "__transaction_state",
         partitions_key: "transaction.state.log.num.partitions",
-        factor_key: "transaction.state.log.replication.factor",
         configs: &[
             ("cleanup.policy", None, "compact"),
             ("compression.type", None, "uncompressed"),
@@ -152,7 +150,6 @@ const INTERNAL_TOPICS: [InternalTopic; 3] = [
     InternalTopic {
         name: "__share_group_state",
         partitions_key: "share.coordinator.state.topic.num.partitions",
-        factor_key: "share.coordinator.state.topic.replication.factor",
         configs: &[
             ("cleanup.policy", None, "delete"),
             ("compression.type", None, "producer"),

@@ -218,6 +218,26 @@ pub(super) const KEYS: &[Key] = &[
         "Replicas of a partition where nobody says how many. More than one cannot be \
              placed on one node.",
     ),
+    Key::new("group.initial.rebalance.delay.ms", ValueType::INT, Some("3000"))
+        .does("How long the first rebalance of an empty group waits for more members."),
+    Key::new("group.max.session.timeout.ms", ValueType::INT, Some("1800000"))
+        .does("The longest session that a member of a group may ask for."),
+    Key::new("group.max.size", ValueType::int_from(1), Some("2147483647"))
+        .does("Members of a group at once."),
+    Key::new("group.min.session.timeout.ms", ValueType::INT, Some("6000"))
+        .does("The shortest session that a member of a group may ask for."),
+    Key::new("offset.metadata.max.bytes", ValueType::INT, Some("4096"))
+        .does("The longest text that a committed offset may carry."),
+    Key::new("offsets.retention.check.interval.ms", ValueType::long_from(1), Some("600000"))
+        .does("How often offsets that have lived too long are looked for."),
+    Key::new("offsets.retention.minutes", ValueType::int_from(1), Some("10080"))
+        .does("How long the offsets of a group without members are kept."),
+    Key::new("offsets.topic.num.partitions", ValueType::int_from(1), Some("50"))
+        .does("Partitions of `__consumer_offsets`, when it is made."),
+    Key::new("offsets.topic.replication.factor", ValueType::short_from(1), Some("3"))
+        .does("Its replicas; here it has one, whatever is said."),
+    Key::new("offsets.topic.segment.bytes", ValueType::int_from(1), Some("104857600"))
+        .does("The size at which its logs begin new segment files."),
     Key::new(
         "metadata.log.max.record.bytes.between.snapshots",
         ValueType::long_from(1),

@@ -1,0 +1,301 @@
+//! The group coordinator: groups, their members, and the offsets that they commit.
+//!
+//! A group lives in one partition of `__consumer_offsets`, and that partition's [`Shard`] is all that is known of it. A
+//! shard is made by replaying the partition's log, and moves with each record that it appends there. Every
+//! answer of a shard, reads too, leaves when all that the shard had appended by then has reached the
+//! broker's level: nothing is told that could go back.
+
+mod answers;
+mod classic;
+mod commit;
+mod context;
+mod find;
+mod home;
+mod load;
+mod membership;
+mod offset_requests;
+mod offsets;
+mod several;
+mod shard;
+mod sweep;
+mod timers;
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Broker, Phase, Waiter};
+use crate::batch::BatchBuilder;
+use crate::error_code::ErrorCode;
+use crate::ids::{ConnectionId, LogId, RequestNumber, Uuid};
+use crate::request::{Response, ResponseBody};
+use crate::time::Instant;
+pub(super) use answers::HeldId;
+use answers::HeldAnswers;
+use context::{Asker, Context, CoordinatorRecord, Outbox};
+pub(super) use load::ShardLoad;
+use several::SeveralGroups;
+pub(crate) use shard::Shard;
+use sweep::Sweeps;
+
+/// Where groups and their offsets are kept.
+pub(super) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+/// The coordinator of the groups that live here.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    /// The topic's id, and up to which metadata record its partitions have been looked at.
+    topic_id: Option<Uuid>,
+    seen_offset: Option<i64>,
+    shards: BTreeMap<i32, Slot>,
+    held: HeldAnswers,
+    several: SeveralGroups,
+    sweeps: Sweeps,
+}
+
+/// A partition of `__consumer_offsets` whose log is here.
+#[derive(Debug)]
+struct Slot {
+    log: LogId,
+    leader_epoch: i32,
+    state: SlotState,
+}
+
+#[derive(Debug)]
+enum SlotState {
+    /// Its log is being replayed.
+    Loading,
+    /// It serves. `None` only while one of its own calls runs.
+    Serving(Option<Box<Shard>>),
+    /// Its log could not be replayed.
+    Failed,
+}
+
+impl Groups {
+    /// When a shard has something to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.serving().filter_map(|(_, shard)| shard.deadline()).min()
+    }
+
+    /// True while there is work for a turn of its own.
+    pub(super) fn has_more(&self) -> bool {
+        self.sweeps.has_more()
+    }
+
+    /// Answers that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.held.count() + self.several.count()
+    }
+
+    fn serving(&self) -> impl Iterator<Item = (i32, &Shard)> {
+        self.shards.iter().filter_map(|(index, slot)| match &slot.state {
+            SlotState::Serving(Some(shard)) => Some((*index, &**shard)),
+            _ => None,
+        })
+    }
+}
+
+impl Broker {
+    /// The shard of a group, if it serves.
+    fn shard_of(&self, group_id: &str) -> Result<i32, ErrorCode> {
+        let topic = self.image.topics.get(OFFSETS_TOPIC).ok_or(ErrorCode::NOT_COORDINATOR)?;
+        let index = home::partition_for(group_id, topic.partitions.len() as i32);
+        self.check_shard(index)?;
+        Ok(index)
+    }
+
+    fn check_shard(&self, index: i32) -> Result<(), ErrorCode> {
+        match self.groups.shards.get(&index).map(|slot| &slot.state) {
+            Some(SlotState::Serving(_)) => Ok(()),
+            Some(SlotState::Loading) => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+            Some(SlotState::Failed) | None => Err(ErrorCode::NOT_COORDINATOR),
+        }
+    }
+
+    /// Lets the shard of a group do something, and does what follows from it. What `call` gives has not been told to
+    /// anybody yet: answer with [`answer_from`](Self::answer_from).
+    fn with_group<R>(
+        &mut self,
+        group_id: &str,
+        call: impl FnOnce(&mut Shard, &mut Context<'_>) -> R,
+    ) -> Result<(i32, R), ErrorCode> {
+        let index = self.shard_of(group_id)?;
+        Ok((index, self.with_shard(index, call)?))
+    }
+
+    fn with_shard<R>(
+        &mut self,
+        index: i32,
+        call: impl FnOnce(&mut Shard, &mut Context<'_>) -> R,
+    ) -> Result<R, ErrorCode> {
+        self.check_shard(index)?;
+        let Some(Slot { log, state: SlotState::Serving(shard), .. }) =
+            self.groups.shards.get_mut(&index)
+        else {
+            return Err(ErrorCode::NOT_COORDINATOR);
+        };
+        let live = self.logs.get(log).ok_or(ErrorCode::NOT_COORDINATOR)?;
+        let mut shard = shard.take().expect("one call of a shard at a time");
+        let mut out = Outbox { next_offset: live.log.accepted_end(), ..Outbox::default() };
+        let mut context = Context {
+            now: self.now,
+            config: &self.config.groups,
+            batch_bytes_max: batch_bytes_max(&self.image),
+            image: &self.image,
+            rng: &mut self.rng,
+            out: &mut out,
+        };
+        let result = call(&mut shard, &mut context);
+        let slot = self.groups.shards.get_mut(&index).expect("nobody took it away");
+        slot.state = SlotState::Serving(Some(shard));
+        self.append_records(index, &out.records);
+        for (asker, body) in out.answers {
+            self.answer_from(index, asker, body);
+        }
+        Ok(result)
+    }
+
+    /// Appends what a shard has decided: as one batch, so that a crash leaves all of it or nothing.
+    fn append_records(&mut self, index: i32, records: &[CoordinatorRecord]) {
+        if records.is_empty() {
+            return;
+        }
+        let Some(slot) = self.groups.shards.get(&index) else { return };
+        let (log_id, epoch) = (slot.log, slot.leader_epoch);
+        let Some(live) = self.logs.get_mut(&log_id) else { return };
+        let mut builder = BatchBuilder::new();
+        for record in records {
+            builder.append(self.now.wall_ms, Some(&record.key), record.value.as_deref());
+        }
+        let mut effects = core::mem::take(&mut self.log_effects);
+        live.log.append(builder.build(), epoch, self.now, &mut self.numbering, &mut effects);
+        self.emit_log_effects(log_id, effects);
+    }
+
+    /// Answers a request by what a shard knows: as soon as that is safe.
+    fn answer_from(&mut self, index: i32, asker: Asker, body: ResponseBody) {
+        match self.unsafe_offset(index) {
+            None => self.answer_group(asker, body),
+            Some((log, offset)) => {
+                let id = self.groups.held.hold(asker, body);
+                self.waits.add(log, self.level, offset, Waiter::Group(id));
+            }
+        }
+    }
+
+    /// The last offset that the shard has appended, while it is not safe.
+    fn unsafe_offset(&self, index: i32) -> Option<(LogId, i64)> {
+        let slot = self.groups.shards.get(&index)?;
+        let log = &self.logs.get(&slot.log)?.log;
+        let end = log.accepted_end();
+        (log.end(self.level) < end).then(|| (slot.log, end - 1))
+    }
+
+    /// What an answer waited for is safe; or will not be, and then nothing is told of it.
+    pub(super) fn settle_group(&mut self, id: HeldId, error: ErrorCode) {
+        let Some(held) = self.groups.held.take(id) else { return };
+        match held {
+            answers::Held::Whole(asker, body) => {
+                let body = if error.is_none() { body } else { answers::refused(body, error) };
+                self.answer_group(asker, body);
+            }
+            answers::Held::Part(part) => self.settle_part(part, error),
+        }
+    }
+
+    /// Answers, if somebody is there to hear it.
+    fn answer_group(&mut self, asker: Asker, body: ResponseBody) {
+        if self.connections.contains_key(&asker.connection) {
+            self.respond(asker.connection, Response { number: asker.number, body });
+        }
+    }
+
+    /// Does what has become due in the shards: a bounded part of it.
+    pub(super) fn run_groups(&mut self) {
+        if !matches!(self.phase, Phase::Running) {
+            return;
+        }
+        let mut left = self.config.limits.waits_per_turn_max;
+        let due: Vec<i32> = self
+            .groups
+            .serving()
+            .filter(|(_, shard)| shard.deadline().is_some_and(|at| at <= self.now.mono))
+            .map(|(index, _)| index)
+            .collect();
+        for index in due {
+            while left > 0 {
+                left -= 1;
+                let fired = self.with_shard(index, |shard, context| shard.handle_timeout(context));
+                if fired != Ok(true) {
+                    break;
+                }
+            }
+        }
+        self.sweep_groups();
+    }
+
+    /// Nobody waits for these answers any more. Members stay until their sessions end, as in Kafka.
+    pub(super) fn forget_group_answers(&mut self, connection: ConnectionId) {
+        self.groups.held.forget(connection);
+        self.groups.several.forget(connection);
+    }
+
+    /// A stop: whoever waits for other members is told to look for its coordinator again.
+    pub(super) fn end_group_waits(&mut self) {
+        let indexes: Vec<i32> = self.groups.serving().map(|(index, _)| index).collect();
+        for index in indexes {
+            // A shard that serves takes the call.
+            let _ended = self.with_shard(index, |shard, context| shard.unload(context));
+        }
+        self.groups.sweeps = Sweeps::default();
+    }
+
+    /// The logs of a failed directory are gone, and with them what was known of their groups.
+    pub(super) fn drop_lost_shards(&mut self) {
+        let lost: Vec<i32> = self
+            .groups
+            .shards
+            .iter()
+            .filter(|(_, slot)| !self.logs.contains_key(&slot.log))
+            .map(|(index, _)| *index)
+            .collect();
+        for index in lost {
+            let Some(slot) = self.groups.shards.remove(&index) else { continue };
+            let SlotState::Serving(Some(mut shard)) = slot.state else { continue };
+            let mut out = Outbox::default();
+            shard.unload(&mut Context {
+                now: self.now,
+                config: &self.config.groups,
+                batch_bytes_max: 0,
+                image: &self.image,
+                rng: &mut self.rng,
+                out: &mut out,
+            });
+            for (asker, body) in out.answers {
+                self.answer_group(asker, body);
+            }
+        }
+    }
+}
+
+/// What a batch of the topic may have: the records of one decision are one batch.
+fn batch_bytes_max(image: &super::image::Image) -> usize {
+    let topic = image.topics.get(OFFSETS_TOPIC);
+    topic.map_or(0, |topic| {
+        (topic.config.max_message_bytes as usize).min(topic.config.segment_bytes as usize)
+    })
+}
+
+/// Who asked.
+fn asker(connection: ConnectionId, number: RequestNumber) -> Asker {
+    Asker { connection, number }
+}
+
+/// The host of a peer, as Kafka tells it of a member.
+fn client_host(address: &str) -> alloc::string::String {
+    alloc::format!("/{address}")
+}
+
+/// Names of topics that are deleted, and their ids.
+type DeletedTopics = Vec<(Arc<str>, Uuid)>;
