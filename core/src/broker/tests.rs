@@ -5,6 +5,7 @@ mod configs;
 mod deletion;
 mod features;
 mod fetch;
+mod groups;
 mod list_offsets;
 mod log_dirs;
 mod partition_moves;
@@ -27,7 +28,7 @@ use super::{Broker, Exit, Output, Peer};
 use crate::batch::testing::Stored;
 use crate::batch::{BatchBuilder, CheckedBatch};
 use crate::config::{
-    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, TaskConfig,
+    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig, TaskConfig,
     TopicConfig,
 };
 use crate::connection::ConnectionError;
@@ -79,6 +80,7 @@ fn config(dirs: &[&str]) -> Config {
         topic_defaults: TopicConfig::default(),
         creation: CreationConfig::default(),
         tasks: TaskConfig::default(),
+        groups: GroupConfig::default(),
         metadata_log: MetadataLogConfig::default(),
         limits: Limits::default(),
         settings: Arc::default(),
