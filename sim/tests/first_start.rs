@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use klamm_core::config::{
-    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, TaskConfig,
+    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, GroupConfig, TaskConfig,
     TopicConfig,
 };
 use klamm_core::effect::{Completion, Effect, Path};
@@ -29,6 +29,7 @@ fn config() -> Config {
         topic_defaults: TopicConfig::default(),
         creation: CreationConfig::default(),
         tasks: TaskConfig::default(),
+        groups: GroupConfig::default(),
         metadata_log: MetadataLogConfig::default(),
         limits: Limits::default(),
         settings: Arc::default(),

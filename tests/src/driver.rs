@@ -11,7 +11,7 @@ use std::time::Duration;
 use klamm_core::Exit;
 use klamm_core::batch::Compression;
 use klamm_core::config::{
-    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, TaskConfig,
+    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, GroupConfig, TaskConfig,
     TopicConfig,
 };
 use klamm_core::effect::Path;
@@ -140,6 +140,7 @@ impl TempDir {
             topic_defaults: TopicConfig::default(),
             creation: CreationConfig::default(),
             tasks: TaskConfig::default(),
+            groups: GroupConfig::default(),
             metadata_log: MetadataLogConfig::default(),
             limits: Limits::default(),
             settings: Arc::default(),

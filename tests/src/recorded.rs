@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use klamm_core::config::{
-    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, TaskConfig,
+    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, GroupConfig, TaskConfig,
     TopicConfig,
 };
 use klamm_core::effect::Path;
@@ -253,6 +253,7 @@ pub fn node_with(topics: &[NewTopic], files: Vec<(String, Vec<u8>)>) -> Node {
         topic_defaults: TopicConfig::default(),
         creation: CreationConfig { partitions: 2, ..CreationConfig::default() },
         tasks: TaskConfig::default(),
+        groups: GroupConfig::default(),
         metadata_log: MetadataLogConfig::default(),
         limits: Limits::default(),
         settings: Arc::default(),
