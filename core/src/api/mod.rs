@@ -7,27 +7,38 @@ pub mod create_acls;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_acls;
+pub mod delete_groups;
 pub mod delete_records;
 pub mod delete_topics;
 pub mod describe_acls;
 pub mod describe_cluster;
 pub mod describe_configs;
+pub mod describe_groups;
 pub mod describe_log_dirs;
 pub mod describe_producers;
 pub mod describe_quorum;
 pub mod describe_topic_partitions;
 pub mod elect_leaders;
 pub mod fetch;
+pub mod find_coordinator;
+pub mod heartbeat;
 pub mod incremental_alter_configs;
 pub mod init_producer_id;
+pub mod join_group;
+pub mod leave_group;
 pub mod list_config_resources;
+pub mod list_groups;
 pub mod list_offsets;
 pub mod list_partition_reassignments;
 pub mod metadata;
+pub mod offset_commit;
+pub mod offset_delete;
+pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 pub mod produce;
 pub mod sasl_authenticate;
 pub mod sasl_handshake;
+pub mod sync_group;
 pub mod unregister_broker;
 pub mod update_features;
 
@@ -46,6 +57,24 @@ impl ApiKey {
     pub const LIST_OFFSETS: Self = Self(2);
     /// Brokers, topics and partitions.
     pub const METADATA: Self = Self(3);
+    /// Keeps how far a group has read.
+    pub const OFFSET_COMMIT: Self = Self(8);
+    /// How far groups have read.
+    pub const OFFSET_FETCH: Self = Self(9);
+    /// Which broker coordinates.
+    pub const FIND_COORDINATOR: Self = Self(10);
+    /// Becomes a member of a group.
+    pub const JOIN_GROUP: Self = Self(11);
+    /// A member is alive.
+    pub const HEARTBEAT: Self = Self(12);
+    /// Members leave a group.
+    pub const LEAVE_GROUP: Self = Self(13);
+    /// Tells members their parts.
+    pub const SYNC_GROUP: Self = Self(14);
+    /// Groups and their members.
+    pub const DESCRIBE_GROUPS: Self = Self(15);
+    /// The groups that there are.
+    pub const LIST_GROUPS: Self = Self(16);
     /// Agrees on a mechanism to log in by.
     pub const SASL_HANDSHAKE: Self = Self(17);
     /// What the broker speaks.
@@ -76,6 +105,8 @@ impl ApiKey {
     pub const SASL_AUTHENTICATE: Self = Self(36);
     /// Gives topics more partitions.
     pub const CREATE_PARTITIONS: Self = Self(37);
+    /// Deletes groups.
+    pub const DELETE_GROUPS: Self = Self(42);
     /// Elects leaders.
     pub const ELECT_LEADERS: Self = Self(43);
     /// Changes settings.
@@ -84,6 +115,8 @@ impl ApiKey {
     pub const ALTER_PARTITION_REASSIGNMENTS: Self = Self(45);
     /// Moves under way.
     pub const LIST_PARTITION_REASSIGNMENTS: Self = Self(46);
+    /// Forgets committed offsets.
+    pub const OFFSET_DELETE: Self = Self(47);
     /// The metadata quorum.
     pub const DESCRIBE_QUORUM: Self = Self(55);
     /// Changes the levels of features.
@@ -147,6 +180,15 @@ pub const APIS: &[Api] = &[
     api(ApiKey::FETCH, "Fetch", 4..=18, 4..=18, 12),
     api(ApiKey::LIST_OFFSETS, "ListOffsets", 1..=11, 1..=11, 6),
     api(ApiKey::METADATA, "Metadata", 0..=13, 0..=13, 9),
+    api(ApiKey::OFFSET_COMMIT, "OffsetCommit", 2..=10, 2..=10, 8),
+    api(ApiKey::OFFSET_FETCH, "OffsetFetch", 1..=10, 1..=10, 6),
+    api(ApiKey::FIND_COORDINATOR, "FindCoordinator", 0..=6, 0..=6, 3),
+    api(ApiKey::JOIN_GROUP, "JoinGroup", 0..=9, 0..=9, 6),
+    api(ApiKey::HEARTBEAT, "Heartbeat", 0..=4, 0..=4, 4),
+    api(ApiKey::LEAVE_GROUP, "LeaveGroup", 0..=5, 0..=5, 4),
+    api(ApiKey::SYNC_GROUP, "SyncGroup", 0..=5, 0..=5, 4),
+    api(ApiKey::DESCRIBE_GROUPS, "DescribeGroups", 0..=6, 0..=6, 5),
+    api(ApiKey::LIST_GROUPS, "ListGroups", 0..=5, 0..=5, 3),
     api(ApiKey::SASL_HANDSHAKE, "SaslHandshake", 0..=1, 0..=1, i16::MAX),
     api(ApiKey::API_VERSIONS, "ApiVersions", 0..=4, 0..=4, 3),
     api(ApiKey::CREATE_TOPICS, "CreateTopics", 2..=7, 2..=7, 5),
@@ -162,10 +204,12 @@ pub const APIS: &[Api] = &[
     api(ApiKey::DESCRIBE_LOG_DIRS, "DescribeLogDirs", 1..=5, 1..=5, 2),
     api(ApiKey::SASL_AUTHENTICATE, "SaslAuthenticate", 0..=2, 0..=2, 2),
     api(ApiKey::CREATE_PARTITIONS, "CreatePartitions", 0..=3, 0..=3, 2),
+    api(ApiKey::DELETE_GROUPS, "DeleteGroups", 0..=2, 0..=2, 2),
     api(ApiKey::ELECT_LEADERS, "ElectLeaders", 0..=2, 0..=2, 2),
     api(ApiKey::INCREMENTAL_ALTER_CONFIGS, "IncrementalAlterConfigs", 0..=1, 0..=1, 1),
     api(ApiKey::ALTER_PARTITION_REASSIGNMENTS, "AlterPartitionReassignments", 0..=1, 0..=1, 0),
     api(ApiKey::LIST_PARTITION_REASSIGNMENTS, "ListPartitionReassignments", 0..=0, 0..=0, 0),
+    api(ApiKey::OFFSET_DELETE, "OffsetDelete", 0..=0, 0..=0, i16::MAX),
     api(ApiKey::DESCRIBE_QUORUM, "DescribeQuorum", 0..=2, 0..=2, 0),
     api(ApiKey::UPDATE_FEATURES, "UpdateFeatures", 0..=2, 0..=2, 0),
     api(ApiKey::DESCRIBE_CLUSTER, "DescribeCluster", 0..=2, 0..=2, 0),
@@ -292,7 +336,33 @@ mod tests {
         assert_agrees::<list_config_resources::ListConfigResourcesResponse>(
             ApiKey::LIST_CONFIG_RESOURCES,
         );
-        assert_eq!(APIS.len(), 30);
+        assert_eq!(APIS.len(), 41);
+    }
+
+    #[test]
+    fn table_agrees_with_the_messages_about_groups() {
+        assert_agrees::<find_coordinator::FindCoordinatorRequest>(ApiKey::FIND_COORDINATOR);
+        assert_agrees::<find_coordinator::FindCoordinatorResponse>(ApiKey::FIND_COORDINATOR);
+        assert_agrees::<join_group::JoinGroupRequest>(ApiKey::JOIN_GROUP);
+        assert_agrees::<join_group::JoinGroupResponse>(ApiKey::JOIN_GROUP);
+        assert_agrees::<sync_group::SyncGroupRequest>(ApiKey::SYNC_GROUP);
+        assert_agrees::<sync_group::SyncGroupResponse>(ApiKey::SYNC_GROUP);
+        assert_agrees::<heartbeat::HeartbeatRequest>(ApiKey::HEARTBEAT);
+        assert_agrees::<heartbeat::HeartbeatResponse>(ApiKey::HEARTBEAT);
+        assert_agrees::<leave_group::LeaveGroupRequest>(ApiKey::LEAVE_GROUP);
+        assert_agrees::<leave_group::LeaveGroupResponse>(ApiKey::LEAVE_GROUP);
+        assert_agrees::<offset_commit::OffsetCommitRequest>(ApiKey::OFFSET_COMMIT);
+        assert_agrees::<offset_commit::OffsetCommitResponse>(ApiKey::OFFSET_COMMIT);
+        assert_agrees::<offset_fetch::OffsetFetchRequest>(ApiKey::OFFSET_FETCH);
+        assert_agrees::<offset_fetch::OffsetFetchResponse>(ApiKey::OFFSET_FETCH);
+        assert_agrees::<describe_groups::DescribeGroupsRequest>(ApiKey::DESCRIBE_GROUPS);
+        assert_agrees::<describe_groups::DescribeGroupsResponse>(ApiKey::DESCRIBE_GROUPS);
+        assert_agrees::<list_groups::ListGroupsRequest>(ApiKey::LIST_GROUPS);
+        assert_agrees::<list_groups::ListGroupsResponse>(ApiKey::LIST_GROUPS);
+        assert_agrees::<delete_groups::DeleteGroupsRequest>(ApiKey::DELETE_GROUPS);
+        assert_agrees::<delete_groups::DeleteGroupsResponse>(ApiKey::DELETE_GROUPS);
+        assert_agrees::<offset_delete::OffsetDeleteRequest>(ApiKey::OFFSET_DELETE);
+        assert_agrees::<offset_delete::OffsetDeleteResponse>(ApiKey::OFFSET_DELETE);
     }
 
     #[test]
