@@ -1,5 +1,6 @@
 //! What passes between a [`Connection`](crate::Connection) and the [`Broker`](crate::Broker).
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -13,6 +14,7 @@ use crate::api::describe_configs::DescribeConfigsRequest;
 use crate::api::describe_topic_partitions::DescribeTopicPartitionsRequest;
 use crate::api::elect_leaders::ElectLeadersRequest;
 use crate::api::fetch::FetchResponse;
+use crate::api::join_group::{JoinGroupRequest, JoinGroupResponse};
 use crate::api::list_config_resources::ListConfigResourcesRequest;
 use crate::api::list_partition_reassignments::ListPartitionReassignmentsRequest;
 use crate::api::metadata::MetadataRequest;
@@ -45,6 +47,8 @@ macro_rules! answered_by_the_broker {
             Produce(ProduceCommand),
             /// Reads of the image.
             Query(Query),
+            /// Becomes a member of a group.
+            JoinGroup(JoinGroupCommand),
             $(
                 $(#[$meta])*
                 $name {
@@ -89,6 +93,8 @@ macro_rules! answered_by_the_broker {
                 /// The name of the listener that the connection came in by: it picks the endpoints.
                 listener: Arc<str>,
             },
+            /// Becomes a member of a group.
+            JoinGroup(JoinGroupResponse),
             $(
                 $(#[$meta])*
                 $name($response),
@@ -96,10 +102,11 @@ macro_rules! answered_by_the_broker {
         }
 
         impl ResponseBody {
-            /// Encodes the answer to a request of [`RequestBody::read_plain`]; `None` for any other.
+            /// Encodes an answer that is one message as it stands; `None` for any other.
             pub(crate) fn encode_plain<E: Encode>(&self, encode: E) -> Option<E::Output> {
                 match self {
                     Self::Produce(_) | Self::Query { .. } => None,
+                    Self::JoinGroup(response) => Some(encode.encode(response)),
                     $( Self::$name(response) => Some(encode.encode(response)), )+
                 }
             }
@@ -208,6 +215,66 @@ answered_by_the_broker! {
         api::incremental_alter_configs::IncrementalAlterConfigsRequest,
         api::incremental_alter_configs::IncrementalAlterConfigsResponse
     ),
+    /// Asks which broker coordinates.
+    FindCoordinator(
+        FIND_COORDINATOR,
+        api::find_coordinator::FindCoordinatorRequest,
+        api::find_coordinator::FindCoordinatorResponse
+    ),
+    /// Asks for a member's part.
+    SyncGroup(
+        SYNC_GROUP,
+        api::sync_group::SyncGroupRequest,
+        api::sync_group::SyncGroupResponse
+    ),
+    /// A member is alive.
+    Heartbeat(
+        HEARTBEAT,
+        api::heartbeat::HeartbeatRequest,
+        api::heartbeat::HeartbeatResponse
+    ),
+    /// Members leave a group.
+    LeaveGroup(
+        LEAVE_GROUP,
+        api::leave_group::LeaveGroupRequest,
+        api::leave_group::LeaveGroupResponse
+    ),
+    /// Keeps how far a group has read.
+    OffsetCommit(
+        OFFSET_COMMIT,
+        api::offset_commit::OffsetCommitRequest,
+        api::offset_commit::OffsetCommitResponse
+    ),
+    /// Asks how far groups have read.
+    OffsetFetch(
+        OFFSET_FETCH,
+        api::offset_fetch::OffsetFetchRequest,
+        api::offset_fetch::OffsetFetchResponse
+    ),
+    /// Asks what groups are like.
+    DescribeGroups(
+        DESCRIBE_GROUPS,
+        api::describe_groups::DescribeGroupsRequest,
+        api::describe_groups::DescribeGroupsResponse
+    ),
+    /// Asks for groups.
+    ListGroups(
+        LIST_GROUPS,
+        api::list_groups::ListGroupsRequest,
+        api::list_groups::ListGroupsResponse
+    ),
+    /// Deletes groups.
+    DeleteGroups(
+        DELETE_GROUPS,
+        api::delete_groups::DeleteGroupsRequest,
+        api::delete_groups::DeleteGroupsResponse
+    ),
+    /// Forgets committed offsets.
+    OffsetDelete(
+        OFFSET_DELETE,
+        api::offset_delete::OffsetDeleteRequest,
+        api::offset_delete::OffsetDeleteResponse
+    ),
 }
 
 /// A request that the image alone answers.
@@ -250,6 +317,17 @@ pub struct ProduceCommand {
     pub timeout_ms: i32,
     /// The partitions that the broker has to look at; answered by [`ResponseBody::Produce`] in this order.
     pub partitions: Vec<PartitionAppend>,
+}
+
+/// A JoinGroup request, with the one thing of its header that the group remembers.
+#[derive(Clone, Debug)]
+pub struct JoinGroupCommand {
+    /// As sent.
+    pub version: i16,
+    /// The client's name of itself; empty for null.
+    pub client_id: String,
+    /// As decoded.
+    pub request: JoinGroupRequest,
 }
 
 /// Which answer a producer wants.

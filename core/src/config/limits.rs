@@ -21,7 +21,8 @@ pub const QUERY_ELEMENT_BYTES: usize = 4;
 pub const QUERY_ELEMENTS_MAX: usize = 1 << 17;
 
 /// The same of a Fetch: 100,000 partitions, each of a topic of its own, and some to forget. While its answer is made
-/// it takes up to 120 MiB; what waits or stays in a session has limits of its own.
+/// it takes up to 120 MiB; what waits or stays in a session has limits of its own. Whoever reads so many also asks for
+/// the offsets of all of them at once, and commits them: OffsetFetch and OffsetCommit, whose elements take less.
 pub const FETCH_ELEMENTS_MAX: usize = 210_000;
 
 /// Bytes of errors in words that any answer may have. They name what was asked for, and a name of 32 KiB, asked for

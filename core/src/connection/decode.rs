@@ -18,7 +18,7 @@ use crate::config::limits::{
 };
 use crate::error_code::ErrorCode;
 use crate::frame::{HeaderError, RequestHeader};
-use crate::request::{Query, RequestBody};
+use crate::request::{JoinGroupCommand, Query, RequestBody};
 use crate::time::Now;
 
 /// What decoding needs to know.
@@ -48,7 +48,7 @@ pub(super) fn turn(frame: &[u8]) -> Turn {
 /// Decodes a frame without its size prefix. What follows the body is ignored, as Kafka does.
 pub(super) fn request(frame: &Bytes, context: &Context<'_>) -> Result<Decoded, ConnectionError> {
     let mut reader = Reader::new(frame);
-    let header = RequestHeader::read(&mut reader)?;
+    let mut header = RequestHeader::read(&mut reader)?;
     reader.limit_elements(elements_max(header.api_key, frame.len()));
     if header.api_key == ApiKey::PRODUCE {
         let request = body(&mut reader, &header)?;
@@ -57,6 +57,12 @@ pub(super) fn request(frame: &Bytes, context: &Context<'_>) -> Result<Decoded, C
         return Ok(Decoded { plan, body: RequestBody::Produce(command) });
     }
     let version = header.api_version;
+    if header.api_key == ApiKey::JOIN_GROUP {
+        let request = body(&mut reader, &header)?;
+        let client_id = header.client_id.take().unwrap_or_default();
+        let body = RequestBody::JoinGroup(JoinGroupCommand { version, client_id, request });
+        return Ok(Decoded { plan: Plan::plain(header), body });
+    }
     let body = match RequestBody::read_plain(header.api_key, version, &mut reader) {
         Some(Ok(body)) => body,
         Some(Err((message, error))) => {
@@ -92,7 +98,9 @@ fn query(reader: &mut Reader<'_>, header: &RequestHeader) -> Result<Query, Conne
 fn elements_max(key: ApiKey, frame_bytes: usize) -> usize {
     let (element_bytes, elements_max) = match key {
         ApiKey::PRODUCE => (PRODUCE_ELEMENT_BYTES, usize::MAX),
-        ApiKey::FETCH => (QUERY_ELEMENT_BYTES, FETCH_ELEMENTS_MAX),
+        ApiKey::FETCH | ApiKey::OFFSET_COMMIT | ApiKey::OFFSET_FETCH => {
+            (QUERY_ELEMENT_BYTES, FETCH_ELEMENTS_MAX)
+        }
         _ => (QUERY_ELEMENT_BYTES, QUERY_ELEMENTS_MAX),
     };
     (REQUEST_ELEMENTS_FREE + frame_bytes / element_bytes).min(elements_max)

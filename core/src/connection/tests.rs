@@ -1,5 +1,6 @@
 //! A connection between a peer that is a buffer and a broker that is the test.
 
+mod groups;
 mod idle;
 mod reads;
 

@@ -16,7 +16,7 @@ use crate::effect::{FileRange, FileRef, Path};
 use crate::ids::{FileId, JobId};
 
 /// Sends `asked` in every version; the broker sees it, and the peer gets the default of `A`.
-fn exchange_all<Q: Message, A: Message + PartialEq + core::fmt::Debug>(
+pub(super) fn exchange_all<Q: Message, A: Message + PartialEq + core::fmt::Debug>(
     key: ApiKey,
     body: impl Fn(A) -> ResponseBody,
     seen: impl Fn(&RequestBody) -> Option<i16>,
