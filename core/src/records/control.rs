@@ -168,7 +168,7 @@ fn read<M: Message>(reader: &mut Reader<'_>, record_type: i16) -> Result<M, Reco
     Ok(M::read(reader, version)?)
 }
 
-fn unknown(record_type: i16, version: i16) -> RecordError {
+pub(super) fn unknown(record_type: i16, version: i16) -> RecordError {
     RecordError::Unknown {
         record_type: u32::from(record_type as u16),
         version: u32::from(version as u16),

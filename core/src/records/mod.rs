@@ -1,4 +1,4 @@
-//! Records of the metadata log, and control records.
+//! Records of the metadata log and of `__consumer_offsets`, and control records.
 //!
 //! A metadata record's value is a frame version (1), the record's type and version as unsigned
 //! varints, and the record itself in that version (`MetadataRecordSerde`).
@@ -6,11 +6,13 @@
 mod access;
 mod cluster;
 mod control;
+mod offsets;
 mod topics;
 
 pub use access::*;
 pub use cluster::*;
 pub use control::*;
+pub use offsets::*;
 pub use topics::*;
 
 use bytes::{Bytes, BytesMut};

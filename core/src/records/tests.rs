@@ -1,3 +1,5 @@
+mod offsets;
+
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
