@@ -91,6 +91,21 @@ pub const INDEX_SPARSE_BYTES: u32 = 32 << 10;
 /// make, so that few syncs are added. A segment of 1 GiB has 5 MiB of them, too much for each of thousands of logs.
 pub const INDEX_UNWRITTEN_BYTES_MAX: usize = 256 << 10;
 
+/// Member ids of one group that were handed out and not used yet (KIP-394), where Kafka has no limit: as many new
+/// members as may come at one moment. Whoever means to use its id does so at once, so the oldest is forgotten.
+pub const GROUP_PENDING_MEMBERS_MAX: usize = 1 << 14;
+
+/// Bytes of those ids, which begin with names that clients make up: a name of 32 KiB costs nothing more than a request.
+pub const GROUP_PENDING_BYTES_MAX: usize = 2 << 20;
+
+/// A new member that waits so long for the others is taken for gone, and must ask again, as in Kafka
+/// (`CLASSIC_GROUP_NEW_MEMBER_JOIN_TIMEOUT_MS`).
+pub const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 5 * 60 * 1000;
+
+/// How soon a group looks again whether its static members are back, when they claim to join in no time: Kafka would
+/// look all the time.
+pub const REBALANCE_RETRY_MS_MIN: i32 = 100;
+
 /// Connections that, each reading as far ahead as it may, take the request budget once more.
 pub const READERS_AHEAD: usize = 1_024;
 

@@ -42,6 +42,11 @@ impl Timers {
         }
     }
 
+    #[cfg(test)]
+    pub(in crate::broker) fn is_set(&self, key: &TimerKey) -> bool {
+        self.at.contains_key(key)
+    }
+
     /// The earliest, if it is due.
     pub(in crate::broker) fn pop(&mut self, now: Instant) -> Option<TimerKey> {
         if self.deadline()? > now {
