@@ -9,10 +9,12 @@ use klamm_core::api::alter_partition_reassignments::{
 use klamm_core::api::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use klamm_core::api::create_acls::{CreateAclsRequest, CreateAclsResponse};
 use klamm_core::api::delete_acls::{DeleteAclsRequest, DeleteAclsResponse};
+use klamm_core::api::delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse};
 use klamm_core::api::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
 use klamm_core::api::describe_acls::{DescribeAclsRequest, DescribeAclsResponse};
 use klamm_core::api::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
 use klamm_core::api::describe_configs::{DescribeConfigsRequest, DescribeConfigsResponse};
+use klamm_core::api::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse};
 use klamm_core::api::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use klamm_core::api::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
 use klamm_core::api::describe_quorum::{DescribeQuorumRequest, DescribeQuorumResponse};
@@ -21,32 +23,41 @@ use klamm_core::api::describe_topic_partitions::{
 };
 use klamm_core::api::elect_leaders::{ElectLeadersRequest, ElectLeadersResponse};
 use klamm_core::api::fetch::{FetchRequest, FetchResponse};
+use klamm_core::api::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
+use klamm_core::api::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use klamm_core::api::incremental_alter_configs::{
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
 use klamm_core::api::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use klamm_core::api::join_group::{JoinGroupRequest, JoinGroupResponse};
+use klamm_core::api::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
 use klamm_core::api::list_config_resources::{
     ListConfigResourcesRequest, ListConfigResourcesResponse,
 };
+use klamm_core::api::list_groups::{ListGroupsRequest, ListGroupsResponse};
 use klamm_core::api::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 use klamm_core::api::list_partition_reassignments::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
 };
 use klamm_core::api::metadata::{MetadataRequest, MetadataResponse};
+use klamm_core::api::offset_commit::{OffsetCommitRequest, OffsetCommitResponse};
+use klamm_core::api::offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse};
+use klamm_core::api::offset_fetch::{OffsetFetchRequest, OffsetFetchResponse};
 use klamm_core::api::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
 };
 use klamm_core::api::produce::{ProduceRequest, ProduceResponse};
 use klamm_core::api::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
 use klamm_core::api::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
+use klamm_core::api::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use klamm_core::api::unregister_broker::{UnregisterBrokerRequest, UnregisterBrokerResponse};
 use klamm_core::api::update_features::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 use klamm_core::codec::{Message, Reader};
 use klamm_core::frame::RequestHeader;
 use klamm_core::records::{
     BeginTransactionRecord, BrokerRegistrationChangeRecord, ClientQuotaRecord, ConfigRecord,
-    ControlRecord, EntityData, MetadataRecord, PartitionChangeRecord, PartitionRecord,
-    RegisterBrokerRecord, UserScramCredentialRecord,
+    ControlRecord, EntityData, GroupMetadataValue, MetadataRecord, OffsetCommitValue, OffsetsKey,
+    PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord, UserScramCredentialRecord,
 };
 use klamm_core::rng::Rng;
 
@@ -109,6 +120,28 @@ pub fn fuzz_messages(data: &[u8]) -> usize {
         + settled::<DescribeLogDirsResponse>(&data)
         + settled::<UpdateFeaturesRequest>(&data)
         + settled::<UpdateFeaturesResponse>(&data)
+        + settled::<FindCoordinatorRequest>(&data)
+        + settled::<FindCoordinatorResponse>(&data)
+        + settled::<JoinGroupRequest>(&data)
+        + settled::<JoinGroupResponse>(&data)
+        + settled::<SyncGroupRequest>(&data)
+        + settled::<SyncGroupResponse>(&data)
+        + settled::<HeartbeatRequest>(&data)
+        + settled::<HeartbeatResponse>(&data)
+        + settled::<LeaveGroupRequest>(&data)
+        + settled::<LeaveGroupResponse>(&data)
+        + settled::<OffsetCommitRequest>(&data)
+        + settled::<OffsetCommitResponse>(&data)
+        + settled::<OffsetFetchRequest>(&data)
+        + settled::<OffsetFetchResponse>(&data)
+        + settled::<DescribeGroupsRequest>(&data)
+        + settled::<DescribeGroupsResponse>(&data)
+        + settled::<ListGroupsRequest>(&data)
+        + settled::<ListGroupsResponse>(&data)
+        + settled::<DeleteGroupsRequest>(&data)
+        + settled::<DeleteGroupsResponse>(&data)
+        + settled::<OffsetDeleteRequest>(&data)
+        + settled::<OffsetDeleteResponse>(&data)
 }
 
 /// Reads the bytes as frames: as what a client sends, and as an answer to it.
@@ -124,8 +157,8 @@ pub fn fuzz_frame(data: &[u8]) {
     assert!(explain_response(data, data).starts_with("response: "));
 }
 
-/// Reads the bytes as the value of a metadata record, and, behind a key, of a control record. Says
-/// whether they are one.
+/// Reads the bytes as the value of a metadata record, and, behind a key, of a control record; as a key or a value of
+/// `__consumer_offsets` too. Says whether they are a metadata record.
 pub fn fuzz_record(data: &[u8]) -> bool {
     let value = Bytes::copy_from_slice(data);
     for record_type in 0..8 {
@@ -134,6 +167,15 @@ pub fn fuzz_record(data: &[u8]) -> bool {
             let (key, value) = record.encode();
             assert_eq!(ControlRecord::decode(&key, &value), Ok(record));
         }
+    }
+    if let Ok(value) = OffsetCommitValue::decode(&value) {
+        assert_eq!(OffsetCommitValue::decode(&value.encode()), Ok(value));
+    }
+    if let Ok(value) = GroupMetadataValue::decode(&value) {
+        assert_eq!(GroupMetadataValue::decode(&value.encode()), Ok(value));
+    }
+    if let Ok(key) = OffsetsKey::decode(&value) {
+        assert_eq!(OffsetsKey::decode(&key.encode()), Ok(key));
     }
     let Ok(record) = MetadataRecord::decode(&value) else {
         return false;

@@ -11,11 +11,13 @@ use klamm_core::api::create_acls::{CreateAclsRequest, CreateAclsResponse};
 use klamm_core::api::create_partitions::{CreatePartitionsRequest, CreatePartitionsResponse};
 use klamm_core::api::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
 use klamm_core::api::delete_acls::{DeleteAclsRequest, DeleteAclsResponse};
+use klamm_core::api::delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse};
 use klamm_core::api::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
 use klamm_core::api::delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
 use klamm_core::api::describe_acls::{DescribeAclsRequest, DescribeAclsResponse};
 use klamm_core::api::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
 use klamm_core::api::describe_configs::{DescribeConfigsRequest, DescribeConfigsResponse};
+use klamm_core::api::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse};
 use klamm_core::api::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use klamm_core::api::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
 use klamm_core::api::describe_quorum::{DescribeQuorumRequest, DescribeQuorumResponse};
@@ -24,24 +26,33 @@ use klamm_core::api::describe_topic_partitions::{
 };
 use klamm_core::api::elect_leaders::{ElectLeadersRequest, ElectLeadersResponse};
 use klamm_core::api::fetch::{FetchRequest, FetchResponse};
+use klamm_core::api::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
+use klamm_core::api::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use klamm_core::api::incremental_alter_configs::{
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
 use klamm_core::api::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use klamm_core::api::join_group::{JoinGroupRequest, JoinGroupResponse};
+use klamm_core::api::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
 use klamm_core::api::list_config_resources::{
     ListConfigResourcesRequest, ListConfigResourcesResponse,
 };
+use klamm_core::api::list_groups::{ListGroupsRequest, ListGroupsResponse};
 use klamm_core::api::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 use klamm_core::api::list_partition_reassignments::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
 };
 use klamm_core::api::metadata::{MetadataRequest, MetadataResponse};
+use klamm_core::api::offset_commit::{OffsetCommitRequest, OffsetCommitResponse};
+use klamm_core::api::offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse};
+use klamm_core::api::offset_fetch::{OffsetFetchRequest, OffsetFetchResponse};
 use klamm_core::api::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
 };
 use klamm_core::api::produce::{ProduceRequest, ProduceResponse};
 use klamm_core::api::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
 use klamm_core::api::sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
+use klamm_core::api::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use klamm_core::api::unregister_broker::{UnregisterBrokerRequest, UnregisterBrokerResponse};
 use klamm_core::api::update_features::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 use klamm_core::codec::{Field, Form, Message, Part, Reader, Writer};
@@ -204,6 +215,19 @@ fn bodies(key: ApiKey) -> Result<(Explain, Explain), String> {
         ApiKey::SASL_AUTHENTICATE => {
             (body::<SaslAuthenticateRequest>, body::<SaslAuthenticateResponse>)
         }
+        ApiKey::FIND_COORDINATOR => {
+            (body::<FindCoordinatorRequest>, body::<FindCoordinatorResponse>)
+        }
+        ApiKey::JOIN_GROUP => (body::<JoinGroupRequest>, body::<JoinGroupResponse>),
+        ApiKey::SYNC_GROUP => (body::<SyncGroupRequest>, body::<SyncGroupResponse>),
+        ApiKey::HEARTBEAT => (body::<HeartbeatRequest>, body::<HeartbeatResponse>),
+        ApiKey::LEAVE_GROUP => (body::<LeaveGroupRequest>, body::<LeaveGroupResponse>),
+        ApiKey::OFFSET_COMMIT => (body::<OffsetCommitRequest>, body::<OffsetCommitResponse>),
+        ApiKey::OFFSET_FETCH => (body::<OffsetFetchRequest>, body::<OffsetFetchResponse>),
+        ApiKey::DESCRIBE_GROUPS => (body::<DescribeGroupsRequest>, body::<DescribeGroupsResponse>),
+        ApiKey::LIST_GROUPS => (body::<ListGroupsRequest>, body::<ListGroupsResponse>),
+        ApiKey::DELETE_GROUPS => (body::<DeleteGroupsRequest>, body::<DeleteGroupsResponse>),
+        ApiKey::OFFSET_DELETE => (body::<OffsetDeleteRequest>, body::<OffsetDeleteResponse>),
         key => return Err(format!("no body of key {}", key.0)),
     })
 }

@@ -14,30 +14,40 @@ use klamm_core::api::create_acls::{AclCreation, CreateAclsRequest};
 use klamm_core::api::create_partitions::CreatePartitionsRequest;
 use klamm_core::api::create_topics::CreateTopicsRequest;
 use klamm_core::api::delete_acls::{DeleteAclsFilter, DeleteAclsRequest};
+use klamm_core::api::delete_groups::DeleteGroupsRequest;
 use klamm_core::api::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
 };
 use klamm_core::api::delete_topics::DeleteTopicsRequest;
 use klamm_core::api::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
+use klamm_core::api::describe_groups::DescribeGroupsRequest;
 use klamm_core::api::describe_log_dirs::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use klamm_core::api::describe_producers::{self, DescribeProducersRequest};
 use klamm_core::api::describe_quorum::{self, DescribeQuorumRequest, PartitionRequest};
 use klamm_core::api::describe_topic_partitions::{DescribeTopicPartitionsRequest, TopicRequest};
 use klamm_core::api::elect_leaders::{ElectLeadersRequest, TopicPartitions};
 use klamm_core::api::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use klamm_core::api::find_coordinator::FindCoordinatorRequest;
 use klamm_core::api::incremental_alter_configs::IncrementalAlterConfigsRequest;
 use klamm_core::api::init_producer_id::InitProducerIdRequest;
+use klamm_core::api::join_group::JoinGroupRequest;
+use klamm_core::api::leave_group::LeaveGroupRequest;
 use klamm_core::api::list_config_resources::ListConfigResourcesRequest;
+use klamm_core::api::list_groups::ListGroupsRequest;
 use klamm_core::api::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use klamm_core::api::list_partition_reassignments::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsTopics,
 };
 use klamm_core::api::metadata::{MetadataRequest, MetadataRequestTopic};
+use klamm_core::api::offset_commit::OffsetCommitRequest;
+use klamm_core::api::offset_delete::OffsetDeleteRequest;
+use klamm_core::api::offset_fetch::OffsetFetchRequest;
 use klamm_core::api::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use klamm_core::api::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_core::api::sasl_authenticate::SaslAuthenticateRequest;
+use klamm_core::api::sync_group::SyncGroupRequest;
 use klamm_core::api::update_features::{FeatureUpdateKey, UpdateFeaturesRequest};
 use klamm_core::batch::{BatchBuilder, Codec, ProduceRules, check_produced};
 use klamm_core::codec::{Message, Reader};
@@ -167,6 +177,25 @@ fn lengths_beyond_the_frame_reserve_nothing() {
     assert_eq!(refused::<ListPartitionReassignmentsRequest>(&[timeout, compact].concat(), 0), 0);
     let record = Bytes::from_static(b"\x01\x03\0\0\0\0\0ABCDEFGHIJKLMNOP\xff\xff\xff\xff\x07");
     assert_eq!(largest(|| assert!(MetadataRecord::decode(&record).is_err())), 0);
+}
+
+#[test]
+fn lengths_beyond_the_frame_reserve_nothing_for_groups() {
+    let (many, compact) = (b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff\x07");
+    let behind = |zeros: usize| [&[0; 16][..zeros], many].concat();
+    assert_eq!(refused::<FindCoordinatorRequest>(&[&b"\0"[..], compact].concat(), 4), 0);
+    assert_eq!(refused::<JoinGroupRequest>(&behind(10), 0), 0);
+    assert_eq!(refused::<SyncGroupRequest>(&behind(8), 0), 0);
+    assert_eq!(refused::<LeaveGroupRequest>(&behind(2), 3), 0);
+    assert_eq!(refused::<OffsetCommitRequest>(&behind(16), 2), 0);
+    assert_eq!(refused::<OffsetFetchRequest>(&behind(2), 1), 0);
+    assert_eq!(refused::<OffsetFetchRequest>(compact, 8), 0);
+    assert_eq!(refused::<DescribeGroupsRequest>(many, 0), 0);
+    assert_eq!(refused::<DescribeGroupsRequest>(compact, 5), 0);
+    assert_eq!(refused::<ListGroupsRequest>(compact, 4), 0);
+    assert_eq!(refused::<DeleteGroupsRequest>(many, 0), 0);
+    assert_eq!(refused::<DeleteGroupsRequest>(compact, 2), 0);
+    assert_eq!(refused::<OffsetDeleteRequest>(&behind(2), 0), 0);
 }
 
 #[test]

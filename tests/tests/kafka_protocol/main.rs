@@ -315,6 +315,93 @@ fn sasl_authenticate_agrees() {
     compare::<ours::SaslAuthenticateResponse, theirs::SaslAuthenticateResponse>();
 }
 
+#[test]
+fn find_coordinator_agrees() {
+    use api::find_coordinator as ours;
+    compare::<ours::FindCoordinatorRequest, theirs::FindCoordinatorRequest>();
+    compare::<ours::FindCoordinatorResponse, theirs::FindCoordinatorResponse>();
+}
+
+#[test]
+fn join_group_agrees() {
+    use api::join_group as ours;
+    compare::<ours::JoinGroupRequest, theirs::JoinGroupRequest>();
+    compare::<ours::JoinGroupResponse, theirs::JoinGroupResponse>();
+}
+
+#[test]
+fn sync_group_agrees() {
+    use api::sync_group as ours;
+    compare::<ours::SyncGroupRequest, theirs::SyncGroupRequest>();
+    compare::<ours::SyncGroupResponse, theirs::SyncGroupResponse>();
+}
+
+#[test]
+fn heartbeat_agrees() {
+    use api::heartbeat as ours;
+    compare::<ours::HeartbeatRequest, theirs::HeartbeatRequest>();
+    compare::<ours::HeartbeatResponse, theirs::HeartbeatResponse>();
+}
+
+#[test]
+fn leave_group_agrees() {
+    use api::leave_group as ours;
+    compare::<ours::LeaveGroupRequest, theirs::LeaveGroupRequest>();
+    compare::<ours::LeaveGroupResponse, theirs::LeaveGroupResponse>();
+}
+
+/// They do not know version 10 of the request.
+#[test]
+fn offset_commit_agrees() {
+    use api::offset_commit as ours;
+    compare_in::<ours::OffsetCommitRequest, theirs::OffsetCommitRequest>(
+        2..=9,
+        |_, _| (),
+        |version| version,
+    );
+    compare::<ours::OffsetCommitResponse, theirs::OffsetCommitResponse>();
+}
+
+/// They do not know version 10 of the request.
+#[test]
+fn offset_fetch_agrees() {
+    use api::offset_fetch as ours;
+    compare_in::<ours::OffsetFetchRequest, theirs::OffsetFetchRequest>(
+        1..=9,
+        |_, _| (),
+        |version| version,
+    );
+    compare::<ours::OffsetFetchResponse, theirs::OffsetFetchResponse>();
+}
+
+#[test]
+fn describe_groups_agrees() {
+    use api::describe_groups as ours;
+    compare::<ours::DescribeGroupsRequest, theirs::DescribeGroupsRequest>();
+    compare::<ours::DescribeGroupsResponse, theirs::DescribeGroupsResponse>();
+}
+
+#[test]
+fn list_groups_agrees() {
+    use api::list_groups as ours;
+    compare::<ours::ListGroupsRequest, theirs::ListGroupsRequest>();
+    compare::<ours::ListGroupsResponse, theirs::ListGroupsResponse>();
+}
+
+#[test]
+fn delete_groups_agrees() {
+    use api::delete_groups as ours;
+    compare::<ours::DeleteGroupsRequest, theirs::DeleteGroupsRequest>();
+    compare::<ours::DeleteGroupsResponse, theirs::DeleteGroupsResponse>();
+}
+
+#[test]
+fn offset_delete_agrees() {
+    use api::offset_delete as ours;
+    compare::<ours::OffsetDeleteRequest, theirs::OffsetDeleteRequest>();
+    compare::<ours::OffsetDeleteResponse, theirs::OffsetDeleteResponse>();
+}
+
 /// They take the version for the structures inside from the record itself, so it must be the true
 /// one.
 macro_rules! compare_control_records {

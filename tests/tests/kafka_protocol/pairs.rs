@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages as theirs;
-use kafka_protocol::messages::{BrokerId, ProducerId, TopicName, TransactionalId};
+use kafka_protocol::messages::{BrokerId, GroupId, ProducerId, TopicName, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 use klamm_core::api;
 use klamm_core::api::fetch::Records;
@@ -42,6 +42,7 @@ values! {
     Uuid => uuid::Uuid: |value| uuid::Uuid::from_bytes(value.0);
     Bytes => Bytes: Bytes::clone;
     String => StrBytes: |value| StrBytes::from_string(value.clone());
+    String => GroupId: |value| GroupId(value.same());
     String => TopicName: |value| TopicName(value.same());
     String => TransactionalId: |value| TransactionalId(value.same());
 }
@@ -104,6 +105,7 @@ macro_rules! renamed {
 
 mod cluster;
 mod configs;
+mod groups;
 mod security;
 mod topics;
 

@@ -2,7 +2,9 @@
 
 mod cluster;
 mod configs;
+mod groups;
 mod logs;
+mod offsets;
 mod producers;
 mod security;
 mod topics;
