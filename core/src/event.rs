@@ -52,7 +52,9 @@ pub enum Event {
         reason: String,
     },
     /// The groups of a partition of `__consumer_offsets` are not served until the next start.
-    #[error("the groups of __consumer_offsets-{partition} are not served: {file}: damaged at position {position}: {reason}")]
+    #[error(
+        "the groups of __consumer_offsets-{partition} are not served: {file}: damaged at position {position}: {reason}"
+    )]
     ShardFailed {
         /// Which.
         partition: i32,
@@ -140,6 +142,7 @@ impl Event {
             Self::PeerMisbehaved { .. } | Self::Suppressed { .. } => Severity::Info,
             Self::DirectoryOffline { .. }
             | Self::PartitionOffline { .. }
+            | Self::ShardFailed { .. }
             | Self::LogDamaged { .. } => Severity::Error,
             Self::TornTailCut { .. }
             | Self::StrayDirectory { .. }
@@ -157,6 +160,7 @@ impl Event {
             Self::Suppressed { .. } => "suppressed",
             Self::DirectoryOffline { .. } => "directory_offline",
             Self::PartitionOffline { .. } => "partition_offline",
+            Self::ShardFailed { .. } => "shard_failed",
             Self::LogDamaged { .. } => "log_damaged",
             Self::StrayDirectory { .. } => "stray_directory",
             Self::TornTailCut { .. } => "torn_tail_cut",

@@ -347,6 +347,7 @@ impl Broker {
     }
 
     /// A request of a connection that is there.
+    #[expect(clippy::too_many_lines, reason = "a line or two for each kind of request")]
     pub fn handle_request(&mut self, from: ConnectionId, request: Request, now: Now) {
         self.begin(now);
         debug_assert!(self.connections.contains_key(&from), "requests come from connections");
@@ -424,8 +425,8 @@ impl Broker {
             RequestBody::JoinGroup(command) => {
                 self.handle_join_group(from, request.number, command);
             }
-            RequestBody::SyncGroup { request: asked, .. } => {
-                self.handle_sync_group(from, request.number, asked);
+            RequestBody::SyncGroup { version, request: asked } => {
+                self.handle_sync_group(from, request.number, version, asked);
             }
             RequestBody::Heartbeat { request: asked, .. } => {
                 self.handle_heartbeat(from, request.number, &asked);
@@ -577,7 +578,9 @@ impl Broker {
         // What was too much for one turn is due at once, but never in the past: a caller that comes
         // when it is told to must not spin.
         let soon = Instant::from_micros(self.now.mono.as_micros().saturating_add(1));
-        let is_due = self.waits.has_due() || self.fetches.has_due() || self.schedule.has_more()
+        let is_due = self.waits.has_due()
+            || self.fetches.has_due()
+            || self.schedule.has_more()
             || self.groups.has_more();
         let candidates = [
             self.produces.deadline(),

@@ -4,8 +4,8 @@ use alloc::collections::BTreeSet;
 
 use super::offset_checkpoints::OffsetsKind;
 use super::{Broker, Phase};
-use crate::config::{GroupConfig, TaskConfig};
 use crate::config::limits::METADATA_CLEAN_INTERVAL_MS;
+use crate::config::{GroupConfig, TaskConfig};
 use crate::ids::LogId;
 use crate::time::{Instant, Millis};
 

@@ -28,8 +28,8 @@ use super::{Broker, Exit, Output, Peer};
 use crate::batch::testing::Stored;
 use crate::batch::{BatchBuilder, CheckedBatch};
 use crate::config::{
-    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig, TaskConfig,
-    TopicConfig,
+    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig,
+    TaskConfig, TopicConfig,
 };
 use crate::connection::ConnectionError;
 use crate::effect::{Completion, Effect, IoError, IoErrorKind, Operation, Path};
@@ -60,6 +60,8 @@ struct World {
     /// Jobs that are out; none while `holds_jobs` is false, which runs each at once.
     jobs: Vec<(JobId, Job)>,
     holds_jobs: bool,
+    /// From when it is ready on.
+    holds_later_jobs: bool,
     events: Vec<Event>,
     closed: Vec<ConnectionId>,
     ready: bool,
@@ -152,6 +154,7 @@ impl World {
             responses: Vec::new(),
             jobs: Vec::new(),
             holds_jobs: false,
+            holds_later_jobs: false,
             events: Vec::new(),
             closed: Vec::new(),
             ready: false,
@@ -199,7 +202,10 @@ impl World {
                 },
                 Output::Close(id) => self.closed.push(id),
                 Output::Event(event) => self.events.push(event),
-                Output::Ready => self.ready = true,
+                Output::Ready => {
+                    self.ready = true;
+                    self.holds_jobs |= self.holds_later_jobs;
+                }
                 Output::Stopped(exit) => self.stopped = Some(exit),
             }
         }

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 
 use super::keys::{self, Value, Voter};
 use super::{
-    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig, TaskConfig,
-    TopicConfig,
+    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig,
+    TaskConfig, TopicConfig,
 };
 use crate::broker::topic_config::Layers;
 use crate::effect::Path;

@@ -188,8 +188,7 @@ impl LoadShard {
         let codec = header.attributes.codec().map_err(|error| error.to_string())?;
         let Some(codec) = codec else { return Ok(body) };
         let compression = &self.context.compression;
-        let mut stream =
-            compression.decompress(codec, body).map_err(|error| error.to_string())?;
+        let mut stream = compression.decompress(codec, body).map_err(|error| error.to_string())?;
         let bytes_max = self.context.limits.decompressed_bytes_max;
         let (mut whole, mut piece) = (Vec::new(), [0; 8 << 10]);
         loop {

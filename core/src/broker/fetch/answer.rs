@@ -119,7 +119,8 @@ impl Broker {
         let Some(peer) = self.connections.get(&connection) else { return Vec::new() };
         let endpoint = |node_id: &i32| {
             let broker = self.image.brokers.get(node_id)?;
-            let found = broker.endpoints.iter().find(|endpoint| *endpoint.name == *peer.listener)?;
+            let found =
+                broker.endpoints.iter().find(|endpoint| *endpoint.name == *peer.listener)?;
             Some(NodeEndpoint {
                 node_id: *node_id,
                 host: found.host.clone(),

@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 
 use super::context::Asker;
 use super::several::Part;
+use crate::api::heartbeat::HeartbeatResponse;
 use crate::api::join_group::JoinGroupResponse;
 use crate::api::leave_group::LeaveGroupResponse;
 use crate::api::offset_delete::OffsetDeleteResponse;
 use crate::api::sync_group::SyncGroupResponse;
-use crate::api::heartbeat::HeartbeatResponse;
 use crate::error_code::ErrorCode;
 use crate::ids::ConnectionId;
 use crate::request::ResponseBody;
@@ -87,15 +87,18 @@ pub(super) fn refused(body: ResponseBody, error_code: ErrorCode) -> ResponseBody
             members: Vec::new(),
             ..response
         }),
-        ResponseBody::SyncGroup(_) => {
-            ResponseBody::SyncGroup(SyncGroupResponse { error_code, ..SyncGroupResponse::default() })
-        }
-        ResponseBody::Heartbeat(_) => {
-            ResponseBody::Heartbeat(HeartbeatResponse { error_code, ..HeartbeatResponse::default() })
-        }
-        ResponseBody::LeaveGroup(_) => {
-            ResponseBody::LeaveGroup(LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() })
-        }
+        ResponseBody::SyncGroup(_) => ResponseBody::SyncGroup(SyncGroupResponse {
+            error_code,
+            ..SyncGroupResponse::default()
+        }),
+        ResponseBody::Heartbeat(_) => ResponseBody::Heartbeat(HeartbeatResponse {
+            error_code,
+            ..HeartbeatResponse::default()
+        }),
+        ResponseBody::LeaveGroup(_) => ResponseBody::LeaveGroup(LeaveGroupResponse {
+            error_code,
+            ..LeaveGroupResponse::default()
+        }),
         ResponseBody::OffsetCommit(mut response) => {
             for topic in &mut response.topics {
                 for partition in &mut topic.partitions {

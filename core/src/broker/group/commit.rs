@@ -163,9 +163,11 @@ impl Shard {
                 }
                 ErrorCode::NONE
             };
-            let partitions = topic.partitions.iter().map(|partition| {
-                OffsetDeleteResponsePartition { partition_index: partition.partition_index, error_code }
-            });
+            let partitions =
+                topic.partitions.iter().map(|partition| OffsetDeleteResponsePartition {
+                    partition_index: partition.partition_index,
+                    error_code,
+                });
             let partitions = partitions.collect();
             answers.push(OffsetDeleteResponseTopic { name: topic.name.clone(), partitions });
         }
@@ -208,7 +210,11 @@ impl Shard {
 
     /// Takes away what has lived too long of one group, and the group itself when nothing is left of it
     /// (`cleanupExpiredOffsets`, `cleanupGroupMetadata`). Gives the number of offsets that it looked at.
-    pub(in crate::broker) fn expire_group(&mut self, context: &mut Context<'_>, group_id: &str) -> usize {
+    pub(in crate::broker) fn expire_group(
+        &mut self,
+        context: &mut Context<'_>,
+        group_id: &str,
+    ) -> usize {
         let Some(Group::Classic(group)) = self.groups.get(group_id) else { return 1 };
         let retention_ms = context.config.offsets_retention_ms;
         let now_ms = context.now.wall_ms;
@@ -288,7 +294,8 @@ fn is_longer(text: &str, max: i32) -> bool {
 }
 
 fn offset_key(group: &str, topic: &str, partition: i32) -> bytes::Bytes {
-    OffsetsKey::Offset { group: String::from(group), topic: String::from(topic), partition }.encode()
+    OffsetsKey::Offset { group: String::from(group), topic: String::from(topic), partition }
+        .encode()
 }
 
 fn offset_record(

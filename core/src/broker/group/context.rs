@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::broker::image::Image;
 use crate::config::GroupConfig;
 use crate::ids::{ConnectionId, RequestNumber};
 use crate::request::ResponseBody;
@@ -21,8 +20,6 @@ pub(in crate::broker) struct Context<'a> {
     pub config: &'a GroupConfig,
     /// The most bytes that one batch of records may have: what does not fit is refused before the state moves.
     pub batch_bytes_max: usize,
-    /// Topics that are there.
-    pub image: &'a Image,
     /// For member ids.
     pub rng: &'a mut Rng,
     /// What follows.

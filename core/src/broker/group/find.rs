@@ -3,11 +3,9 @@
 use alloc::string::{String, ToString};
 use alloc::vec;
 
-use super::home::partition_for;
 use super::OFFSETS_TOPIC;
-use crate::api::find_coordinator::{
-    Coordinator, FindCoordinatorRequest, FindCoordinatorResponse,
-};
+use super::home::partition_for;
+use crate::api::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::broker::Broker;
 use crate::broker::image::Topic;
 use crate::broker::metadata_log::Change;
@@ -79,7 +77,10 @@ impl Broker {
                 },
             }
         };
-        self.respond(connection, Response { number, body: ResponseBody::FindCoordinator(response) });
+        self.respond(
+            connection,
+            Response { number, body: ResponseBody::FindCoordinator(response) },
+        );
     }
 
     fn coordinator(

@@ -3,7 +3,6 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -99,7 +98,7 @@ impl Broker {
                     partition: load.index,
                     file,
                     position,
-                    reason: reason.to_string(),
+                    reason,
                 }));
             }
         }

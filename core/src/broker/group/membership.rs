@@ -1,7 +1,7 @@
 //! Requests of members: they go to the shard of their group.
 
-use super::{asker, client_host};
 use super::context::ClientDetails;
+use super::{asker, client_host};
 use crate::api::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::api::join_group::JoinGroupResponse;
 use crate::api::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
@@ -28,7 +28,8 @@ impl Broker {
             shard.join_group(context, asker, version, client, request);
         });
         if let Err(error_code) = joined {
-            let response = JoinGroupResponse { error_code, member_id, ..JoinGroupResponse::default() };
+            let response =
+                JoinGroupResponse { error_code, member_id, ..JoinGroupResponse::default() };
             self.answer_group(asker, ResponseBody::JoinGroup(response));
         }
     }
@@ -37,12 +38,13 @@ impl Broker {
         &mut self,
         connection: ConnectionId,
         number: RequestNumber,
+        version: i16,
         request: SyncGroupRequest,
     ) {
         let asker = asker(connection, number);
         let group_id = request.group_id.clone();
         let synced = self.with_group(&group_id, |shard, context| {
-            shard.sync_group(context, asker, request);
+            shard.sync_group(context, asker, version, &request);
         });
         if let Err(error_code) = synced {
             let response = SyncGroupResponse { error_code, ..SyncGroupResponse::default() };
@@ -58,10 +60,13 @@ impl Broker {
     ) {
         let asker = asker(connection, number);
         let body = |error_code| {
-            ResponseBody::Heartbeat(HeartbeatResponse { error_code, ..HeartbeatResponse::default() })
+            ResponseBody::Heartbeat(HeartbeatResponse {
+                error_code,
+                ..HeartbeatResponse::default()
+            })
         };
-        let beat = self
-            .with_group(&request.group_id, |shard, context| shard.heartbeat(context, request));
+        let beat =
+            self.with_group(&request.group_id, |shard, context| shard.heartbeat(context, request));
         match beat {
             Ok((index, error_code)) => self.answer_from(index, asker, body(error_code)),
             // Its session begins when the group is loaded: until then all is well.
@@ -81,9 +86,8 @@ impl Broker {
     ) {
         let asker = asker(connection, number);
         let group_id = request.group_id.clone();
-        let left = self.with_group(&group_id, |shard, context| {
-            shard.leave_group(context, version, request)
-        });
+        let left = self
+            .with_group(&group_id, |shard, context| shard.leave_group(context, version, request));
         match left {
             Ok((index, response)) => {
                 self.answer_from(index, asker, ResponseBody::LeaveGroup(response));

@@ -31,8 +31,8 @@ use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, LogId, RequestNumber, Uuid};
 use crate::request::{Response, ResponseBody};
 use crate::time::Instant;
-pub(super) use answers::HeldId;
 use answers::HeldAnswers;
+pub(super) use answers::HeldId;
 use context::{Asker, Context, CoordinatorRecord, Outbox};
 pub(super) use load::ShardLoad;
 use several::SeveralGroups;
@@ -142,7 +142,6 @@ impl Broker {
             now: self.now,
             config: &self.config.groups,
             batch_bytes_max: batch_bytes_max(&self.image),
-            image: &self.image,
             rng: &mut self.rng,
             out: &mut out,
         };
@@ -226,7 +225,7 @@ impl Broker {
         for index in due {
             while left > 0 {
                 left -= 1;
-                let fired = self.with_shard(index, |shard, context| shard.handle_timeout(context));
+                let fired = self.with_shard(index, Shard::handle_timeout);
                 if fired != Ok(true) {
                     break;
                 }
@@ -246,7 +245,7 @@ impl Broker {
         let indexes: Vec<i32> = self.groups.serving().map(|(index, _)| index).collect();
         for index in indexes {
             // A shard that serves takes the call.
-            let _ended = self.with_shard(index, |shard, context| shard.unload(context));
+            let _ended = self.with_shard(index, Shard::unload);
         }
         self.groups.sweeps = Sweeps::default();
     }
@@ -268,7 +267,6 @@ impl Broker {
                 now: self.now,
                 config: &self.config.groups,
                 batch_bytes_max: 0,
-                image: &self.image,
                 rng: &mut self.rng,
                 out: &mut out,
             });
@@ -283,7 +281,7 @@ impl Broker {
 fn batch_bytes_max(image: &super::image::Image) -> usize {
     let topic = image.topics.get(OFFSETS_TOPIC);
     topic.map_or(0, |topic| {
-        (topic.config.max_message_bytes as usize).min(topic.config.segment_bytes as usize)
+        (topic.config.message_bytes_max as usize).min(topic.config.segment_bytes as usize)
     })
 }
 

@@ -86,8 +86,8 @@ impl Broker {
             absent.extend(missing);
         }
         let group_id = request.group_id.clone();
-        let deleted = self
-            .with_group(&group_id, |shard, context| shard.delete_offsets(context, &request));
+        let deleted =
+            self.with_group(&group_id, |shard, context| shard.delete_offsets(context, &request));
         match deleted {
             Ok((index, Ok(topics))) => {
                 let topics = merged(absent, topics, |a, b| a.name == b.name);

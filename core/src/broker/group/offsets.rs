@@ -47,7 +47,13 @@ impl Offsets {
         self.committed.get(group)?.get(topic)?.get(&partition)
     }
 
-    pub(super) fn put(&mut self, group: &str, topic: &str, partition: i32, committed: CommittedOffset) {
+    pub(super) fn put(
+        &mut self,
+        group: &str,
+        topic: &str,
+        partition: i32,
+        committed: CommittedOffset,
+    ) {
         put(&mut self.committed, group, topic, partition, committed);
     }
 

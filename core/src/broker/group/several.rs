@@ -4,7 +4,6 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::answers::Held;
 use super::offset_requests::COMMIT_IDS_SINCE;
 use crate::api::delete_groups::{DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse};
 use crate::api::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup};
@@ -14,9 +13,9 @@ use crate::api::offset_fetch::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
-use crate::broker::{Broker, Waiter};
 use crate::broker::image::Image;
 use crate::broker::open_requests::{OpenId, OpenRequest, OpenRequests};
+use crate::broker::{Broker, Waiter};
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber, Uuid};
 use crate::request::{Response, ResponseBody};
@@ -64,8 +63,8 @@ impl Broker {
             .groups
             .into_iter()
             .map(|group_id| {
-                let described = self
-                    .with_group(&group_id, |shard, _| shard.describe_group(&group_id, version));
+                let described =
+                    self.with_group(&group_id, |shard, _| shard.describe_group(&group_id, version));
                 match described {
                     Ok((index, told)) => (Some(index), Told::Described(told)),
                     Err(error_code) => (None, Told::Described(undescribed(group_id, error_code))),
@@ -112,8 +111,8 @@ impl Broker {
             if !seen.insert(group_id.clone()) {
                 continue;
             }
-            let deleted = self
-                .with_group(&group_id, |shard, context| shard.delete_group(context, &group_id));
+            let deleted =
+                self.with_group(&group_id, |shard, context| shard.delete_group(context, &group_id));
             parts.push(match deleted {
                 Ok((index, result)) => (Some(index), Told::Deleted(result)),
                 Err(error_code) => {
@@ -175,8 +174,7 @@ impl Broker {
         answer: Answer,
         parts: Vec<Found>,
     ) {
-        let open =
-            OpenRequest { connection, number, deadline: None, missing: parts.len(), answer };
+        let open = OpenRequest { connection, number, deadline: None, missing: parts.len(), answer };
         if open.missing == 0 {
             return self.end_several(open);
         }
@@ -215,11 +213,9 @@ impl Told {
             Self::Described(group) => Self::Described(undescribed(group.group_id, error_code)),
             Self::Listed(_) => Self::Listed(Err(error_code)),
             Self::Deleted(result) => Self::Deleted(DeletableGroupResult { error_code, ..result }),
-            Self::Fetched(group) => Self::Fetched(OffsetFetchResponseGroup {
-                error_code,
-                topics: Vec::new(),
-                ..group
-            }),
+            Self::Fetched(group) => {
+                Self::Fetched(OffsetFetchResponseGroup { error_code, topics: Vec::new(), ..group })
+            }
         }
     }
 }
@@ -263,7 +259,7 @@ impl Answer {
 }
 
 fn undescribed(group_id: String, error_code: ErrorCode) -> DescribedGroup {
-    DescribedGroup { group_id, error_code, ..DescribedGroup::default() }
+    DescribedGroup { error_code, group_id, ..DescribedGroup::default() }
 }
 
 /// From here on several groups are asked for at once.

@@ -3,6 +3,7 @@
 //! A pure machine below the broker: requests, replayed records and time come in, records and answers go out
 //! (`GroupCoordinatorShard`).
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -28,7 +29,7 @@ pub(crate) struct Shard {
 #[derive(Debug)]
 pub(in crate::broker) enum Group {
     /// Members agree among themselves.
-    Classic(ClassicGroup),
+    Classic(Box<ClassicGroup>),
     /// Of a kind that is not served here: what Kafka wrote of it stays in the log.
     Foreign(ForeignGroup),
 }
@@ -129,7 +130,7 @@ impl Shard {
     pub(super) fn ensure_group(&mut self, group: &str) {
         if !self.groups.contains_key(group) {
             let id: Arc<str> = Arc::from(group);
-            self.groups.insert(Arc::clone(&id), Group::Classic(ClassicGroup::simple(id)));
+            self.groups.insert(Arc::clone(&id), Group::Classic(Box::new(ClassicGroup::simple(id))));
         }
     }
 }

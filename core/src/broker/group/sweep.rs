@@ -5,7 +5,6 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
 use super::{Broker, DeletedTopics};
-use crate::error_code::ErrorCode;
 use crate::ids::Uuid;
 
 /// Walks that wait, and the one under way.
@@ -99,6 +98,6 @@ impl Broker {
             Some((group, looked_at))
         });
         // A shard that does not serve is passed over: it is looked at next time.
-        looked.unwrap_or_else(|_: ErrorCode| None)
+        looked.unwrap_or(None)
     }
 }

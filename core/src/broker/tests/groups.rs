@@ -117,8 +117,7 @@ impl World {
             topics: Some(topics),
             ..OffsetFetchRequestGroup::default()
         };
-        let request =
-            OffsetFetchRequest { groups: vec![group], ..OffsetFetchRequest::default() };
+        let request = OffsetFetchRequest { groups: vec![group], ..OffsetFetchRequest::default() };
         self.ask(RequestBody::OffsetFetch { version: 8, request });
     }
 
@@ -143,6 +142,7 @@ impl World {
     /// A member alone in a stable group.
     fn stable_member(&mut self, group: &str) -> (String, i32) {
         self.ask_join(join(group, ""));
+        self.settle();
         let member = self.joined().member_id;
         self.ask_join(join(group, &member));
         self.pass(Millis(3_001));
@@ -162,7 +162,10 @@ impl World {
         assert!(self.responses.is_empty(), "the group's record is not safe yet");
         self.settle();
         let ResponseBody::SyncGroup(answer) = self.take_response() else { panic!() };
-        assert_eq!((answer.error_code, &answer.assignment[..]), (ErrorCode::NONE, &b"all of it"[..]));
+        assert_eq!(
+            (answer.error_code, &answer.assignment[..]),
+            (ErrorCode::NONE, &b"all of it"[..])
+        );
         (member, joined.generation_id)
     }
 
@@ -178,7 +181,7 @@ impl World {
         answer.error_code
     }
 
-    fn listed(&mut self) -> Result<Vec<(String, String)>, ErrorCode> {
+    fn groups_listed(&mut self) -> Result<Vec<(String, String)>, ErrorCode> {
         let request = ListGroupsRequest::default();
         self.ask(RequestBody::ListGroups { version: 4, request });
         let ResponseBody::ListGroups(answer) = self.take_response() else { panic!() };
@@ -209,7 +212,7 @@ fn the_topic_is_made_when_somebody_looks_for_a_coordinator() {
     let mut world = coordinator();
     let topic = &world.broker.image().topics[OFFSETS_TOPIC];
     assert_eq!((topic.partitions.len(), topic.config.deletes_old), (2, false));
-    assert_eq!(world.listed(), Ok(vec![]));
+    assert_eq!(world.groups_listed(), Ok(vec![]));
 }
 
 #[test]
@@ -217,7 +220,7 @@ fn without_the_topic_nobody_is_coordinated_here() {
     let mut world = World::ready_as(grouped(), 1);
     assert_eq!(world.commit(commit("g", 0, 5)), ErrorCode::NOT_COORDINATOR);
     assert_eq!(world.fetch_offset("g"), Err(ErrorCode::NOT_COORDINATOR));
-    assert_eq!(world.listed(), Ok(vec![]));
+    assert_eq!(world.groups_listed(), Ok(vec![]));
 }
 
 #[test]
@@ -252,17 +255,16 @@ fn commits_outlive_the_process() {
 fn until_a_shard_is_loaded_it_says_so() {
     let mut world = coordinator();
     world.commit(commit("g", 0, 5));
-    let mut again = World::on(world.disk.clone(), grouped());
-    again.settle();
-    // The jobs of the start are done; those of the shards are held.
     let mut held = World::on(world.disk.clone(), grouped());
-    held.settle_holding_shards();
+    // The jobs of the start are done; those of the shards are held.
+    held.holds_later_jobs = true;
+    held.settle();
     let peer = Peer { listener: Arc::from("PLAINTEXT"), address: String::new() };
     held.broker.handle_connect(CLIENT, peer, held.now);
     let loading = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
     assert_eq!(held.fetch_offset("g"), Err(loading));
     assert_eq!(held.commit(commit("g", 0, 9)), loading);
-    assert_eq!(held.listed(), Err(loading));
+    assert_eq!(held.groups_listed(), Err(loading));
     assert_eq!(held.heartbeat("g", "m", 1), ErrorCode::NONE, "its session has not begun");
     for (id, job) in core::mem::take(&mut held.jobs) {
         held.finish_job(id, job);
@@ -275,12 +277,13 @@ fn a_stable_group_goes_on_in_the_next_life() {
     let mut world = coordinator();
     let (member, generation) = world.stable_member("g");
     assert_eq!(world.heartbeat("g", &member, generation), ErrorCode::NONE);
-    assert_eq!(world.listed(), Ok(vec![("g".to_string(), "Stable".to_string())]));
+    assert_eq!(world.groups_listed(), Ok(vec![("g".to_string(), "Stable".to_string())]));
     let mut again = world.next_life();
     assert_eq!(again.heartbeat("g", &member, generation), ErrorCode::NONE);
     assert_eq!(again.heartbeat("g", &member, generation + 1), ErrorCode::ILLEGAL_GENERATION);
     assert_eq!(again.delete_group("g"), ErrorCode::NON_EMPTY_GROUP);
     again.pass(Millis(10_001));
+    again.settle();
     assert_eq!(again.heartbeat("g", &member, generation), ErrorCode::UNKNOWN_MEMBER_ID);
 }
 
@@ -292,7 +295,7 @@ fn a_deleted_group_stays_deleted() {
     assert_eq!(world.delete_group("g"), ErrorCode::GROUP_ID_NOT_FOUND);
     let mut again = world.next_life();
     assert_eq!(again.fetch_offset("g"), Ok(-1));
-    assert_eq!(again.listed(), Ok(vec![]));
+    assert_eq!(again.groups_listed(), Ok(vec![]));
 }
 
 #[test]
@@ -326,7 +329,8 @@ fn what_is_not_there_is_refused_beside_what_is() {
     world.settle();
     let ResponseBody::OffsetCommit(answer) = world.take_response() else { panic!() };
     let [topic] = &answer.topics[..] else { panic!("{answer:?}") };
-    let told: Vec<_> = topic.partitions.iter().map(|it| (it.partition_index, it.error_code)).collect();
+    let told: Vec<_> =
+        topic.partitions.iter().map(|it| (it.partition_index, it.error_code)).collect();
     assert_eq!(told, [(9, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), (0, ErrorCode::NONE)]);
     assert_eq!(world.fetch_offset("g"), Ok(6));
 }
@@ -364,7 +368,7 @@ fn offsets_of_nobody_are_forgotten_after_their_time() {
     world.pass(Millis(600_000));
     world.settle();
     assert_eq!(world.fetch_offset("g"), Ok(-1));
-    assert_eq!(world.listed(), Ok(vec![]), "nothing is left of the group");
+    assert_eq!(world.groups_listed(), Ok(vec![]), "nothing is left of the group");
 }
 
 #[test]
@@ -374,14 +378,4 @@ fn a_commit_whose_log_fails_is_not_acknowledged() {
     world.fail_step();
     assert!(world.stopped.is_some(), "the only directory is gone");
     assert_eq!(world.committed(), ErrorCode::NOT_COORDINATOR);
-}
-
-impl World {
-    /// Carries everything out but the jobs that begin when the broker is ready.
-    fn settle_holding_shards(&mut self) {
-        while !self.effects.is_empty() {
-            self.step();
-            self.holds_jobs |= self.ready;
-        }
-    }
 }

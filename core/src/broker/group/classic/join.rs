@@ -1,5 +1,6 @@
 //! JoinGroup (`GroupCoordinatorService.joinGroup`, `GroupMetadataManager.classicGroupJoin`).
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 
@@ -91,7 +92,7 @@ impl Shard {
             return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
         }
         context.out.append(record);
-        self.groups.insert(id, Group::Classic(group));
+        self.groups.insert(id, Group::Classic(Box::new(group)));
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What the log keeps of a group (`GroupMetadataKey`, `GroupMetadataValue`).
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -28,7 +29,7 @@ impl Shard {
         };
         let id: Arc<str> = Arc::from(group_id);
         let group = ClassicGroup::loaded(Arc::clone(&id), GroupMetadataValue::decode(value)?);
-        self.groups.insert(id, Group::Classic(group));
+        self.groups.insert(id, Group::Classic(Box::new(group)));
         Ok(())
     }
 }

@@ -28,7 +28,6 @@ use crate::api::offset_commit::OffsetCommitRequest;
 use crate::api::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse};
 use crate::broker::group::context::{Asker, ClientDetails, Context, CoordinatorRecord, Outbox};
 use crate::broker::group::shard::{Group, Shard};
-use crate::broker::image::Image;
 use crate::config::GroupConfig;
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber};
@@ -51,7 +50,6 @@ struct Scene {
     config: GroupConfig,
     batch_bytes_max: usize,
     rng: Rng,
-    image: Image,
     log: Vec<CoordinatorRecord>,
     asked: u64,
     waiting: BTreeSet<Asker>,
@@ -66,7 +64,6 @@ impl Scene {
             config: GroupConfig::default(),
             batch_bytes_max: 1 << 20,
             rng: Rng::from_seed([7; 32]),
-            image: Image::default(),
             log: Vec::new(),
             asked: 0,
             waiting: BTreeSet::new(),
@@ -88,7 +85,6 @@ impl Scene {
             now: self.now,
             config: &self.config,
             batch_bytes_max: self.batch_bytes_max,
-            image: &self.image,
             rng: &mut self.rng,
             out: &mut out,
         };
@@ -286,7 +282,9 @@ impl Scene {
     fn completing(&mut self) -> (String, String, i32) {
         let joining = [(); 2].map(|()| self.ask_join_anew(Joining::new()).1);
         self.pass(2 * DELAY_MS);
-        joining.map(|asker| self.joined(asker));
+        for asker in joining {
+            self.joined(asker);
+        }
         (self.leader(), self.followers().remove(0), self.group().generation)
     }
 

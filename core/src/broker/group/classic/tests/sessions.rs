@@ -205,7 +205,9 @@ fn a_shard_that_goes_answers_whoever_waits() {
 
     scene.restart();
     let joining = [&leader, &other].map(|id| scene.ask_join(Joining::with(id)));
-    joining.map(|asker| scene.joined(asker));
+    for asker in joining {
+        scene.joined(asker);
+    }
     let waiting = scene.ask_sync(&Syncing::new(&other, generation + 1));
     let told = unload(&mut scene);
     let [(asker, ResponseBody::SyncGroup(told))] = &told[..] else { panic!("{told:?}") };
@@ -218,7 +220,6 @@ fn unload(scene: &mut Scene) -> Vec<(Asker, ResponseBody)> {
         now: scene.now,
         config: &scene.config,
         batch_bytes_max: 0,
-        image: &scene.image,
         rng: &mut scene.rng,
         out: &mut out,
     };
