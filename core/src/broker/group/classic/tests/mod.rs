@@ -128,6 +128,13 @@ impl Scene {
         }
     }
 
+    /// They are members of a generation.
+    fn all_joined(&mut self, askers: &[Asker]) {
+        for asker in askers {
+            assert_eq!(self.joined(*asker).error_code, ErrorCode::NONE);
+        }
+    }
+
     fn ask_sync(&mut self, syncing: &Syncing<'_>) -> Asker {
         let asker = self.asker();
         let (version, request) = (syncing.version, syncing.request());
@@ -282,9 +289,7 @@ impl Scene {
     fn completing(&mut self) -> (String, String, i32) {
         let joining = [(); 2].map(|()| self.ask_join_anew(Joining::new()).1);
         self.pass(2 * DELAY_MS);
-        for asker in joining {
-            self.joined(asker);
-        }
+        self.all_joined(&joining);
         (self.leader(), self.followers().remove(0), self.group().generation)
     }
 

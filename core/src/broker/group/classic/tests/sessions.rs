@@ -205,9 +205,7 @@ fn a_shard_that_goes_answers_whoever_waits() {
 
     scene.restart();
     let joining = [&leader, &other].map(|id| scene.ask_join(Joining::with(id)));
-    for asker in joining {
-        scene.joined(asker);
-    }
+    scene.all_joined(&joining);
     let waiting = scene.ask_sync(&Syncing::new(&other, generation + 1));
     let told = unload(&mut scene);
     let [(asker, ResponseBody::SyncGroup(told))] = &told[..] else { panic!("{told:?}") };

@@ -187,9 +187,7 @@ fn static_members_that_join_in_no_time_do_not_keep_the_clock_busy() {
     let hasty = |instance| Joining { rebalance_ms: 0, ..Joining::as_static(instance) };
     let askers = ["a", "b"].map(|instance| scene.ask_join(hasty(instance)));
     scene.pass(2 * DELAY_MS);
-    for asker in askers {
-        scene.joined(asker);
-    }
+    scene.all_joined(&askers);
     // Nobody asks for a part in no time: all are out.
     assert_eq!(scene.state(), State::Empty);
 
@@ -251,9 +249,7 @@ fn one_that_has_not_synced_is_not_forgotten_under_its_new_id() {
         let protocols: &[(&str, &[u8])] = &[("range", OTHER_SUBSCRIPTION)];
         scene.ask_join(Joining { instance_id: Some(instance), protocols, ..Joining::with(id) })
     });
-    for asker in askers {
-        scene.joined(asker);
-    }
+    scene.all_joined(&askers);
     scene.sync(&Syncing::new(&leader, generation + 1));
     let id = scene.join(Joining::as_static(two)).member_id;
     assert!(scene.group().unsynced.contains(&*id));
