@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use klamm_core::config::{
-    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, GroupConfig, TaskConfig,
-    TopicConfig,
+    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig,
+    TaskConfig, TopicConfig,
 };
 use klamm_core::effect::{Completion, Effect, Path};
 use klamm_core::ids::EffectId;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use klamm_core::Exit;
 use klamm_core::batch::Compression;
 use klamm_core::config::{
-    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, GroupConfig, TaskConfig,
-    TopicConfig,
+    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig,
+    TaskConfig, TopicConfig,
 };
 use klamm_core::effect::Path;
 use klamm_core::time::Now;

@@ -276,7 +276,9 @@ impl Ladder {
                 (format!("{} removed", files::path_name(path)), false)
             }
             JobOutcome::SnapshotWritten(Ok(_)) => ("metadata snapshot written".to_owned(), false),
+            JobOutcome::ShardLoaded(Ok(_)) => ("groups loaded".to_owned(), true),
             // What follows from it is told.
+            JobOutcome::ShardLoaded(Err(_)) => ("no groups".to_owned(), true),
             JobOutcome::MetadataFailed(_) => ("no metadata log".to_owned(), true),
             JobOutcome::LogFailed(_) => ("no log".to_owned(), true),
             JobOutcome::DirectoryRemoved(Err(error)) | JobOutcome::SnapshotWritten(Err(error)) => {

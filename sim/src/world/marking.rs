@@ -94,6 +94,7 @@ impl Marks {
             CoreEvent::DirectoryOffline { .. } => "directory offline",
             CoreEvent::PartitionOffline { .. } => "partition offline",
             CoreEvent::LogDamaged { .. } => "log damaged",
+            CoreEvent::ShardFailed { .. } => "groups not served",
             CoreEvent::TornTailCut { .. } => "torn tail cut",
             CoreEvent::StrayDirectory { .. } => "stray directory",
             CoreEvent::MetadataLogEndsEarly { .. } => "metadata log ends early",
