@@ -11,7 +11,8 @@ use crate::broker::image::Topic;
 use crate::broker::metadata_log::Change;
 use crate::config::Listener;
 use crate::error_code::ErrorCode;
-use crate::ids::{ConnectionId, RequestNumber};
+use crate::ids::{ConnectionId, RequestNumber, Uuid};
+use crate::query::Words;
 use crate::query::partition_view::endpoint;
 use crate::request::{Response, ResponseBody};
 
@@ -34,6 +35,12 @@ impl Broker {
         request: FindCoordinatorRequest,
     ) {
         let response = if version >= KEYS_SINCE {
+            // Kafka has words only for what fails the whole request.
+            let is_known = matches!(request.key_type, GROUP | TRANSACTION | SHARE);
+            let mut admitted = Words::of(request.coordinator_keys.len());
+            let mut words = |error: ErrorCode| {
+                if is_known { Some(String::new()) } else { admitted.admit(Some(words(error))) }
+            };
             let coordinators = request.coordinator_keys.into_iter().map(|key| {
                 match self.coordinator(connection, version, request.key_type, &key) {
                     Ok((node_id, node)) => Coordinator {
@@ -50,7 +57,7 @@ impl Broker {
                         host: String::new(),
                         port: -1,
                         error_code,
-                        error_message: Some(String::new()),
+                        error_message: words(error_code),
                     },
                 }
             });
@@ -69,7 +76,7 @@ impl Broker {
                 },
                 Err(error_code) => FindCoordinatorResponse {
                     error_code,
-                    error_message: Some(words(error_code).to_string()),
+                    error_message: Some(words(error_code)),
                     node_id: -1,
                     host: String::new(),
                     port: -1,
@@ -94,7 +101,9 @@ impl Broker {
             GROUP => {}
             // There is no coordinator of transactions here, and none of share groups.
             TRANSACTION => return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
-            SHARE if version >= SHARE_SINCE => return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+            SHARE if version >= SHARE_SINCE && names_share_partition(key) => {
+                return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+            }
             _ => return Err(ErrorCode::INVALID_REQUEST),
         }
         let Some(topic) = self.image.topics.get(OFFSETS_TOPIC) else {
@@ -126,13 +135,37 @@ impl Broker {
     }
 }
 
+/// A group, a topic's id and a partition (`SharePartitionKey.getInstance`).
+fn names_share_partition(key: &str) -> bool {
+    let mut parts = key.rsplitn(3, ':');
+    let partition = parts.next().is_some_and(|part| part.parse::<i32>().is_ok());
+    let topic = parts.next().is_some_and(|part| Uuid::parse(part).is_some());
+    partition && topic && parts.next().is_some_and(|group| !group.trim().is_empty())
+}
+
 /// Kafka's words for it (`Errors`).
-fn words(error: ErrorCode) -> &'static str {
-    match error {
+fn words(error: ErrorCode) -> String {
+    let words = match error {
         ErrorCode::INVALID_REQUEST => {
             "This most likely occurs because of a request being malformed by the client library or the message \
              was sent to an incompatible broker. See the broker logs for more details."
         }
         _ => "The coordinator is not available.",
+    };
+    words.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_share_partition;
+
+    #[test]
+    fn partitions_of_share_groups_are_read_from_the_right() {
+        assert!(names_share_partition("g:AAAAAAAAAAAAAAAAAAAAAQ:0"));
+        assert!(names_share_partition("a:b:AAAAAAAAAAAAAAAAAAAAAQ:7"));
+        for bad in ["", "bad", " :AAAAAAAAAAAAAAAAAAAAAQ:0", "g:id:0", "g:AAAAAAAAAAAAAAAAAAAAAQ:x"]
+        {
+            assert!(!names_share_partition(bad), "{bad}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Requests of members: they go to the shard of their group.
 
+use super::asker;
 use super::context::ClientDetails;
-use super::{asker, client_host};
+use super::host::client_host;
 use crate::api::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::api::join_group::JoinGroupResponse;
 use crate::api::leave_group::{LeaveGroupRequest, LeaveGroupResponse};

@@ -11,6 +11,7 @@ mod commit;
 mod context;
 mod find;
 mod home;
+mod host;
 mod load;
 mod membership;
 mod offset_requests;
@@ -288,11 +289,6 @@ fn batch_bytes_max(image: &super::image::Image) -> usize {
 /// Who asked.
 fn asker(connection: ConnectionId, number: RequestNumber) -> Asker {
     Asker { connection, number }
-}
-
-/// The host of a peer, as Kafka tells it of a member.
-fn client_host(address: &str) -> alloc::string::String {
-    alloc::format!("/{address}")
 }
 
 /// Names of topics that are deleted, and their ids.

@@ -59,6 +59,7 @@ impl Broker {
         version: i16,
         request: DescribeGroupsRequest,
     ) {
+        let has_operations = request.include_authorized_operations;
         let parts: Vec<Found> = request
             .groups
             .into_iter()
@@ -66,7 +67,12 @@ impl Broker {
                 let described =
                     self.with_group(&group_id, |shard, _| shard.describe_group(&group_id, version));
                 match described {
-                    Ok((index, told)) => (Some(index), Told::Described(told)),
+                    Ok((index, mut told)) => {
+                        if has_operations && told.error_code.is_none() {
+                            told.authorized_operations = GROUP_OPERATIONS;
+                        }
+                        (Some(index), Told::Described(told))
+                    }
                     Err(error_code) => (None, Told::Described(undescribed(group_id, error_code))),
                 }
             })
@@ -257,6 +263,10 @@ impl Answer {
         }
     }
 }
+
+/// What a client without restrictions may do with a group (`AclEntry.supportedOperations`, as the bits of
+/// `AclOperation`): read, delete, describe and both of configs.
+const GROUP_OPERATIONS: i32 = 3400;
 
 fn undescribed(group_id: String, error_code: ErrorCode) -> DescribedGroup {
     DescribedGroup { error_code, group_id, ..DescribedGroup::default() }
