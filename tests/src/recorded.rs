@@ -3,7 +3,8 @@
 //! `conformance/exchanges.jsonl` holds one a line, in the order in which they were sent to one fresh
 //! broker: the bytes sent, what came back (`none`: nothing), whether the connection was open
 //! afterwards, the ranges of the answer that differ from run to run (position and length), where
-//! the ids of fetch sessions and of new topics stand, and how long the broker waited with its answer.
+//! the ids of fetch sessions, of new topics and of members of groups stand, and how long the broker waited with its
+//! answer.
 //! One exchange is left out: the first InitProducerId, which Kafka refuses while it has no block of ids.
 //! This broker waits for the block, and every later id would differ by one.
 //! The topics that the exchanges use first are there from the start, with the settings and ids of that run.
@@ -14,8 +15,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use klamm_core::config::{
-    Config, CreationConfig, Durability, Limits, Listener, MetadataLogConfig, GroupConfig, TaskConfig,
-    TopicConfig,
+    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig,
+    TaskConfig, TopicConfig,
 };
 use klamm_core::effect::Path;
 use klamm_core::ids::Uuid;
@@ -106,15 +107,20 @@ pub struct Exchange {
     topics_sent: Vec<usize>,
     /// Where the answer has ids of topics that were created.
     topics_given: Vec<usize>,
+    /// Where the request has ids of members that earlier answers gave, with their lengths in front.
+    members_sent: Vec<Range<usize>>,
+    /// Where the answer has such ids, given before or now.
+    members_told: Vec<Range<usize>>,
     /// How long the answer was waited for, in milliseconds, where that is known.
     pub waits_ms: Option<u64>,
 }
 
-/// Fetch sessions and topics of one replay: their ids as recorded, and as they are here.
+/// Fetch sessions, topics and members of one replay: their ids as recorded, and as they are here.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
     sessions: BTreeMap<SessionId, SessionId>,
     topics: BTreeMap<TopicId, TopicId>,
+    members: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 /// As on the wire.
@@ -137,7 +143,27 @@ impl Given {
             let id = request[*at..].first_chunk_mut().expect("a topic's id");
             *id = self.topics.get(id).copied().unwrap_or(*id);
         }
+        self.exchange_members(&mut request, &exchange.members_sent);
         request
+    }
+
+    /// What Kafka answered, with the ids of members of here.
+    ///
+    /// # Panics
+    /// When the exchange is not what it should be.
+    pub fn response(&self, exchange: &Exchange) -> Option<Vec<u8>> {
+        let mut response = exchange.response.clone()?;
+        self.exchange_members(&mut response, &exchange.members_told);
+        Some(response)
+    }
+
+    fn exchange_members(&self, frame: &mut [u8], ranges: &[Range<usize>]) {
+        for range in ranges {
+            let id = &mut frame[range.clone()];
+            if let Some(here) = self.members.get(id) {
+                id.copy_from_slice(here);
+            }
+        }
     }
 
     /// Takes up the ids in an answer to the exchange's request.
@@ -150,6 +176,13 @@ impl Given {
             let recorded = exchange.response.as_deref().and_then(id_in).expect("a topic's id");
             if let Some(given) = id_in(answer) {
                 self.topics.entry(recorded).or_insert(given);
+            }
+        }
+        for range in &exchange.members_told {
+            let id_in = |answer: &[u8]| answer.get(range.clone()).map(<[u8]>::to_vec);
+            let recorded = exchange.response.as_deref().and_then(id_in).expect("a member's id");
+            if let Some(given) = id_in(answer) {
+                self.members.entry(recorded).or_insert(given);
             }
         }
         let Some(at) = exchange.session_given else { return };
@@ -169,10 +202,13 @@ impl Exchange {
         let positions = |field: &Value| -> Vec<usize> {
             field.as_array().into_iter().flatten().filter_map(position).collect()
         };
-        let varies = fields["varies"].as_array().into_iter().flatten().map(|range| {
-            let number = |at: usize| range[at].as_u64().expect("a position or a length") as usize;
-            number(0)..number(0) + number(1)
-        });
+        let ranges = |field: &Value| -> Vec<Range<usize>> {
+            let range = |range: &Value| {
+                let number = |at: usize| range[at].as_u64().expect("a position or a length");
+                number(0) as usize..(number(0) + number(1)) as usize
+            };
+            field.as_array().into_iter().flatten().map(range).collect()
+        };
         Self {
             name: text("case"),
             request: bytes_of(&text("request")),
@@ -186,11 +222,13 @@ impl Exchange {
                 "closed" => Some(false),
                 _ => None,
             },
-            varies: varies.collect(),
+            varies: ranges(&fields["varies"]),
             session_sent: position(&fields["session"]["request"]),
             session_given: position(&fields["session"]["response"]),
             topics_sent: positions(&fields["topic_ids"]["request"]),
             topics_given: positions(&fields["topic_ids"]["response"]),
+            members_sent: ranges(&fields["members"]["request"]),
+            members_told: ranges(&fields["members"]["response"]),
             waits_ms: fields["waits_ms"].as_u64(),
         }
     }
