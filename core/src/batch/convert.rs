@@ -149,7 +149,10 @@ impl<'a> Conversion<'a> {
 }
 
 /// Reads all of it.
-fn collect(input: &mut dyn ByteStream, bytes_max: usize) -> Result<Bytes, CompressionError> {
+pub(super) fn collect(
+    input: &mut dyn ByteStream,
+    bytes_max: usize,
+) -> Result<Bytes, CompressionError> {
     let mut bytes = Vec::new();
     let mut piece = [0; PIECE_BYTES];
     loop {
@@ -165,7 +168,7 @@ fn collect(input: &mut dyn ByteStream, bytes_max: usize) -> Result<Bytes, Compre
 }
 
 /// A body that is not compressed, in pieces like one that is.
-struct Plain(Bytes);
+pub(super) struct Plain(pub(super) Bytes);
 
 impl ByteStream for Plain {
     fn read(&mut self, out: &mut [u8]) -> Result<usize, CompressionError> {

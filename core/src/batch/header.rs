@@ -141,7 +141,7 @@ impl Attributes {
     const LOG_APPEND_TIME: i16 = 0x08;
     const TRANSACTIONAL: i16 = 0x10;
     const CONTROL: i16 = 0x20;
-    const DELETE_HORIZON: i16 = 0x40;
+    pub(super) const DELETE_HORIZON: i16 = 0x40;
     const KNOWN: i16 = 0x7f;
 
     /// How the body is compressed; `None` when it is not. Numbers 5 to 7 name no codec.

@@ -13,6 +13,7 @@ mod scan;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
+mod thin;
 mod timestamp;
 mod varint;
 
@@ -28,4 +29,5 @@ pub use header::{
 pub use legacy::{LegacyFault, legacy_timestamp};
 pub use records::{Headers, Record, RecordFault, RecordHeader, Records};
 pub use scan::{BatchFault, BatchView, CrcCheck, LegacyEntry, Step, next_batch};
+pub use thin::{OpenBatch, ThinFault};
 pub use timestamp::{TimedOffset, TimestampFault, find_timestamp};

@@ -54,6 +54,8 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// Headers; found sound.
     pub headers: Headers<'a>,
+    /// All from the key on, as it stands.
+    pub(super) tail: &'a [u8],
 }
 
 /// The headers of a record, in their order; keys may repeat.
@@ -120,9 +122,10 @@ pub(super) fn read_record<'a>(source: &mut Cursor<'a>) -> Result<Record<'a>, Rec
     })?;
     let mut record = Cursor::new(source.field(size)?);
     let RecordHead { attributes, timestamp_delta, offset_delta } = read_record_head(&mut record)?;
+    let tail = record.bytes;
     let RecordTail { key, value, headers, header_count } = read_record_tail(&mut record)?;
     let headers = Headers { rest: headers, left: header_count };
-    Ok(Record { attributes, timestamp_delta, offset_delta, key, value, headers })
+    Ok(Record { attributes, timestamp_delta, offset_delta, key, value, headers, tail })
 }
 
 /// Reads the size that a record begins with; it does not count itself.

@@ -2,6 +2,7 @@
 //! driver owns it, no lock is held.
 
 mod batch_file;
+mod compact_log;
 mod load_log;
 mod load_metadata;
 mod load_shard;
@@ -14,6 +15,10 @@ mod write_snapshot;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+pub use compact_log::{
+    CleanedGroup, CompactLogContext, CompactedSegment, CompactionReport, CompactionStep,
+    PausedCompaction,
+};
 pub use load_log::{LoadLogContext, LoadLogFailure};
 pub use load_metadata::{
     AppendPoint, LoadedMetadata, LogFault, MetadataFailure, Registration, SnapshotFile,
@@ -28,6 +33,7 @@ use crate::effect::{Completion, Effect, IoError, Path};
 use crate::event::Event;
 use crate::ids::{EffectId, JobId};
 use crate::log::Log;
+use compact_log::CompactLog;
 use load_log::LoadLog;
 use load_metadata::LoadMetadata;
 use load_shard::LoadShard;
@@ -48,6 +54,8 @@ enum Kind {
     RemoveDirectory(Box<RemoveDirectory>),
     WriteSnapshot(Box<WriteSnapshot>),
     LoadShard(Box<LoadShard>),
+    /// `None` when it has been handed back.
+    CompactLog(Option<Box<CompactLog>>),
 }
 
 impl Job {
@@ -93,6 +101,16 @@ impl Job {
         Self(Kind::LoadShard(Box::new(LoadShard::new(id, context))))
     }
 
+    /// Begins to compact a log.
+    pub fn compact_log(id: JobId, context: CompactLogContext) -> Self {
+        Self(Kind::CompactLog(Some(Box::new(CompactLog::new(id, context)))))
+    }
+
+    /// Goes on with a compaction.
+    pub fn resume_compaction(id: JobId, paused: PausedCompaction) -> Self {
+        Self(Kind::CompactLog(Some(CompactLog::resume(id, paused))))
+    }
+
     /// The next effect to carry out.
     #[must_use]
     pub fn poll_effect(&mut self) -> Option<(EffectId, Effect)> {
@@ -103,6 +121,7 @@ impl Job {
             Kind::RemoveDirectory(job) => job.poll_effect(),
             Kind::WriteSnapshot(job) => job.poll_effect(),
             Kind::LoadShard(job) => job.poll_effect(),
+            Kind::CompactLog(job) => job.as_mut()?.poll_effect(),
         }
     }
 
@@ -115,6 +134,8 @@ impl Job {
             Kind::RemoveDirectory(job) => job.handle_completion(result),
             Kind::WriteSnapshot(job) => job.handle_completion(result),
             Kind::LoadShard(job) => job.handle_completion(result),
+            Kind::CompactLog(Some(job)) => job.handle_completion(result),
+            Kind::CompactLog(None) => debug_assert!(false, "nothing is out of a job that is done"),
         }
     }
 
@@ -128,6 +149,7 @@ impl Job {
             Kind::RemoveDirectory(job) => job.poll_done(),
             Kind::WriteSnapshot(job) => job.poll_done(),
             Kind::LoadShard(job) => job.poll_done(),
+            Kind::CompactLog(job) => CompactLog::poll_done(job),
         }
     }
 }
@@ -160,4 +182,6 @@ pub enum JobOutcome {
     SnapshotWritten(Result<WrittenSnapshot, IoError>),
     /// [`Job::load_shard`] is done, or could not.
     ShardLoaded(Result<LoadedShard, LoadShardFailure>),
+    /// A part of a compaction is done, or all of it.
+    LogCompacted(CompactionStep),
 }

@@ -19,9 +19,11 @@ pub struct LogConfig {
 
 impl From<&TopicConfig> for LogConfig {
     fn from(topic: &TopicConfig) -> Self {
+        // A record in the active segment is not compacted (`LogConfig.maxSegmentMs`).
+        let segment_ms_max = if topic.compacted { topic.compaction_lag_ms_max } else { u64::MAX };
         Self {
             segment_bytes: topic.segment_bytes,
-            segment_ms: topic.segment_ms,
+            segment_ms: topic.segment_ms.min(segment_ms_max),
             segment_jitter_ms: topic.segment_jitter_ms,
             index_interval_bytes: topic.index_interval_bytes,
             segment_index_bytes: topic.segment_index_bytes,

@@ -32,12 +32,15 @@ impl Log {
 
     /// A range that begins with the batch at `from`, up to the end of its segment or to `bound`, and
     /// at most `bytes_max` long: it may end inside a batch, as Kafka's do. `None` when the segment is
-    /// no longer part of the log.
+    /// no longer part of the log, or another one has taken its place.
     pub fn range(&self, from: &Located, bound: Place, bytes_max: u64) -> Option<FileRange> {
         let at = self.segment_at(from.segment)?;
+        let file = self.segments[at].file.clone();
+        if file.id != from.file {
+            return None;
+        }
         let end = self.readable(at, bound).map_or(0, |part| part.end);
         let length = end.saturating_sub(from.position).min(bytes_max);
-        let file = self.segments[at].file.clone();
         Some(FileRange { file, position: from.position, length })
     }
 
@@ -51,9 +54,7 @@ impl Log {
 
     fn locate_in_tail(&self, offset: i64) -> Option<Located> {
         let active = self.segments.last()?;
-        let end =
-            TailEnd { segment: active.base_offset, offset: self.accepted, position: active.size };
-        self.tail.locate(offset, end)
+        self.tail.locate(offset, TailEnd::of(active, self.accepted))
     }
 
     /// The bytes of a segment that may be read; `None` when there are none.

@@ -7,6 +7,7 @@
 //! takes the log directory offline, and the next start rebuilds the log from disk. A live log is
 //! never truncated.
 
+mod compaction;
 mod config;
 mod head;
 mod in_turn;
@@ -16,6 +17,7 @@ mod offset_index;
 mod pending;
 mod place;
 pub mod producers;
+mod replacement;
 mod retention;
 mod roll;
 mod seal;
@@ -34,6 +36,7 @@ use crate::checkpoint::{LeaderEpochs, replace_file};
 use crate::effect::{Effect, FileRef, Operation, Path, SyncSet};
 use crate::ids::{DirectoryIndex, EffectId, Numbering};
 use crate::time::{Millis, Now};
+pub use compaction::{Cleanable, CleanedSegment, CompactionLags};
 pub use config::LogConfig;
 use in_turn::InTurn;
 pub use indexes::{
@@ -44,6 +47,7 @@ pub use offset_index::{OffsetEntry, OffsetIndex};
 use pending::{Pending, Target};
 pub use place::{Located, Lookup, Place};
 use producers::ProducerStates;
+pub use replacement::replacement;
 pub use retention::{RemovedSegment, Retention};
 use seal::Seal;
 pub(crate) use seal::{begin_index, companion};
@@ -198,8 +202,7 @@ impl Log {
         }
         let interval_bytes = self.config.index_interval_bytes;
         let active = self.segments.last_mut().expect("a log that rolled has a segment");
-        let batch_end =
-            TailEnd { segment: active.base_offset, offset: base_offset, position: active.size };
+        let batch_end = TailEnd::of(active, base_offset);
         let write = Operation::Write {
             file: active.file.clone(),
             position: active.size,

@@ -1,6 +1,7 @@
 //! Places in a log, and what a look-up gives.
 
 use super::search::Search;
+use crate::ids::FileId;
 
 /// A place between two batches.
 ///
@@ -28,7 +29,9 @@ impl Place {
 pub struct Located {
     /// The base offset of its segment.
     pub segment: i64,
-    /// Its first byte, from the start of the segment's file.
+    /// The segment's file: compaction puts another one in its place.
+    pub file: FileId,
+    /// Its first byte, from the start of that file.
     pub position: u64,
     /// The offset of its first record; of its last one in the formats of magic 0 and 1, which do not
     /// tell.

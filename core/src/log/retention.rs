@@ -32,7 +32,7 @@ pub struct RemovedSegment {
     pub file: FileRef,
     /// Bytes of it.
     pub size: u64,
-    companions: Companions,
+    pub(super) companions: Companions,
 }
 
 impl Log {
@@ -128,7 +128,7 @@ impl Log {
     }
 
     /// How many segments lie wholly below the log's start.
-    fn segments_below_start(&self) -> usize {
+    pub(super) fn segments_below_start(&self) -> usize {
         let begun = self.segments.partition_point(|segment| segment.base_offset <= self.log_start);
         begun.saturating_sub(1)
     }

@@ -316,6 +316,7 @@ impl State {
     fn found(&self, head: &Head) -> SearchStep {
         SearchStep::Found(Located {
             segment: self.part.segment,
+            file: self.part.file.id,
             position: self.position,
             base_offset: head.base_offset,
             last_offset: head.last_offset,

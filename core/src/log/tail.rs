@@ -6,7 +6,9 @@
 use alloc::collections::VecDeque;
 
 use super::place::Located;
+use super::segment::Segment;
 use crate::config::limits::TAIL_BATCHES_MAX;
+use crate::ids::FileId;
 
 /// Batches one after another, without a gap between them.
 #[derive(Clone, Debug, Default)]
@@ -28,10 +30,20 @@ struct Entry {
 pub(super) struct TailEnd {
     /// The segment's base offset.
     pub(super) segment: i64,
+    /// The segment's file.
+    pub(super) file: FileId,
     /// Behind the last batch.
     pub(super) offset: i64,
     /// Behind the last batch.
     pub(super) position: u64,
+}
+
+impl TailEnd {
+    /// The end of `active`, where the next record gets `offset`.
+    pub(super) fn of(active: &Segment, offset: i64) -> Self {
+        let (segment, file) = (active.base_offset, active.file.id);
+        Self { segment, file, offset, position: active.size }
+    }
 }
 
 impl Tail {
@@ -68,6 +80,7 @@ impl Tail {
         let position = u64::from(entry.position);
         Some(Located {
             segment: end.segment,
+            file: end.file,
             position,
             base_offset: end.segment + i64::from(entry.relative_offset),
             last_offset: next_offset - 1,

@@ -79,6 +79,13 @@ impl AbortedTransactions {
         self.entries.get(start..end).unwrap_or_default()
     }
 
+    /// Of those whose markers lie in `[from, to)`, only `kept` are left.
+    pub(super) fn replace_within(&mut self, from: i64, to: i64, kept: Vec<AbortedTransaction>) {
+        let start = self.entries.partition_point(|entry| entry.last_offset < from);
+        let end = self.entries.partition_point(|entry| entry.last_offset < to);
+        self.entries.splice(start..end, kept);
+    }
+
     /// Segments up to `start` are gone, and their entries with them.
     pub(super) fn forget_below(&mut self, start: i64) {
         let gone = self.entries.partition_point(|entry| entry.last_offset < start);

@@ -91,6 +91,21 @@ pub struct ActiveProducer {
     pub transaction_start: Option<i64>,
 }
 
+/// What tells of a producer's epoch and sequence where nothing else does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastRecord {
+    /// The batch that ends here.
+    Data {
+        /// The offset of its last record.
+        last_offset: i64,
+    },
+    /// It has written no records in its epoch: the markers of it.
+    Marker {
+        /// Its epoch.
+        epoch: i16,
+    },
+}
+
 /// A batch of records with its place, as its producer's state sees it.
 #[derive(Clone, Copy, Debug)]
 struct ProducerBatch {
@@ -216,6 +231,23 @@ impl ProducerStates {
     /// Segments up to `start` are deleted.
     pub fn forget_aborted_below(&mut self, start: i64) {
         self.aborted.forget_below(start);
+    }
+
+    /// Of the aborted transactions whose markers lie in `[from, to)` compaction has left only `kept`.
+    pub fn replace_aborted(&mut self, from: i64, to: i64, kept: Vec<AbortedTransaction>) {
+        self.aborted.replace_within(from, to, kept);
+    }
+
+    /// The last that each producer has written, which compaction keeps (`ProducerStateManager.lastRecords`).
+    pub fn last_records(&self) -> BTreeMap<i64, LastRecord> {
+        let last = self.producers.iter().map(|(id, producer)| {
+            let last = match producer.last_batch() {
+                Some(batch) => LastRecord::Data { last_offset: batch.last_offset },
+                None => LastRecord::Marker { epoch: producer.epoch },
+            };
+            (*id, last)
+        });
+        last.collect()
     }
 
     /// By id.

@@ -291,6 +291,8 @@ fn any_bytes_end_the_search() {
 fn range_of_a_removed_segment_is_none() {
     let found = Found::new(&[(5, &[(6, batch(5, 2, 5))])], 7);
     let bound = found.log.place(Level::Synced);
-    let from = Located { segment: 0, position: 0, base_offset: 0, last_offset: 1, batch_bytes: 70 };
+    let file = FileId { owner: JobId::BROKER, number: 0 };
+    let from =
+        Located { segment: 0, file, position: 0, base_offset: 0, last_offset: 1, batch_bytes: 70 };
     assert_eq!(found.log.range(&from, bound, 1_000), None);
 }
