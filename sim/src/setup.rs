@@ -4,8 +4,8 @@
 use klamm_core::batch::BatchBuilder;
 use klamm_core::checkpoint::{MetaProperties, MetaPropertiesVersion, PartitionMetadata};
 use klamm_core::config::{
-    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig,
-    TaskConfig, TopicConfig,
+    CleanerConfig, Config, CreationConfig, Durability, GroupConfig, Limits, Listener,
+    MetadataLogConfig, TaskConfig, TopicConfig,
 };
 use klamm_core::effect::Path;
 use klamm_core::ids::Uuid;
@@ -95,6 +95,7 @@ impl Installation {
             creation: CreationConfig::default(),
             tasks: tasks(options),
             groups: GroupConfig::default(),
+            cleaner: CleanerConfig::default(),
             metadata_log: metadata_log_config(options),
             limits: limits(options),
             settings: std::sync::Arc::default(),

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use klamm_core::config::{
-    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig,
-    TaskConfig, TopicConfig,
+    CleanerConfig, Config, CreationConfig, Durability, GroupConfig, Limits, Listener,
+    MetadataLogConfig, TaskConfig, TopicConfig,
 };
 use klamm_core::effect::{Completion, Effect, Path};
 use klamm_core::ids::EffectId;
@@ -30,6 +30,7 @@ fn config() -> Config {
         creation: CreationConfig::default(),
         tasks: TaskConfig::default(),
         groups: GroupConfig::default(),
+        cleaner: CleanerConfig::default(),
         metadata_log: MetadataLogConfig::default(),
         limits: Limits::default(),
         settings: Arc::default(),

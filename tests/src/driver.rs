@@ -11,8 +11,8 @@ use std::time::Duration;
 use klamm_core::Exit;
 use klamm_core::batch::Compression;
 use klamm_core::config::{
-    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig,
-    TaskConfig, TopicConfig,
+    CleanerConfig, Config, CreationConfig, Durability, GroupConfig, Limits, Listener,
+    MetadataLogConfig, TaskConfig, TopicConfig,
 };
 use klamm_core::effect::Path;
 use klamm_core::time::Now;
@@ -141,6 +141,7 @@ impl TempDir {
             creation: CreationConfig::default(),
             tasks: TaskConfig::default(),
             groups: GroupConfig::default(),
+            cleaner: CleanerConfig::default(),
             metadata_log: MetadataLogConfig::default(),
             limits: Limits::default(),
             settings: Arc::default(),

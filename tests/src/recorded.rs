@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use klamm_core::config::{
-    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig,
-    TaskConfig, TopicConfig,
+    CleanerConfig, Config, CreationConfig, Durability, GroupConfig, Limits, Listener,
+    MetadataLogConfig, TaskConfig, TopicConfig,
 };
 use klamm_core::effect::Path;
 use klamm_core::ids::Uuid;
@@ -292,6 +292,7 @@ pub fn node_with(topics: &[NewTopic], files: Vec<(String, Vec<u8>)>) -> Node {
         creation: CreationConfig { partitions: 2, ..CreationConfig::default() },
         tasks: TaskConfig::default(),
         groups: GroupConfig::default(),
+        cleaner: CleanerConfig::default(),
         metadata_log: MetadataLogConfig::default(),
         limits: Limits::default(),
         settings: Arc::default(),

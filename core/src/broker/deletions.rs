@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::pins::Freed;
 use super::{Broker, Phase, Purpose};
 use crate::effect::{Completion, Effect, Operation};
-use crate::ids::{DirectoryIndex, FileId, LogId};
+use crate::ids::{DirectoryIndex, FileId, JobId, LogId};
 use crate::log::{Level, RemovedSegment};
 use crate::time::{Instant, Millis};
 
@@ -19,6 +19,8 @@ pub(super) struct Deletions {
     segments: BTreeMap<FileId, Deletion>,
     due: BTreeSet<(Instant, FileId)>,
     readers: BTreeMap<FileId, usize>,
+    /// Those whose names others have, until they are unlinked.
+    replaced: BTreeSet<(LogId, FileId)>,
     /// Renames and unlinks that are out, by the log.
     effects: BTreeMap<LogId, usize>,
 }
@@ -60,16 +62,59 @@ impl Deletions {
         self.segments.clear();
         self.due.clear();
         self.readers.clear();
+        self.replaced.clear();
     }
 
     /// The log is gone, and its removed segments go with its directory: their `.log` files.
     pub(super) fn leave(&mut self, log: LogId) -> Vec<FileId> {
+        self.forget_replaced(log);
         let left: Vec<FileId> =
             self.segments.extract_if(.., |_, it| it.log == log).map(|(file, _)| file).collect();
         if !left.is_empty() {
             self.due.retain(|(_, file)| !left.contains(file));
         }
         left
+    }
+
+    /// What compaction has replaced, renamed already.
+    pub(super) fn begin_unlinks(
+        &mut self,
+        log: LogId,
+        directory: DirectoryIndex,
+        segments: Vec<RemovedSegment>,
+        delay_ms: u64,
+        now: Instant,
+    ) {
+        for segment in segments {
+            let file = segment.file.id;
+
+            let deletion = Deletion { log, directory, segment, delay_ms, step: Step::Wait };
+            self.segments.insert(file, deletion);
+            self.replaced.insert((log, file));
+            self.due.insert((now + Millis(delay_ms), file));
+        }
+    }
+
+    /// Files of the log that compaction has replaced are still there, under the names that those in their place
+    /// would get.
+    pub(super) fn has_replaced(&self, log: LogId) -> bool {
+        let first = FileId { owner: JobId(0), number: 0 };
+        self.replaced.range((log, first)..).next().is_some_and(|(of, _)| *of == log)
+    }
+
+    /// The log is gone.
+    pub(super) fn forget_replaced(&mut self, log: LogId) {
+        self.replaced.retain(|(of, _)| *of != log);
+    }
+
+    /// A segment's files are unlinked.
+    pub(super) fn note_unlinked(&mut self, log: LogId, file: FileId) {
+        self.replaced.remove(&(log, file));
+    }
+
+    /// Something else works on the log's files, until [`note_complete`](Self::note_complete).
+    pub(super) fn note_out(&mut self, log: LogId) {
+        *self.effects.entry(log).or_insert(0) += 1;
     }
 
     /// A rename or an unlink of one of the log's segments is complete.
@@ -121,6 +166,10 @@ impl Broker {
         let Some(live) = self.logs.get_mut(&log_id) else { return false };
         let directory = live.log.log_directory();
         if !matches!(self.phase, Phase::Running) || !live.log.has_removable() {
+            return false;
+        }
+        // Compaction works on them, or the names that they would get are taken.
+        if self.compactions.is_running(log_id) || self.deletions.has_replaced(log_id) {
             return false;
         }
         if live.log.end(Level::Synced) < live.log.log_start() {
@@ -181,9 +230,9 @@ impl Broker {
         let purpose = if self.deletions.segments.contains_key(&file) {
             Purpose::Rename(directory, log, file)
         } else {
-            Purpose::Unlink(directory, log)
+            Purpose::Unlink(directory, log, file)
         };
-        *self.deletions.effects.entry(log).or_insert(0) += 1;
+        self.deletions.note_out(log);
         self.emit(effect, purpose);
     }
 

@@ -11,20 +11,21 @@ use super::format::BOOTSTRAP_CHECKPOINT;
 use super::log_starts::MovingStarts;
 use super::offset_checkpoints::OffsetsFile;
 use crate::checkpoint::{
-    CheckpointError, CleanShutdown, LOG_START_FILE, MetaProperties, MetaPropertiesVersion,
-    OffsetCheckpoint, RECOVERY_POINT_FILE, SyncedCheckpoint,
+    CLEANER_FILE, CheckpointError, CleanShutdown, LOG_START_FILE, MetaProperties,
+    MetaPropertiesVersion, OffsetCheckpoint, RECOVERY_POINT_FILE, SyncedCheckpoint,
 };
 use crate::effect::{Entry, EntryKind, FileRef, IoError, Path};
 use crate::ids::{LogId, Uuid};
 use crate::records::RegisterBrokerRecord;
 
 /// The small files that are read at start, where they are there.
-pub(super) const SMALL_FILES: [&str; 6] = [
+pub(super) const SMALL_FILES: [&str; 7] = [
     MetaProperties::FILE,
     CleanShutdown::FILE,
     BOOTSTRAP_CHECKPOINT,
     RECOVERY_POINT_FILE,
     LOG_START_FILE,
+    CLEANER_FILE,
     SyncedCheckpoint::FILE,
 ];
 
@@ -52,7 +53,7 @@ pub(super) struct LogDirectory {
     /// What the last synced checkpoint said.
     pub(super) checkpointed: Option<SyncedCheckpoint>,
     /// Kafka's checkpoints of offsets, by kind.
-    pub(super) offsets: [OffsetsFile; 3],
+    pub(super) offsets: [OffsetsFile; 4],
     /// Starts of logs that are about to move.
     pub(super) moving_starts: MovingStarts,
     /// A log in it could not be loaded: nobody may take the directory for one in good order.
@@ -83,6 +84,7 @@ pub(super) struct Found {
     pub(super) clean: Option<CleanShutdown>,
     pub(super) recovery_points: OffsetCheckpoint,
     pub(super) log_starts: OffsetCheckpoint,
+    pub(super) cleaned: OffsetCheckpoint,
     pub(super) synced: Option<SyncedCheckpoint>,
     /// Of the last registration before this start that may have used the directory.
     pub(super) incarnation: Uuid,
@@ -158,6 +160,7 @@ impl LogDirectory {
         self.entries.remove(&format!("{topic}-{partition}"));
         self.found.recovery_points.remove(topic, partition);
         self.found.log_starts.remove(topic, partition);
+        self.found.cleaned.remove(topic, partition);
         for file in &mut self.offsets {
             file.note_stale(topic, partition);
         }
@@ -201,6 +204,9 @@ impl LogDirectory {
             }
             LOG_START_FILE => {
                 OffsetCheckpoint::parse(content).map(|offsets| self.found.log_starts = offsets)
+            }
+            CLEANER_FILE => {
+                OffsetCheckpoint::parse(content).map(|offsets| self.found.cleaned = offsets)
             }
             _ => SyncedCheckpoint::parse(content).map(|synced| self.found.synced = Some(synced)),
         };

@@ -8,8 +8,8 @@ use super::list_offsets::OffsetSearch;
 use super::startup::Loading;
 use super::{Broker, Output, Phase};
 use crate::error_code::ErrorCode;
-use crate::ids::{DirectoryIndex, FileId, JobId};
-use crate::job::{Job, JobOutcome, JobResult};
+use crate::ids::{DirectoryIndex, FileId, JobId, LogId};
+use crate::job::{CompactionStep, Job, JobOutcome, JobResult};
 
 /// What a job is for.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) enum JobPurpose {
     LoadShard(ShardLoad),
     /// A partition of a ListOffsets request, and the files that are read for it.
     SearchTimestamp(OffsetSearch, Vec<FileId>),
+    /// A part of the compaction of a log.
+    CompactLog(LogId),
 }
 
 /// Jobs under way, and those that wait for a place.
@@ -123,6 +125,13 @@ impl Broker {
                 };
                 self.handle_snapshot(written);
             }
+            JobPurpose::CompactLog(log) => {
+                let JobOutcome::LogCompacted(step) = result.outcome else {
+                    debug_assert!(false, "job {id:?} compacts a log");
+                    return;
+                };
+                self.handle_compaction(log, step);
+            }
         }
         // There is a place, also for a search that found none while other jobs had them.
         self.start_searches();
@@ -131,8 +140,9 @@ impl Broker {
     /// A stop waits for no job; a disk that has failed under one has failed for the stop too: what
     /// is there must not be synced again, and said to be in order.
     fn take_abandoned(&mut self, outcome: &JobOutcome) {
-        if let JobOutcome::DirectoryRemoved(Err(error)) | JobOutcome::SnapshotWritten(Err(error)) =
-            outcome
+        if let JobOutcome::DirectoryRemoved(Err(error))
+        | JobOutcome::SnapshotWritten(Err(error))
+        | JobOutcome::LogCompacted(CompactionStep::Failed(error)) = outcome
             && matches!(self.phase, Phase::Stopping(_))
         {
             self.fail_directory_of(&error.path, error);

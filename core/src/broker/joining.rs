@@ -79,6 +79,7 @@ impl Broker {
             self.phase = Phase::Running;
             self.note_stale_lines();
             self.schedule = Schedule::new(&self.config.tasks, &self.config.groups, self.now.mono);
+            self.compactions.begin(self.now.mono);
             self.push(Output::Ready);
             self.write_checkpoints();
             self.start_removal();

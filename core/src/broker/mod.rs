@@ -3,6 +3,7 @@
 //! Its work under that lock is bookkeeping, a bounded amount per batch. What takes long is an effect
 //! or a [`Job`], carried out elsewhere and handed back as one input.
 
+mod compaction;
 pub mod configs;
 mod delete_records;
 mod deletions;
@@ -72,6 +73,7 @@ use crate::log::{Level, Log};
 use crate::request::{Query, Request, RequestBody, Response, ResponseBody};
 use crate::rng::Rng;
 use crate::time::{Instant, Millis, Now};
+use compaction::Compactions;
 use delete_records::DeleteRecords;
 use deletions::Deletions;
 use describe_log_dirs::DescribeLogDirs;
@@ -178,6 +180,7 @@ pub struct Broker {
     describe_log_dirs: DescribeLogDirs,
     groups: Groups,
     deletions: Deletions,
+    compactions: Compactions,
     schedule: Schedule,
     flushes: Flushes,
     pins: Pins,
@@ -232,8 +235,10 @@ enum Purpose {
     Offsets(DirectoryIndex, OffsetsKind),
     /// The rename of a deleted segment's files, by its log and its `.log` file.
     Rename(DirectoryIndex, LogId, FileId),
-    /// An unlink of a log's segment.
-    Unlink(DirectoryIndex, LogId),
+    /// An unlink of a log's segment, by its log and its `.log` file.
+    Unlink(DirectoryIndex, LogId, FileId),
+    /// Segments that compaction has written are put in place.
+    Compacted(DirectoryIndex, LogId),
     /// The rename of the directories of logs that have left.
     LeftLogs(DirectoryIndex, u64),
     /// The clean marker, and the lock given back: the end of a stop.
@@ -326,6 +331,7 @@ impl Broker {
             describe_log_dirs: DescribeLogDirs::default(),
             groups: Groups::default(),
             deletions: Deletions::default(),
+            compactions: Compactions::default(),
             schedule: Schedule::default(),
             flushes: Flushes::default(),
             pins: Pins::default(),
@@ -506,8 +512,10 @@ impl Broker {
                 self.note_removal(log);
                 self.handle_renamed(index, file, result);
             }
+            Purpose::Compacted(index, log) => self.handle_placed(index, log, result),
             Purpose::LeftLogs(index, number) => self.handle_left_renamed(index, number, result),
-            Purpose::Unlink(index, log) => {
+            Purpose::Unlink(index, log, file) => {
+                self.deletions.note_unlinked(log, file);
                 self.note_removal(log);
                 if let Err(error) = result.into_result() {
                     self.fail_directory(index, &error);
@@ -548,6 +556,7 @@ impl Broker {
         self.expire_delete_records();
         self.run_tasks();
         self.run_groups();
+        self.run_compactions();
         self.write_due_snapshot();
         if self.checkpoint_due.is_some_and(|due| due <= now.mono) {
             self.checkpoint_due = None;
@@ -591,6 +600,7 @@ impl Broker {
             self.groups.deadline(),
             self.snapshot_deadline(),
             self.deletions.deadline(),
+            self.compactions.deadline(soon),
             self.leaving_logs.deadline(),
             self.flood.deadline(),
             self.damage.deadline(),

@@ -5,9 +5,11 @@ use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 
+use super::directory::Found;
 use super::{Broker, PartitionState, Purpose};
 use crate::checkpoint::{
-    LOG_START_FILE, OffsetCheckpoint, RECOVERY_POINT_FILE, REPLICATION_FILE, replace_file,
+    CLEANER_FILE, LOG_START_FILE, OffsetCheckpoint, RECOVERY_POINT_FILE, REPLICATION_FILE,
+    replace_file,
 };
 use crate::effect::{Completion, Effect};
 use crate::ids::{DirectoryIndex, LogId};
@@ -21,16 +23,20 @@ pub(super) enum OffsetsKind {
     HighWatermarks,
     /// `log-start-offset-checkpoint`.
     LogStarts,
+    /// `cleaner-offset-checkpoint`: up to where logs were compacted.
+    Cleaned,
 }
 
 impl OffsetsKind {
-    pub(super) const ALL: [Self; 3] = [Self::RecoveryPoints, Self::HighWatermarks, Self::LogStarts];
+    pub(super) const ALL: [Self; 4] =
+        [Self::RecoveryPoints, Self::HighWatermarks, Self::LogStarts, Self::Cleaned];
 
     fn file_name(self) -> &'static str {
         match self {
             Self::RecoveryPoints => RECOVERY_POINT_FILE,
             Self::HighWatermarks => REPLICATION_FILE,
             Self::LogStarts => LOG_START_FILE,
+            Self::Cleaned => CLEANER_FILE,
         }
     }
 }
@@ -79,10 +85,14 @@ impl Broker {
         if !directory.is_online() || directory.offsets[kind as usize].runs {
             return;
         }
-        let content = self.offset_checkpoint(index, kind).format();
+        let checkpoint = self.offset_checkpoint(index, kind);
+        let is_needed = kind != OffsetsKind::Cleaned
+            || checkpoint.iter().next().is_some()
+            || self.directory(index).has_file(CLEANER_FILE);
+        let content = checkpoint.format();
         let directory = &mut self.directories[usize::from(index.0)];
         let file = &mut directory.offsets[kind as usize];
-        if file.written.as_ref() == Some(&content) {
+        if !is_needed && file.written.is_none() || file.written.as_ref() == Some(&content) {
             file.stale.clear();
             return;
         }
@@ -109,8 +119,11 @@ impl Broker {
         let file = &mut self.directories[usize::from(index.0)].offsets[kind as usize];
         file.runs = false;
         file.leaving.clear();
-        if kind == OffsetsKind::LogStarts {
-            self.handle_log_starts_written(index);
+        match kind {
+            OffsetsKind::LogStarts => self.handle_log_starts_written(index),
+            // Other logs may have been compacted meanwhile.
+            OffsetsKind::Cleaned => self.write_offset_checkpoint(index, kind),
+            OffsetsKind::RecoveryPoints | OffsetsKind::HighWatermarks => {}
         }
     }
 
@@ -131,7 +144,7 @@ impl Broker {
 
     fn is_free_of(&mut self, index: DirectoryIndex, topic: &str) -> bool {
         let mut is_free = true;
-        for kind in [OffsetsKind::RecoveryPoints, OffsetsKind::LogStarts] {
+        for kind in [OffsetsKind::RecoveryPoints, OffsetsKind::LogStarts, OffsetsKind::Cleaned] {
             if self.directory(index).offsets[kind as usize].has_stale(topic) {
                 self.write_offset_checkpoint(index, kind);
             }
@@ -147,8 +160,9 @@ impl Broker {
             image.topics.get(topic).is_some_and(|it| it.partitions.contains_key(&partition))
         };
         for directory in &mut self.directories {
-            let found = [&directory.found.recovery_points, &directory.found.log_starts];
-            let kinds = [OffsetsKind::RecoveryPoints, OffsetsKind::LogStarts];
+            let Found { recovery_points, log_starts, cleaned, .. } = &directory.found;
+            let found = [recovery_points, log_starts, cleaned];
+            let kinds = [OffsetsKind::RecoveryPoints, OffsetsKind::LogStarts, OffsetsKind::Cleaned];
             for (found, kind) in found.into_iter().zip(kinds) {
                 for (topic, partition, _) in found.iter().filter(|(t, p, _)| !is_known(t, *p)) {
                     directory.offsets[kind as usize].note_stale(&Arc::from(topic), partition);
@@ -165,6 +179,7 @@ impl Broker {
             OffsetsKind::RecoveryPoints => Some(&directory.found.recovery_points),
             OffsetsKind::HighWatermarks => None,
             OffsetsKind::LogStarts => Some(&directory.found.log_starts),
+            OffsetsKind::Cleaned => Some(&directory.found.cleaned),
         };
         let offline =
             self.partitions.iter().filter(|(_, state)| **state == PartitionState::Offline);
@@ -183,6 +198,10 @@ impl Broker {
             let offset = match kind {
                 OffsetsKind::RecoveryPoints => live.log.recovery_point(),
                 OffsetsKind::HighWatermarks => live.log.end(self.level),
+                OffsetsKind::Cleaned => match self.compactions.cleaned(*id) {
+                    None => continue,
+                    Some(offset) => offset,
+                },
                 OffsetsKind::LogStarts => {
                     let moving = directory.moving_starts.of(*id);
                     // A segment whose rename a crash has undone must not move the start back.

@@ -40,6 +40,7 @@ impl Broker {
                 self.abandon_jobs();
                 self.end_group_waits();
                 self.schedule = Schedule::default();
+                self.compactions.leave_to_next_start();
                 self.deletions.leave_to_next_start();
                 self.leaving_logs.leave_to_next_start();
                 self.phase = Phase::Stopping(Shutdown::Draining);

@@ -505,9 +505,14 @@ impl Broker {
             self.partitions.insert(key, PartitionState::Offline);
             return;
         }
-        let LoadingLog { topic, partition, .. } = loading;
+        let LoadingLog { topic, partition, directory } = loading;
         let live = LiveLog { log, topic_id: topic.id, topic: Arc::clone(&topic.name), partition };
+        let found = &self.directory(directory).found;
+        let cleaned = found.cleaned.get(&live.topic, partition);
         let id = self.add_log(live);
+        if let Some(cleaned) = cleaned {
+            self.compactions.set_cleaned(id, cleaned);
+        }
         self.partitions.insert(key, PartitionState::Online(id));
         if loaded.is_multiple_of(PROGRESS_EVERY) && loaded < all {
             self.notice(Severity::Info, format!("{loaded} of {all} partitions loaded"));

@@ -146,6 +146,7 @@ impl Broker {
             self.failed_logs.insert(log);
             self.waits.end(log, Wake::Failed);
             self.fetches.log_moved(log);
+            self.forget_compaction(log);
         }
         self.fail_moving_starts(index);
         self.deletions.forget_directory(index);

@@ -1,6 +1,7 @@
 //! The broker over a disk in memory, each effect carried out when the test says so.
 
 mod cluster;
+mod compaction;
 mod configs;
 mod deletion;
 mod features;
@@ -28,8 +29,8 @@ use super::{Broker, Exit, Output, Peer};
 use crate::batch::testing::Stored;
 use crate::batch::{BatchBuilder, CheckedBatch};
 use crate::config::{
-    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig,
-    TaskConfig, TopicConfig,
+    CleanerConfig, Config, CreationConfig, Durability, GroupConfig, Limits, Listener,
+    MetadataLogConfig, TaskConfig, TopicConfig,
 };
 use crate::connection::ConnectionError;
 use crate::effect::{Completion, Effect, IoError, IoErrorKind, Operation, Path};
@@ -83,6 +84,7 @@ fn config(dirs: &[&str]) -> Config {
         creation: CreationConfig::default(),
         tasks: TaskConfig::default(),
         groups: GroupConfig::default(),
+        cleaner: CleanerConfig::default(),
         metadata_log: MetadataLogConfig::default(),
         limits: Limits::default(),
         settings: Arc::default(),

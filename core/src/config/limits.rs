@@ -106,6 +106,10 @@ pub const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 5 * 60 * 1000;
 /// look all the time.
 pub const REBALANCE_RETRY_MS_MIN: i32 = 100;
 
+/// Bytes that a compaction reads and writes before it gives its worker back: some milliseconds, so that it can be
+/// given up, held to `log.cleaner.io.max.bytes.per.second`, and lets others go first.
+pub const COMPACTION_SLICE_BYTES: u64 = 4 << 20;
+
 /// Connections that, each reading as far ahead as it may, take the request budget once more.
 pub const READERS_AHEAD: usize = 1_024;
 

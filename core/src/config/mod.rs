@@ -1,5 +1,6 @@
 //! Everything that can be set, and every limit with its reason.
 
+mod cleaner;
 mod compression;
 mod creation;
 mod groups;
@@ -17,6 +18,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+pub use cleaner::CleanerConfig;
 pub use compression::{CompressionLevels, StoredCompression};
 pub use creation::CreationConfig;
 pub use groups::GroupConfig;
@@ -53,6 +55,8 @@ pub struct Config {
     pub tasks: TaskConfig,
     /// Groups and the offsets that they commit.
     pub groups: GroupConfig,
+    /// How logs are compacted.
+    pub cleaner: CleanerConfig,
     /// How the metadata log is kept short.
     pub metadata_log: MetadataLogConfig,
     /// Limits, each with its reason.
@@ -104,8 +108,16 @@ pub struct TopicConfig {
     pub compression: StoredCompression,
     /// `compression.gzip.level` and its like.
     pub compression_levels: CompressionLevels,
-    /// `cleanup.policy` has `compact`: every record needs a key.
+    /// `cleanup.policy` has `compact`: every record needs a key, of which the last one stays.
     pub compacted: bool,
+    /// `delete.retention.ms`: how long a tombstone stays, once what it stands for is gone.
+    pub delete_retention_ms: u64,
+    /// `min.cleanable.dirty.ratio`: how much of a log must be new, in millionths.
+    pub dirty_ppm_min: u32,
+    /// `min.compaction.lag.ms`: how long a record stays uncompacted at least.
+    pub compaction_lag_ms_min: u64,
+    /// `max.compaction.lag.ms`: how long it waits for compaction at most.
+    pub compaction_lag_ms_max: u64,
     /// `cleanup.policy` has `delete`: `retention.ms` and `retention.bytes` count.
     pub deletes_old: bool,
     /// `retention.ms`; -1 for no limit.
@@ -144,6 +156,10 @@ impl Default for TopicConfig {
             compression: StoredCompression::AsProduced,
             compression_levels: CompressionLevels::default(),
             compacted: false,
+            delete_retention_ms: 86_400_000,
+            dirty_ppm_min: 500_000,
+            compaction_lag_ms_min: 0,
+            compaction_lag_ms_max: i64::MAX as u64,
             deletes_old: true,
             retention_ms: 604_800_000,
             retention_bytes: -1,

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 
 use super::keys::{self, Value, Voter};
 use super::{
-    Config, CreationConfig, Durability, GroupConfig, Limits, Listener, MetadataLogConfig,
-    TaskConfig, TopicConfig,
+    CleanerConfig, Config, CreationConfig, Durability, GroupConfig, Limits, Listener,
+    MetadataLogConfig, TaskConfig, TopicConfig,
 };
 use crate::broker::topic_config::Layers;
 use crate::effect::Path;
@@ -117,6 +117,7 @@ fn config(values: &Values) -> Result<Config, ConfigError> {
         },
         tasks: tasks(values),
         groups: groups(values),
+        cleaner: cleaner(values),
         metadata_log: metadata_log(values),
         limits: limits(values)?,
         settings: Arc::new(values.texts.clone()),
@@ -268,6 +269,17 @@ fn tasks(values: &Values) -> TaskConfig {
         producer_id_expiration_check_interval_ms: values
             .interval("producer.id.expiration.check.interval.ms"),
     }
+}
+
+fn cleaner(values: &Values) -> CleanerConfig {
+    let is_enabled = values.boolean("log.cleaner.enable");
+    let mut cleaner = CleanerConfig { is_enabled, ..CleanerConfig::default() };
+    for key in CleanerConfig::DYNAMIC {
+        if let Some(text) = values.texts.get(key) {
+            cleaner.set(key, text);
+        }
+    }
+    cleaner
 }
 
 fn limits(values: &Values) -> Result<Limits, ConfigError> {

@@ -60,6 +60,7 @@ fn without_entries_the_defaults_hold() {
             creation: CreationConfig::default(),
             tasks: TaskConfig::default(),
             groups: GroupConfig::default(),
+            cleaner: CleanerConfig::default(),
             metadata_log: MetadataLogConfig::default(),
             limits: Limits::default(),
             settings: alloc::sync::Arc::default(),

@@ -30,6 +30,7 @@ use klamm_core::codec::Reader;
 use klamm_core::effect::{Completion, Effect, IoErrorKind};
 use klamm_core::frame::{RequestHeader, SIZE_BYTES, read_response_header};
 use klamm_core::ids::{ConnectionId, EffectId, JobId, Uuid};
+use klamm_core::job::CompactionStep;
 use klamm_core::{JobOutcome, JobResult};
 
 use crate::calls::take_frame;
@@ -277,6 +278,7 @@ impl Ladder {
             }
             JobOutcome::SnapshotWritten(Ok(_)) => ("metadata snapshot written".to_owned(), false),
             JobOutcome::ShardLoaded(Ok(_)) => ("groups loaded".to_owned(), true),
+            JobOutcome::LogCompacted(step) => (compaction(step), false),
             // What follows from it is told.
             JobOutcome::ShardLoaded(Err(_)) => ("no groups".to_owned(), true),
             JobOutcome::MetadataFailed(_) => ("no metadata log".to_owned(), true),
@@ -347,6 +349,19 @@ impl Ladder {
             (self.tell)(&rung.text);
         }
         held.iter().filter(|rung| rung.weight < least).count()
+    }
+}
+
+/// How far a compaction has come.
+fn compaction(step: &CompactionStep) -> String {
+    match step {
+        CompactionStep::Paused(_) => "compaction goes on".to_owned(),
+        CompactionStep::Cleaned(_, group) => {
+            format!("compacted offsets {} to {}, to be put in place", group.from, group.to)
+        }
+        CompactionStep::Done(report) => format!("compacted up to {}", report.end),
+        CompactionStep::Refused(reason) => format!("not compacted: {reason}"),
+        CompactionStep::Failed(error) => error.to_string(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::layers::BrokerLayers;
 use crate::broker::image::Image;
+use crate::config::CleanerConfig;
 
 impl Image {
     /// How many connections may be there at once: `max.connections`, and no more than `ceiling`.
@@ -10,6 +11,18 @@ impl Image {
         set.and_then(|count| usize::try_from(count).ok())
             .filter(|count| *count > 0)
             .map_or(ceiling, |count| count.min(ceiling))
+    }
+
+    /// How logs are compacted: as the broker was started, and as was set while it ran.
+    pub(in crate::broker) fn cleaner(&self, started: &CleanerConfig) -> CleanerConfig {
+        let layers = BrokerLayers::of(self);
+        let mut cleaner = started.clone();
+        for key in CleanerConfig::DYNAMIC {
+            if let Some(text) = layers.set_while_running(key) {
+                cleaner.set(key, text);
+            }
+        }
+        cleaner
     }
 
     /// `producer.id.expiration.ms`, where it was set while the broker ran.

@@ -14,6 +14,7 @@ use crate::broker::{Broker, Phase, Purpose};
 use crate::effect::{Completion, Effect, Operation, OperationResult};
 use crate::error_code::ErrorCode;
 use crate::event::Event;
+use crate::ids::LogId;
 use crate::log::{Place, Search, SearchStep};
 
 /// Why a fetch goes no further now.
@@ -225,6 +226,14 @@ impl Broker {
         self.fetches.open.insert(id, fetch);
     }
 
+    /// The next read would be of a segment that has left the log since: nobody keeps its file.
+    fn is_search_stale(&self, log: Option<LogId>, search: &Search) -> bool {
+        let Operation::Read { file, .. } = search.read() else { return false };
+        let live = log.and_then(|log| self.logs.get(&log));
+        let segments = live.map_or(&[][..], |live| live.log.segments());
+        !self.pins.is_pinned(file.id) && !segments.iter().any(|it| it.file.id == file.id)
+    }
+
     fn take_look_up_step(
         &mut self,
         id: FetchId,
@@ -235,6 +244,9 @@ impl Broker {
         step: SearchStep,
     ) {
         let known = match (step, sought) {
+            (SearchStep::More(search), _) if self.is_search_stale(known.log, &search) => {
+                Known::default()
+            }
             (SearchStep::More(search), _) => {
                 self.begin_look_up(id, fetch, slot, known, sought, search);
                 return;

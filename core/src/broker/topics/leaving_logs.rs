@@ -117,6 +117,7 @@ impl Broker {
         self.fetches.log_moved(id);
         self.flushes.forget(id);
         self.leave_moving_start(index, id);
+        self.forget_compaction(id);
         let removed = self.deletions.leave(id);
         self.pins.drop_held(id);
         let directory = &mut self.directories[usize::from(index.0)];

@@ -4,6 +4,7 @@
 //! The tables drive the parsing of `server.properties`, the checks of what clients set, what they
 //! are told, and what is used. Names, types, bounds, defaults and the words of errors are Kafka's.
 
+mod cleaner;
 pub mod client_metrics;
 pub mod group;
 mod server;
@@ -94,12 +95,13 @@ pub fn find(name: &str) -> Option<&'static Key> {
         Some(&keys[at])
     };
     let unused = || unused::KEYS.into_iter().find_map(in_order);
-    server::KEYS.iter().find(|key| key.name == name).or_else(unused)
+    let used = || server::KEYS.iter().find(|key| key.name == name);
+    in_order(cleaner::KEYS).or_else(used).or_else(unused)
 }
 
 /// Every key of `server.properties`.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    server::KEYS.iter().chain(unused::KEYS.into_iter().flatten())
+    server::KEYS.iter().chain(cleaner::KEYS).chain(unused::KEYS.into_iter().flatten())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use alloc::string::ToString;
 use core::str::FromStr;
 
 use super::{Key, ValueType};
+use crate::config::cleaner::millionths;
 use crate::config::{CompressionLevels, StoredCompression, TopicConfig};
 
 /// A key of topics.
@@ -56,7 +57,7 @@ pub const KEYS: &[TopicKey] = &[
     .of(&[plain("log.cleanup.policy")])
     .does(
         "What becomes of old records. `delete` removes them by retention.ms and retention.bytes. \
-         With `compact` every record needs a key; nothing is compacted yet.",
+         `compact` keeps the last record of each key, and every record needs one.",
     ),
     works("compression.gzip.level", ValueType::GzipLevel, "-1", |config, value| {
         gzip_level(value).map(|level| config.compression_levels.gzip = level)
@@ -90,8 +91,14 @@ pub const KEYS: &[TopicKey] = &[
         "The level of zstd where the broker compresses. There is one level here, about zstd's \
          first, so it makes no difference.",
     ),
-    unused("delete.retention.ms", ValueType::long_from(0), "86400000")
-        .of(&[plain("log.cleaner.delete.retention.ms")]),
+    works("delete.retention.ms", ValueType::long_from(0), "86400000", |config, value| {
+        at_least(0, value).map(|ms| config.delete_retention_ms = ms)
+    })
+    .of(&[plain("log.cleaner.delete.retention.ms")])
+    .does(
+        "How long compaction keeps a record without value, once all earlier ones with its key are \
+         gone.",
+    ),
     works("file.delete.delay.ms", ValueType::long_from(0), "60000", |config, value| {
         at_least(0, value).map(|ms| config.file_delete_delay_ms = ms)
     })
@@ -118,8 +125,11 @@ pub const KEYS: &[TopicKey] = &[
         .of(&[plain("log.local.retention.bytes")]),
     unused("local.retention.ms", ValueType::long_from(-2), "-2")
         .of(&[plain("log.local.retention.ms")]),
-    unused("max.compaction.lag.ms", ValueType::long_from(1), MOST)
-        .of(&[plain("log.cleaner.max.compaction.lag.ms")]),
+    works("max.compaction.lag.ms", ValueType::long_from(1), MOST, |config, value| {
+        at_least(1, value).map(|ms| config.compaction_lag_ms_max = ms)
+    })
+    .of(&[plain("log.cleaner.max.compaction.lag.ms")])
+    .does("How long a record waits for compaction at most."),
     works("max.message.bytes", ValueType::int_from(0), "1048588", |config, value| {
         at_least(0, value).map(|bytes| config.message_bytes_max = bytes)
     })
@@ -140,10 +150,16 @@ pub const KEYS: &[TopicKey] = &[
     })
     .of(&[plain("log.message.timestamp.type")])
     .does("Whose time records carry: the producer's or the broker's."),
-    unused("min.cleanable.dirty.ratio", ValueType::Double { min: 0.0, max: 1.0 }, "0.5")
-        .of(&[plain("log.cleaner.min.cleanable.ratio")]),
-    unused("min.compaction.lag.ms", ValueType::long_from(0), "0")
-        .of(&[plain("log.cleaner.min.compaction.lag.ms")]),
+    works("min.cleanable.dirty.ratio", RATIO, "0.5", |config, value| {
+        millionths(value).map(|ratio| config.dirty_ppm_min = ratio)
+    })
+    .of(&[plain("log.cleaner.min.cleanable.ratio")])
+    .does("How much of a log must be new since it was compacted before it is compacted again."),
+    works("min.compaction.lag.ms", ValueType::long_from(0), "0", |config, value| {
+        at_least(0, value).map(|ms| config.compaction_lag_ms_min = ms)
+    })
+    .of(&[plain("log.cleaner.min.compaction.lag.ms")])
+    .does("How long a record stays uncompacted at least."),
     works("min.insync.replicas", ValueType::int_from(1), "1", |config, value| {
         at_least(1, value).map(|count| config.min_insync_replicas = count)
     })
@@ -208,6 +224,8 @@ const LZ4_LEVEL: ValueType =
 const ZSTD_LEVEL: ValueType =
     ValueType::Int { min: CompressionLevels::ZSTD.0, max: CompressionLevels::ZSTD.1 };
 
+const RATIO: ValueType = ValueType::Double { min: 0.0, max: 1.0 };
+
 const TIMESTAMP_TYPE: ValueType = ValueType::Word(&["CreateTime", "LogAppendTime"]);
 
 const fn works(
@@ -219,8 +237,8 @@ const fn works(
     TopicKey { key: Key::new(name, value_type, Some(default)), broker_keys: &[], apply }
 }
 
-/// A key that is taken and changes nothing here: it is of replicas or tiers that one node has not,
-/// of compaction, or a hint.
+/// A key that is taken and changes nothing here: it is of replicas or tiers that one node has not, or a
+/// hint.
 const fn unused(name: &'static str, value_type: ValueType, default: &'static str) -> TopicKey {
     works(name, value_type, default, |_, _| Some(()))
 }

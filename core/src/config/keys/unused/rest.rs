@@ -1,4 +1,4 @@
-//! Keys of threads, sockets, quotas, metrics, the controller and the cleaner.
+//! Keys of threads, sockets, quotas, metrics and the controller.
 
 use crate::config::keys::{Key, ValueType};
 
@@ -45,33 +45,6 @@ pub(super) const KEYS: &[Key] = &[
         .internal(),
     Key::new("kafka.metrics.polling.interval.secs", ValueType::int_from(1), Some("10")),
     Key::new("kafka.metrics.reporters", ValueType::List(&[]), Some("")),
-    Key::new("log.cleaner.backoff.ms", ValueType::long_from(0), Some("15000")).dynamic(),
-    Key::new("log.cleaner.dedupe.buffer.size", ValueType::LONG, Some("134217728")).dynamic(),
-    Key::new("log.cleaner.delete.retention.ms", ValueType::long_from(0), Some("86400000"))
-        .dynamic(),
-    Key::new("log.cleaner.enable", ValueType::Boolean, Some("true")),
-    Key::new("log.cleaner.io.buffer.load.factor", ValueType::DOUBLE, Some("0.9")).dynamic(),
-    Key::new("log.cleaner.io.buffer.size", ValueType::int_from(0), Some("524288")).dynamic(),
-    Key::new(
-        "log.cleaner.io.max.bytes.per.second",
-        ValueType::DOUBLE,
-        Some("1.7976931348623157E308"),
-    )
-    .dynamic(),
-    Key::new(
-        "log.cleaner.max.compaction.lag.ms",
-        ValueType::long_from(1),
-        Some("9223372036854775807"),
-    )
-    .dynamic(),
-    Key::new(
-        "log.cleaner.min.cleanable.ratio",
-        ValueType::Double { min: 0.0, max: 1.0 },
-        Some("0.5"),
-    )
-    .dynamic(),
-    Key::new("log.cleaner.min.compaction.lag.ms", ValueType::long_from(0), Some("0")).dynamic(),
-    Key::new("log.cleaner.threads", ValueType::int_from(0), Some("1")).dynamic(),
     Key::new("log.dir.failure.timeout.ms", ValueType::long_from(1), Some("30000")),
     Key::new("log.local.retention.bytes", ValueType::long_from(-2), Some("-2")).dynamic(),
     Key::new("log.local.retention.ms", ValueType::long_from(-2), Some("-2")).dynamic(),
