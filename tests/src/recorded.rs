@@ -195,6 +195,11 @@ impl Given {
 }
 
 impl Exchange {
+    /// Ranges of the response that are other on each broker: what varies, and ids of members.
+    pub fn own_ranges(&self) -> impl Iterator<Item = &Range<usize>> {
+        self.varies.iter().chain(&self.members_told)
+    }
+
     fn parse(line: &str) -> Self {
         let fields: Value = serde_json::from_str(line).expect("an exchange a line");
         let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();

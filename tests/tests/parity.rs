@@ -109,9 +109,9 @@ fn send(stream: &mut TcpStream, pieces: &[Vec<u8>]) {
     stream.shutdown(Shutdown::Write).ok();
 }
 
-/// Times and the ids of sessions differ from run to run.
+/// Times and the ids of sessions and members differ from run to run.
 fn masked(exchange: &Exchange, mut answer: Vec<u8>) -> Vec<u8> {
-    for range in &exchange.varies {
+    for range in exchange.own_ranges() {
         if let Some(bytes) = answer.get_mut(range.clone()) {
             bytes.fill(0);
         }
