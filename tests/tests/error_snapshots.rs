@@ -227,6 +227,55 @@ fn sequences_that_are_refused() {
     ]);
 }
 
+#[test]
+fn coordinators_that_are_not_to_be_had() {
+    snapshot_each(&[
+        ("find-coordinator.v3.type-9", "unknown_type"),
+        ("find-coordinator.v4.type-9", "unknown_type"),
+        ("find-coordinator.v4.transaction.first", "of_a_transaction"),
+        ("find-coordinator.v6.share", "of_a_share_group"),
+    ]);
+}
+
+#[test]
+fn members_that_are_refused() {
+    snapshot_each(&[
+        ("join-group.v9.empty-group", "empty_group"),
+        ("join-group.v9.session-timeout-1", "session_timeout_1"),
+        ("join-group.v9.unknown-member-of-unknown-group", "unknown_group"),
+        ("sync-group.v5.unknown-group", "unknown_group"),
+        ("heartbeat.v4.unknown-group", "unknown_group"),
+        ("leave-group.v2.unknown", "unknown_group"),
+        ("leave-group.v5.unknown-group", "unknown_group"),
+    ]);
+}
+
+#[test]
+fn groups_that_are_not_there() {
+    snapshot_each(&[
+        ("describe-groups.v0.unknown", "unknown_group"),
+        ("describe-groups.v5.unknown", "unknown_group"),
+        ("describe-groups.v6.unknown", "unknown_group"),
+        ("delete-groups.v2.unknown", "unknown_group"),
+        ("list-groups.v5.bad-type", "unknown_type"),
+        ("offset-delete.v0.unknown-group", "unknown_group"),
+    ]);
+}
+
+#[test]
+fn offsets_that_are_not_committed_or_not_known() {
+    snapshot_each(&[
+        ("offset-commit.v9.unknown-topic", "unknown_topic"),
+        ("offset-commit.v9.unknown-partition", "unknown_partition"),
+        ("offset-commit.v10.unknown-id", "unknown_id"),
+        ("offset-commit.v2.no-group-yet", "of_no_member"),
+        ("offset-commit.v9.generation-without-member", "generation_without_member"),
+        ("offset-fetch.v1.unknown-group", "unknown_group"),
+        ("offset-fetch.v9.unknown-group.all", "unknown_group"),
+        ("offset-fetch.v10", "unknown_id"),
+    ]);
+}
+
 /// Takes exchanges by name, and the name of their snapshot behind API and version.
 fn snapshot_each(cases: &[(&str, &str)]) {
     let recorded: BTreeMap<String, Exchange> =
