@@ -6,7 +6,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Broker, OFFSETS_TOPIC, Shard, Slot, SlotState};
+use super::{Broker, OFFSETS_TOPIC, Shard, SlotState};
 use crate::broker::jobs::JobPurpose;
 use crate::broker::{Output, PartitionState, Phase};
 use crate::event::Event;
@@ -54,8 +54,7 @@ impl Broker {
         if segments.is_empty() {
             // A new log, most often: nothing is there to be read.
             let state = SlotState::Serving(Some(Box::default()));
-            self.groups.shards.insert(index, Slot { log: log_id, leader_epoch, state });
-            return;
+            return self.groups.insert(index, log_id, leader_epoch, state);
         }
         let files: Vec<FileId> = segments.iter().map(|(file, _)| file.id).collect();
         self.deletions.begin_read(&files);
@@ -65,8 +64,7 @@ impl Broker {
             compression: Arc::clone(&self.compression),
             limits: self.config.limits.clone(),
         };
-        let state = SlotState::Loading;
-        self.groups.shards.insert(index, Slot { log: log_id, leader_epoch, state });
+        self.groups.insert(index, log_id, leader_epoch, SlotState::Loading);
         let purpose = JobPurpose::LoadShard(ShardLoad { index, log: log_id, files });
         self.queue_job(purpose, |id| Job::load_shard(id, context));
     }

@@ -22,7 +22,7 @@ mod sweep;
 mod timers;
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -50,6 +50,8 @@ pub(super) struct Groups {
     topic_id: Option<Uuid>,
     seen_offset: Option<i64>,
     shards: BTreeMap<i32, Slot>,
+    /// Shards by their next deadline: every turn of the broker asks for the first.
+    due: BTreeSet<(Instant, i32)>,
     held: HeldAnswers,
     several: SeveralGroups,
     sweeps: Sweeps,
@@ -61,6 +63,8 @@ struct Slot {
     log: LogId,
     leader_epoch: i32,
     state: SlotState,
+    /// As it stands in [`Groups::due`].
+    deadline: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -76,7 +80,7 @@ enum SlotState {
 impl Groups {
     /// When a shard has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.serving().filter_map(|(_, shard)| shard.deadline()).min()
+        self.due.first().map(|(at, _)| *at)
     }
 
     /// True while there is work for a turn of its own.
@@ -89,11 +93,28 @@ impl Groups {
         self.held.count() + self.several.count()
     }
 
-    fn serving(&self) -> impl Iterator<Item = (i32, &Shard)> {
-        self.shards.iter().filter_map(|(index, slot)| match &slot.state {
-            SlotState::Serving(Some(shard)) => Some((*index, &**shard)),
-            _ => None,
-        })
+    /// The next deadline of a shard may have moved.
+    fn note_deadline(&mut self, index: i32, deadline: Option<Instant>) {
+        let Some(slot) = self.shards.get_mut(&index) else { return };
+        let before = core::mem::replace(&mut slot.deadline, deadline);
+        if before == deadline {
+            return;
+        }
+        if let Some(at) = before {
+            self.due.remove(&(at, index));
+        }
+        self.due.extend(deadline.map(|at| (at, index)));
+    }
+
+    fn insert(&mut self, index: i32, log: LogId, leader_epoch: i32, state: SlotState) {
+        let slot = Slot { log, leader_epoch, state, deadline: None };
+        let before = self.shards.insert(index, slot);
+        debug_assert!(before.is_none(), "a partition has one shard");
+    }
+
+    fn remove(&mut self, index: i32) -> Option<Slot> {
+        self.note_deadline(index, None);
+        self.shards.remove(&index)
     }
 }
 
@@ -148,7 +169,9 @@ impl Broker {
         };
         let result = call(&mut shard, &mut context);
         let slot = self.groups.shards.get_mut(&index).expect("nobody took it away");
+        let deadline = shard.deadline();
         slot.state = SlotState::Serving(Some(shard));
+        self.groups.note_deadline(index, deadline);
         self.append_records(index, &out.records);
         for (asker, body) in out.answers {
             self.answer_from(index, asker, body);
@@ -217,19 +240,14 @@ impl Broker {
             return;
         }
         let mut left = self.config.limits.waits_per_turn_max;
-        let due: Vec<i32> = self
-            .groups
-            .serving()
-            .filter(|(_, shard)| shard.deadline().is_some_and(|at| at <= self.now.mono))
-            .map(|(index, _)| index)
-            .collect();
-        for index in due {
-            while left > 0 {
-                left -= 1;
-                let fired = self.with_shard(index, Shard::handle_timeout);
-                if fired != Ok(true) {
-                    break;
-                }
+        while left > 0
+            && let Some(&(at, index)) = self.groups.due.first()
+            && at <= self.now.mono
+        {
+            left -= 1;
+            // A shard with a deadline serves: the call is taken, and the deadline moves.
+            if self.with_shard(index, Shard::handle_timeout).is_err() {
+                self.groups.note_deadline(index, None);
             }
         }
         self.sweep_groups();
@@ -243,9 +261,9 @@ impl Broker {
 
     /// A stop: whoever waits for other members is told to look for its coordinator again.
     pub(super) fn end_group_waits(&mut self) {
-        let indexes: Vec<i32> = self.groups.serving().map(|(index, _)| index).collect();
+        let indexes: Vec<i32> = self.groups.shards.keys().copied().collect();
         for index in indexes {
-            // A shard that serves takes the call.
+            // One that does not serve has nobody who waits.
             let _ended = self.with_shard(index, Shard::unload);
         }
         self.groups.sweeps = Sweeps::default();
@@ -261,7 +279,7 @@ impl Broker {
             .map(|(index, _)| *index)
             .collect();
         for index in lost {
-            let Some(slot) = self.groups.shards.remove(&index) else { continue };
+            let Some(slot) = self.groups.remove(index) else { continue };
             let SlotState::Serving(Some(mut shard)) = slot.state else { continue };
             let mut out = Outbox::default();
             shard.unload(&mut Context {
