@@ -32,6 +32,7 @@ Commands:
   connections   what 1,000 idle connections cost
   core          the state machines alone, without sockets and disk
   codec         decoding and encoding, API by API
+  checks        what it costs to look at a produced batch, codec by codec
   all           all of these
   compare       those of produce to idle, `partitions` and `core`, beside Apache Kafka, and the bar
                 that Klamm is to reach
@@ -173,6 +174,7 @@ pub(crate) enum Suite {
     Connections,
     Core,
     Codec,
+    Checks,
 }
 
 const COMPARE: &str = "compare";
@@ -200,6 +202,7 @@ const ALL: &[Suite] = &[
     Suite::Connections,
     Suite::Core,
     Suite::Codec,
+    Suite::Checks,
 ];
 
 const SUITES: &[(&str, Suite)] = &[
@@ -215,6 +218,7 @@ const SUITES: &[(&str, Suite)] = &[
     ("connections", Suite::Connections),
     ("core", Suite::Core),
     ("codec", Suite::Codec),
+    ("checks", Suite::Checks),
 ];
 
 const DURABILITIES: &[(&str, Durability)] =

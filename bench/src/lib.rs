@@ -16,6 +16,7 @@ mod arguments;
 mod bar;
 mod bare;
 mod batches;
+mod checks;
 mod codec;
 mod connections;
 mod contest;
@@ -114,6 +115,7 @@ fn take(
         Suite::Connections => connections::measure(plan, scratch),
         Suite::Core => machine::measure(plan, scratch, allocations),
         Suite::Codec => Ok(codec::measure(plan, allocations)),
+        Suite::Checks => Ok(checks::measure(plan, allocations)),
     }
 }
 
