@@ -157,14 +157,14 @@ async def check_waiting_reader(settings):
         assert as_record(found)[1] == record
 
 
-async def produce(settings, partition, records):
+async def produce(settings, partition, records, topic=TOPIC):
     """The reported offsets."""
     async with AIOKafkaProducer(**settings) as producer:
         sent = []
         for record in records:
             place = {"partition": partition, "timestamp_ms": record.timestamp_ms}
             content = {"key": record.key, "value": record.value, "headers": record.headers}
-            sent.append(await producer.send(TOPIC, **content, **place))
+            sent.append(await producer.send(topic, **content, **place))
         done = await asyncio.wait_for(asyncio.gather(*sent), WAIT_S)
     return [metadata.offset for metadata in done]
 
@@ -192,4 +192,5 @@ def as_record(message):
     return message.offset, Record(message.key, message.value, list(message.headers), message.timestamp)
 
 
-asyncio.run(main(sys.argv[1]))
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

@@ -3,7 +3,8 @@
 //   Takeover BOOTSTRAP change ROUND      what either broker can: create, delete, grow, alter, write
 //   Takeover BOOTSTRAP topics            prints topics with their ids, partitions and configs
 //   Takeover BOOTSTRAP broker            prints the broker's configs that were set while it ran
-//   Takeover BOOTSTRAP coordinators      prints groups' offsets, quotas and users (Kafka alone has them)
+//   Takeover BOOTSTRAP groups            prints groups, and what they have committed
+//   Takeover BOOTSTRAP coordinators      prints transactions, quotas and users (Kafka alone has them)
 //   Takeover BOOTSTRAP abandon           leaves a transaction alone that times out after a minute
 //   Takeover BOOTSTRAP given-up          waits until a broker has aborted it
 //   Takeover BOOTSTRAP settle            ends what is open, goes on where the group stopped
@@ -35,6 +36,7 @@ public class Takeover {
             case "change" -> change(Integer.parseInt(args[2]));
             case "topics" -> describeTopics();
             case "broker" -> describeBroker();
+            case "groups" -> describeGroups();
             case "coordinators" -> describeCoordinators();
             case "abandon" -> abandon();
             case "given-up" -> waitUntilGivenUp();
@@ -72,6 +74,27 @@ public class Takeover {
         alter(topic("empty"), round % 2 == 0
             ? Map.of("max.message.bytes", "200000") : Collections.singletonMap("max.message.bytes", null));
         alter(broker("1"), Map.of("message.max.bytes", String.valueOf(2_000_000 + round)));
+        changeGroups(round);
+    }
+
+    // A member reads on; an administrator commits for groups without members, of both protocols, and deletes
+    // offsets; of `made.N` each round makes one and deletes the one before.
+    static void changeGroups(int round) throws Exception {
+        try (var consumer = consumer("readers.classic")) {
+            consumer.subscribe(List.of("codecs", "stamped"));
+            readSome(consumer);
+        }
+        var told = new OffsetAndMetadata(17 + round, Optional.of(0), "round " + round + ", с приветом");
+        for (var group : List.of("assigned", "readers.consumer", "made." + round)) {
+            admin.alterConsumerGroupOffsets(group, Map.of(new TopicPartition("codecs", 1), told)).all().get();
+        }
+        var compacted = new TopicPartition("compacted", 0);
+        if (round % 2 == 0) {
+            admin.alterConsumerGroupOffsets("assigned", Map.of(compacted, new OffsetAndMetadata(round))).all().get();
+        } else {
+            admin.deleteConsumerGroupOffsets("assigned", Set.of(compacted)).all().get();
+        }
+        if (round > 1) admin.deleteConsumerGroups(List.of("made." + (round - 1))).all().get();
     }
 
     static void changeAt(int round) throws Exception {
@@ -256,12 +279,18 @@ public class Takeover {
             + config.isSensitive() + " read-only " + config.isReadOnly() + " " + synonyms;
     }
 
-    static void describeCoordinators() throws Exception {
+    static void describeGroups() throws Exception {
         var lines = new TreeSet<String>();
         for (var group : admin.listGroups().all().get()) {
+            lines.add("group " + group.groupId() + " " + group.type() + " '" + group.protocol() + "' " + group.groupState());
             var offsets = admin.listConsumerGroupOffsets(group.groupId()).partitionsToOffsetAndMetadata().get();
             offsets.forEach((partition, offset) -> lines.add("group " + group.groupId() + " " + partition + " " + offset));
         }
+        lines.forEach(System.out::println);
+    }
+
+    static void describeCoordinators() throws Exception {
+        var lines = new TreeSet<String>();
         for (var transaction : admin.listTransactions().all().get()) {
             lines.add("transaction " + transaction.transactionalId() + " of producer " + transaction.producerId());
         }

@@ -1,5 +1,5 @@
 // Creates, configures, grows and deletes a topic; writes to it with every codec, with and without
-// idempotence, and reads everything back; finds the next topic of its name empty.
+// idempotence, and reads everything back; finds the next topic of its name empty; reads in groups.
 package main
 
 import (
@@ -62,6 +62,7 @@ func main() {
 	expectConfig(admin, "segment.bytes", "1073741824")
 	_, err = admin.DeleteTopic(ctx, topic)
 	records.Must(err)
+	checkGroups(admin)
 	fmt.Println("franz-go: all records read back")
 }
 
@@ -131,7 +132,7 @@ func checkEveryCodec(admin *kadm.Client) {
 	for number, codec := range codecs {
 		for _, idempotence := range []bool{false, true} {
 			partition := number % 3
-			produce(int32(partition), all, codec, idempotence)
+			produce(topic, int32(partition), all, codec, idempotence)
 			written[partition] = append(written[partition], all...)
 			what := fmt.Sprintf("codec %d, idempotence %v", number, idempotence)
 			here := written[partition]
@@ -147,7 +148,7 @@ func checkEveryCodec(admin *kadm.Client) {
 	records.Equal(found.Offset, 12, "the offset of a timestamp")
 }
 
-func produce(partition int32, all []records.Record, codec kgo.CompressionCodec, idempotence bool) {
+func produce(topic string, partition int32, all []records.Record, codec kgo.CompressionCodec, idempotence bool) {
 	options := []kgo.Opt{
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(20 * time.Millisecond),
 	}
@@ -180,13 +181,21 @@ func consume(partition int32, offset int64, count int) []records.Record {
 		records.Must(fetches.Err())
 		fetches.EachRecord(func(record *kgo.Record) {
 			records.Equal(record.Offset, offset+int64(len(found)), "offset")
-			headers := []records.Header{}
-			for _, header := range record.Headers {
-				headers = append(headers, records.Header{Name: header.Key, Value: header.Value})
-			}
-			found = append(found, records.Record{
-				Key: record.Key, Value: record.Value, Headers: headers, TimestampMs: record.Timestamp.UnixMilli(),
-			})
+			found = append(found, asRecords([]*kgo.Record{record})...)
+		})
+	}
+	return found
+}
+
+func asRecords(fetched []*kgo.Record) []records.Record {
+	var found []records.Record
+	for _, record := range fetched {
+		headers := []records.Header{}
+		for _, header := range record.Headers {
+			headers = append(headers, records.Header{Name: header.Key, Value: header.Value})
+		}
+		found = append(found, records.Record{
+			Key: record.Key, Value: record.Value, Headers: headers, TimestampMs: record.Timestamp.UnixMilli(),
 		})
 	}
 	return found

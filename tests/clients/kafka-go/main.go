@@ -1,5 +1,5 @@
 // Creates, configures, grows and deletes a topic; writes to it with every codec and reads everything
-// back; finds the next topic of its name empty.
+// back; finds the next topic of its name empty; reads in groups.
 package main
 
 import (
@@ -46,6 +46,7 @@ func main() {
 	}
 	expectConfig("segment.bytes", "1073741824")
 	records.Must(remove())
+	checkGroups()
 	fmt.Println("kafka-go: all records read back")
 }
 
@@ -132,19 +133,12 @@ func expectConfig(key, value string) {
 }
 
 func checkEveryCodec() {
-	all := records.All()
-	for n := range all {
-		record := &all[n]
-		record.Key, record.Value = nullIfEmpty(record.Key), nullIfEmpty(record.Value)
-		for m := range record.Headers {
-			record.Headers[m].Value = nullIfEmpty(record.Headers[m].Value)
-		}
-	}
+	all := allKinds()
 	written := make([][]records.Record, 3)
 	codecs := []kafka.Compression{0, kafka.Gzip, kafka.Snappy, kafka.Lz4, kafka.Zstd}
 	for number, codec := range codecs {
 		partition := number % 3
-		produce(partition, all, codec)
+		produce(topic, partition, all, codec)
 		written[partition] = append(written[partition], all...)
 		here := written[partition]
 		what := fmt.Sprintf("codec %v", codec)
@@ -155,8 +149,20 @@ func checkEveryCodec() {
 	}
 }
 
+func allKinds() []records.Record {
+	all := records.All()
+	for n := range all {
+		record := &all[n]
+		record.Key, record.Value = nullIfEmpty(record.Key), nullIfEmpty(record.Value)
+		for m := range record.Headers {
+			record.Headers[m].Value = nullIfEmpty(record.Headers[m].Value)
+		}
+	}
+	return all
+}
+
 // In batches that hold no more than a megabyte: this client makes of each request one batch.
-func produce(partition int, all []records.Record, codec kafka.Compression) {
+func produce(topic string, partition int, all []records.Record, codec kafka.Compression) {
 	size := 0
 	var batch []kafka.Record
 	send := func() {
@@ -197,15 +203,19 @@ func consume(partition int, offset int64, count int) []records.Record {
 		message, err := reader.ReadMessage(ctx)
 		records.Must(err)
 		records.Equal(message.Offset, offset+int64(len(found)), "offset")
-		var headers []records.Header
-		for _, header := range message.Headers {
-			headers = append(headers, records.Header{Name: header.Key, Value: nullIfEmpty(header.Value)})
-		}
-		found = append(found, records.Record{
-			Key: nullIfEmpty(message.Key), Value: nullIfEmpty(message.Value), Headers: headers, TimestampMs: message.Time.UnixMilli(),
-		})
+		found = append(found, asRecord(message))
 	}
 	return found
+}
+
+func asRecord(message kafka.Message) records.Record {
+	var headers []records.Header
+	for _, header := range message.Headers {
+		headers = append(headers, records.Header{Name: header.Key, Value: nullIfEmpty(header.Value)})
+	}
+	return records.Record{
+		Key: nullIfEmpty(message.Key), Value: nullIfEmpty(message.Value), Headers: headers, TimestampMs: message.Time.UnixMilli(),
+	}
 }
 
 // This client's reader makes no difference between null and empty.
@@ -218,9 +228,14 @@ func nullIfEmpty(part []byte) []byte {
 
 func end(partition int) int {
 	asked := map[string][]kafka.OffsetRequest{topic: {kafka.LastOffsetOf(partition)}}
-	answer, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: asked})
-	records.Must(err)
-	found := answer.Topics[topic][0]
+	var found kafka.PartitionOffsets
+	records.Eventually(func() bool {
+		answer, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: asked})
+		records.Must(err)
+		found = answer.Topics[topic][0]
+		// Kafka lists a new topic before it leads it.
+		return !errors.Is(found.Error, kafka.NotLeaderForPartition)
+	}, "a leader")
 	records.Must(found.Error)
 	return int(found.LastOffset)
 }

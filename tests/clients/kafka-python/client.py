@@ -248,4 +248,5 @@ def as_record(message):
     return message.offset, Record(message.key, message.value, headers, message.timestamp)
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

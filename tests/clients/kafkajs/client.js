@@ -1,5 +1,5 @@
 // Creates, configures, grows and deletes a topic; writes to it with every codec, with and without
-// idempotence, and reads everything back; finds the next topic of its name empty.
+// idempotence, and reads everything back; finds the next topic of its name empty; reads in a group.
 
 const assert = require('node:assert/strict')
 const { promisify } = require('node:util')
@@ -8,6 +8,7 @@ const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, Partiti
 const lz4 = require('lz4-napi')
 
 const { allRecords, batches, eventually, expect, run } = require('../records/records')
+const { checkGroups } = require('./groups')
 
 const topic = 'administered'
 
@@ -46,6 +47,8 @@ run('kafkajs', async bootstrap => {
   assert.deepEqual(await ends(admin), ['0', '0', '0'], 'a new topic has old records')
   await expectConfig(admin, 'segment.bytes', '1073741824')
   await admin.deleteTopics({ topics: [topic] })
+  const all = allRecords().filter(canBeSent).map(asMessage)
+  await checkGroups(kafka, admin, all, CompressionTypes.LZ4)
   await admin.disconnect()
 })
 

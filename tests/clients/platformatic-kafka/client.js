@@ -1,11 +1,12 @@
 // Creates, configures, grows and deletes a topic; writes to it with every codec, with and without
-// idempotence, and reads everything back; finds the next topic of its name empty.
+// idempotence, and reads everything back; finds the next topic of its name empty; reads in groups.
 
 const assert = require('node:assert/strict')
 const { Admin, Consumer, Producer } = require('@platformatic/kafka')
 const { ConfigResourceTypes, FetchIsolationLevels, IncrementalAlterConfigOperationTypes } = require('@platformatic/kafka')
 
 const { allRecords, batches, eventually, expect, run } = require('../records/records')
+const { checkGroups } = require('./groups')
 
 const topic = 'administered'
 const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
@@ -37,6 +38,7 @@ run('@platformatic/kafka', async bootstrap => {
   }
   await expectConfig(admin, 'segment.bytes', '1073741824')
   await admin.deleteTopics({ topics: [topic] })
+  await checkGroups(settings, admin, allKinds(), asMessage)
   await admin.close()
 })
 
@@ -80,7 +82,7 @@ async function expectConfig(admin, key, value) {
 }
 
 async function checkEveryCodec(settings, admin) {
-  const all = allRecords().map(record => ({ ...record, timestamp: BigInt(record.timestamp) }))
+  const all = allKinds()
   const written = [[], [], []]
   const topicId = (await admin.metadata({ topics: [topic] })).topics.get(topic).id
   const consumer = new Consumer({ ...settings, groupId: 'unused' })
@@ -105,6 +107,10 @@ async function checkEveryCodec(settings, admin) {
   }
   assert.equal(await offset(admin, 0, all[12].timestamp), 12n, 'the offset of a timestamp')
   await consumer.close()
+}
+
+function allKinds() {
+  return allRecords().map(record => ({ ...record, timestamp: BigInt(record.timestamp) }))
 }
 
 // This client's streams want a group; its fetch takes a partition.

@@ -79,8 +79,11 @@ func Equal[T any](found, wanted T, what string) {
 }
 
 // Eventually waits until it holds: Kafka answers when a change is durable, and the broker shows it a moment later.
-func Eventually(holds func() bool, what string) {
-	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
+func Eventually(holds func() bool, what string) { EventuallyWithin(10*time.Second, holds, what) }
+
+// EventuallyWithin waits longer: for a rebalance, or the end of a session.
+func EventuallyWithin(patience time.Duration, holds func() bool, what string) {
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			Fail("not within its time: %s", what)
 		}

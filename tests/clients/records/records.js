@@ -41,8 +41,8 @@ function expect(found, wanted, what) {
 }
 
 // Kafka answers when a change is durable, and the broker shows it a moment later.
-async function eventually(holds, what) {
-  for (const deadline = Date.now() + 10_000; !(await holds());) {
+async function eventually(holds, what, patienceMs = 10_000) {
+  for (const deadline = Date.now() + patienceMs; !(await holds());) {
     assert(Date.now() < deadline, what)
     await new Promise(resolve => setTimeout(resolve, 50))
   }

@@ -4,7 +4,9 @@ of a name and such a value, and timestamp_ms."""
 
 import base64
 import json
+import os
 import random
+import struct
 import time
 from typing import NamedTuple, Optional
 
@@ -63,12 +65,29 @@ def expect(found, wanted, what):
             assert part == wanted_part, f"{what}: {name} of offset {offset} is not what was written"
 
 
-def eventually(holds, what):
+def eventually(holds, what, patience_s=10):
     """Kafka answers when a change is durable, and the broker shows it a moment later."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + patience_s
     while not holds():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)
+
+
+def codec_at(topic, partition, offset):
+    """The name of the codec of the batch that holds this offset, as it lies in the broker's directory."""
+    log = os.path.join(os.environ["LOGS"], f"{topic}-{partition}")
+    for name in sorted(os.listdir(log)):
+        if not name.endswith(".log"):
+            continue
+        with open(os.path.join(log, name), "rb") as segment:
+            while head := segment.read(61):
+                base, size = struct.unpack_from(">qi", head)
+                assert size > 0, f"{name} holds what is no batch"
+                attributes, last_delta = struct.unpack_from(">hi", head, 21)
+                if base <= offset <= base + last_delta:
+                    return CODECS[attributes & 7]
+                segment.seek(12 + size - len(head), os.SEEK_CUR)
+    raise AssertionError(f"{topic}-{partition} has no batch with {offset}")
 
 
 def as_json(record):

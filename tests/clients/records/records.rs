@@ -31,6 +31,30 @@ fn as_record(line: &Value) -> Record {
     }
 }
 
+/// By the number that a batch's attributes give.
+pub const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
+
+/// The codec of the batch that holds this offset, as it lies in the broker's directory.
+pub fn codec_at(topic: &str, partition: usize, offset: i64) -> &'static str {
+    let log = format!("{}/{topic}-{partition}", env::var("LOGS").unwrap());
+    let names = fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path());
+    for path in names.filter(|path| path.extension().is_some_and(|extension| extension == "log")) {
+        let content = fs::read(path).unwrap();
+        let mut rest = &content[..];
+        while rest.len() >= 61 {
+            let number = |at, size| {
+                rest[at..at + size].iter().fold(0, |number, byte| number << 8 | i64::from(*byte))
+            };
+            let (base, size, last_delta) = (number(0, 8), number(8, 4) as usize, number(23, 4));
+            if (base..=base + last_delta).contains(&offset) {
+                return CODECS[(number(21, 2) & 7) as usize];
+            }
+            rest = rest.get(12 + size..).unwrap_or_default();
+        }
+    }
+    panic!("{topic}-{partition} has no batch with {offset}");
+}
+
 /// Panics unless each record was found at its offset as it was written.
 pub fn expect(found: &[(i64, Record)], start: usize, wanted: &[Record], what: &str) {
     assert_eq!(found.len(), wanted.len(), "{what}: the number of records");
@@ -40,9 +64,10 @@ pub fn expect(found: &[(i64, Record)], start: usize, wanted: &[Record], what: &s
     }
 }
 
-/// Kafka answers when a change is durable, and the broker shows it a moment later.
+/// Kafka answers when a change is durable, and the broker shows it a moment later; members of a group wait
+/// for each other's heartbeats.
 pub async fn eventually(mut holds: impl AsyncFnMut() -> bool, what: &str) {
-    for _ in 0..200 {
+    for _ in 0..600 {
         if holds().await {
             return;
         }
