@@ -38,11 +38,13 @@ pub enum Purpose {
     Administrator,
     /// What programs of a tester's own choose.
     Program,
+    /// What members of groups do, and those who look after groups.
+    Group,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Options,
         Self::Delay,
         Self::Network,
@@ -56,6 +58,7 @@ impl Purpose {
         Self::Wall,
         Self::Administrator,
         Self::Program,
+        Self::Group,
     ];
 
     /// Its name in a script.
@@ -74,6 +77,7 @@ impl Purpose {
             Self::Wall => "wall",
             Self::Administrator => "administrator",
             Self::Program => "program",
+            Self::Group => "group",
         }
     }
 }

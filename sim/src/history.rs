@@ -7,6 +7,7 @@ use bytes::Bytes;
 use klamm_core::ids::Uuid;
 
 use crate::disk::Crash;
+use crate::groups::{CallId, GroupAsk, GroupTold};
 use crate::metadata::{Change, Outcome};
 use crate::reader::StoredRecord;
 
@@ -339,6 +340,27 @@ pub enum Entry {
         /// How.
         outcome: Outcome,
     },
+    /// A client asks something of a group.
+    GroupAsked {
+        /// Names it.
+        call: CallId,
+        /// The group's id.
+        group: String,
+        /// What.
+        ask: GroupAsk,
+    },
+    /// It is told.
+    GroupTold {
+        /// What was asked.
+        call: CallId,
+        /// The answer.
+        told: GroupTold,
+    },
+    /// It never will be.
+    GroupSilent {
+        /// What was asked.
+        call: CallId,
+    },
     /// The broker is gone.
     Crashed(Crash),
     /// The broker has stopped in good order.
@@ -355,9 +377,16 @@ pub struct History {
     records: u64,
     questions: u64,
     changes: u64,
+    calls: u64,
 }
 
 impl History {
+    /// A new call's id.
+    pub fn next_call(&mut self) -> CallId {
+        self.calls += 1;
+        CallId(self.calls)
+    }
+
     /// A new append's id.
     pub fn next_append(&mut self) -> AppendId {
         self.appends += 1;

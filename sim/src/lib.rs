@@ -48,6 +48,7 @@
 //! - [`history`]: what clients asked and were told; [`reader`]: what lies on the disk; [`oracle`]:
 //!   what a log can be after that; [`metadata`]: what topics and settings can be; [`checker`]:
 //!   whether all of it agrees.
+//! - [`groups`]: what is asked and told of groups; [`groups_log`]: what lies in `__consumer_offsets`.
 //! - [`marks`]: what has happened in a run, so that nothing is tested by runs in which nothing
 //!   happens.
 //! - [`minimise`]: a failed run made smaller; [`ladder`]: a run to be read.
@@ -67,6 +68,8 @@ pub mod decisions;
 pub mod digest;
 pub mod disk;
 pub mod enumerate;
+pub mod groups;
+pub mod groups_log;
 pub mod history;
 pub mod ladder;
 pub mod layer;

@@ -33,6 +33,10 @@ pub enum Group {
     Topic,
     /// What else clients were told, by question.
     Told,
+    /// What was asked of groups.
+    GroupAsked,
+    /// How that was answered.
+    GroupTold,
     /// Where a bit has flipped at rest.
     Rot,
     /// Records in the logs at the end of a run.
@@ -56,6 +60,8 @@ impl Group {
             Self::Changed => "changed",
             Self::Topic => "topics",
             Self::Told => "told",
+            Self::GroupAsked => "group asked",
+            Self::GroupTold => "group told",
             Self::Rot => "rot",
             Self::Stored => "stored",
             Self::Other => "other",

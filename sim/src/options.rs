@@ -211,6 +211,32 @@ options! {
     metadata_retention_bytes,
     /// Most pieces that bytes sent at once arrive in; 0 for no bound.
     pieces_max,
+    /// Clients that are members of groups.
+    members,
+    /// What each of those does beside staying a member.
+    member_requests,
+    /// Clients that commit without being members, look at groups, and delete them.
+    overseers,
+    /// Requests that each of those sends.
+    overseer_requests,
+    /// Groups of members.
+    groups,
+    /// `offsets.topic.num.partitions`.
+    offsets_partitions,
+    /// How long members may be silent, in milliseconds.
+    session_ms,
+    /// How long a rebalance waits for them.
+    rebalance_ms,
+    /// `group.initial.rebalance.delay.ms`.
+    initial_rebalance_ms,
+    /// `group.max.size`; 0 for no bound.
+    group_size_max,
+    /// Members that keep their place over restarts.
+    static_per_mille,
+    /// Requests behind which a member dies without a word.
+    death_per_mille,
+    /// Requests of overseers that forge, or make no sense.
+    hostile_per_mille,
 }
 
 const COLUMNS_MAX: usize = 100;
@@ -377,6 +403,7 @@ impl Options {
         options.draw_snapshots(&mut draw);
         // Where short pieces are not bounded, they are most of a run.
         options.pieces_max = 2 * draw(0, 7);
+        options.draw_groups(&mut draw);
         options
     }
 }
@@ -397,6 +424,27 @@ impl Options {
         self.inquirer_requests = draw(1, 20);
         self.delete_per_mille = draw(0, 1) * draw(0, 500);
         self.nonsense_per_mille = draw(0, 1) * draw(0, 200);
+    }
+
+    /// Who reads together with others.
+    fn draw_groups(&mut self, draw: &mut impl FnMut(u64, u64) -> u64) {
+        let is_grouped = draw(0, 2) / 2;
+        self.members = is_grouped * draw(1, 4);
+        self.member_requests = draw(4, 30);
+        self.overseers = is_grouped * draw(0, 2);
+        self.overseer_requests = draw(4, 30);
+        self.groups = draw(1, 2);
+        self.offsets_partitions = draw(1, 4);
+        // A request and its sync must fit a few times into a session.
+        let slow_ms =
+            (self.disk_micros_max + self.network_micros_max + self.process_micros_max) / 10;
+        self.session_ms = slow_ms.max(100) << draw(0, 2);
+        self.rebalance_ms = self.session_ms * draw(1, 2);
+        self.initial_rebalance_ms = draw(0, 1) * draw(0, self.session_ms);
+        self.group_size_max = draw(0, 5) / 5 * draw(2, 3);
+        self.static_per_mille = draw(0, 2) * 500;
+        self.death_per_mille = draw(0, 1) * draw(0, 100);
+        self.hostile_per_mille = draw(0, 1) * draw(0, 400);
     }
 
     /// Who changes what there is.

@@ -80,6 +80,61 @@ pub fn read_logs(
     Ok(logs)
 }
 
+/// Key and value of every record of an internal topic, empty for null, partition by partition, in the order of
+/// their offsets: some may be missing, where the log is compacted.
+pub fn read_internal(
+    disk: &Disk,
+    log_dirs: &[Path],
+    topic: &str,
+) -> Result<Vec<(Bytes, Bytes)>, String> {
+    let mut records = Vec::new();
+    // By path, and so by partition and offset.
+    let files: BTreeMap<String, &[u8]> = disk
+        .files()
+        .into_iter()
+        .map(|(path, content)| (path.as_str().to_owned(), content))
+        .collect();
+    for (path, content) in files {
+        let path = Path::new(&path);
+        let directory = path.parent();
+        let of_log_dir = log_dirs.iter().any(|log_dir| directory.parent() == *log_dir);
+        let is_of_topic = directory
+            .name()
+            .rsplit_once('-')
+            .is_some_and(|(name, partition)| name == topic && partition.parse::<i32>().is_ok());
+        if !of_log_dir || !is_of_topic || path.name().strip_suffix(".log").is_none() {
+            continue;
+        }
+        let mut left = content;
+        while !left.is_empty() {
+            let at = |what: String| format!("{path} at {}: {what}", content.len() - left.len());
+            let (batch, rest) = left.split_at(batch_size(left).map_err(at)?);
+            read_pairs(batch, &mut records).map_err(at)?;
+            left = rest;
+        }
+    }
+    Ok(records)
+}
+
+fn read_pairs(batch: &[u8], out: &mut Vec<(Bytes, Bytes)>) -> Result<(), String> {
+    const CONTROL: u16 = 0x20;
+    let (stored, computed) = (u32::from_be_bytes(array(batch, 17)), crc32c(&batch[21..]));
+    if batch[16] != 2 || stored != computed {
+        return Err(format!("magic {}, CRC {stored:08x}, should be {computed:08x}", batch[16]));
+    }
+    let attributes = u16::from_be_bytes(array(batch, 21));
+    if attributes & CONTROL != 0 {
+        return Ok(());
+    }
+    let body = body((attributes & 7) as u8, &batch[HEADER_BYTES..])?;
+    let mut records = Records { left: &body };
+    for index in 0..i32::from_be_bytes(array(batch, 57)) {
+        let record = records.next().ok_or_else(|| format!("record {index} cannot be read"))?;
+        out.push((record.key, record.value));
+    }
+    Ok(())
+}
+
 /// The partition whose directory this is; `None` for internal topics, and for other directories.
 pub fn target_of(disk: &Disk, directory: &Path) -> Option<TopicPartition> {
     TopicPartition::of_directory(directory.name(), || topic_id_in(disk, directory))

@@ -1,6 +1,8 @@
 //! Log directories with topics in them, as a broker would have left them after a clean stop long
 //! ago: what a run begins with as long as topics cannot be created over the wire.
 
+use std::collections::BTreeMap;
+
 use klamm_core::batch::BatchBuilder;
 use klamm_core::checkpoint::{MetaProperties, MetaPropertiesVersion, PartitionMetadata};
 use klamm_core::config::{
@@ -94,11 +96,11 @@ impl Installation {
             topic_defaults: topic_config(options),
             creation: CreationConfig::default(),
             tasks: tasks(options),
-            groups: GroupConfig::default(),
             cleaner: CleanerConfig::default(),
             metadata_log: metadata_log_config(options),
+            groups: group_config(options),
             limits: limits(options),
-            settings: std::sync::Arc::default(),
+            settings: std::sync::Arc::new(settings(options)),
         }
     }
 }
@@ -138,6 +140,26 @@ fn metadata_log_config(options: &Options) -> MetadataLogConfig {
         retention_bytes: or(options.metadata_retention_bytes, own.retention_bytes as u64) as i64,
         ..own
     }
+}
+
+fn group_config(options: &Options) -> GroupConfig {
+    let own = GroupConfig::default();
+    GroupConfig {
+        session_timeout_ms_min: SESSION_MS_MIN,
+        initial_rebalance_delay_ms: options.initial_rebalance_ms as i32,
+        members_max: or(options.group_size_max, own.members_max as u64) as i32,
+        ..own
+    }
+}
+
+/// Nobody may be silent for less than that.
+pub const SESSION_MS_MIN: i32 = 10;
+
+/// What the broker is told in the words of `server.properties`.
+fn settings(options: &Options) -> BTreeMap<String, String> {
+    let partitions = options.offsets_partitions;
+    let told = (partitions > 0).then_some(("offsets.topic.num.partitions", partitions));
+    told.into_iter().map(|(name, value)| (name.to_owned(), value.to_string())).collect()
 }
 
 fn tasks(options: &Options) -> TaskConfig {

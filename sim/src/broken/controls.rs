@@ -2,15 +2,18 @@
 //! said when it is found.
 
 use super::{
-    AnswersBeforeSync, AnswersChangesBeforeSync, AnswersDuplicatesEarly, AppendsElsewhere,
-    DeletesNothing, DeletesWhatItRefuses, EndsPastHole, ForgetsAnswers, ForgetsAppendTime,
-    ForgetsDeletions, ForgetsDirectorySync, ForgetsInSession, ForgetsLogStarts, ForgetsSequences,
-    ForgetsSettings, GarblesRecords, GivesProducerIdsTwice, GrowsTooLittle, LeaksBudget,
-    LeaksConnections, LeaksFiles, LeaksSessions, LeavesDirectories, LosesDirectories,
-    LowersHighWatermark, MakesHalf, MakesWhatIsLookedAt, MakesWhatIsTried, MisplacesOffsets,
-    MixesUpIds, Panics, RefusesWhatItTakes, RenamesInUse, ReordersAnswers, ReusesOffsets,
-    ServesOldImages, ServesUnsynced, SkipsCrcInRecovery, TellsLaterEpochEnds, TellsOldIds,
-    TrustsTornIndex, WakesNobody,
+    AnswersBeforeSync, AnswersChangesBeforeSync, AnswersCommitsEarly, AnswersDuplicatesEarly,
+    AppendsElsewhere, BelievesOldGenerations, DeletesNothing, DeletesOfAnother,
+    DeletesWhatItRefuses, DropsCommits, EndsPastHole, FencesNobody, ForgetsAnswers,
+    ForgetsAppendTime, ForgetsDeletions, ForgetsDirectorySync, ForgetsInSession, ForgetsLogStarts,
+    ForgetsMembers, ForgetsMetadata, ForgetsSequences, ForgetsSettings, ForgetsWhileLoading,
+    GarblesRecords, GivesOldParts, GivesPartsTwice, GivesProducerIdsTwice, GrowsTooLittle,
+    HasTwoLeaders, HidesRebalances, LeaksBudget, LeaksConnections, LeaksFiles, LeaksSessions,
+    LeavesDirectories, LosesDirectories, LosesJoins, LowersHighWatermark, MakesHalf,
+    MakesWhatIsLookedAt, MakesWhatIsTried, MisplacesOffsets, MixesUpIds, Panics, RebalancesForEver,
+    RefusesCommitsItKeeps, RefusesWhatItTakes, RenamesInUse, ReordersAnswers, ReusesGenerations,
+    ReusesOffsets, ServesOldImages, ServesUnsynced, SkipsCrcInRecovery, TellsLaterEpochEnds,
+    TellsOldIds, TellsOlderOffsets, TrustsTornIndex, WakesNobody,
 };
 use crate::decisions::Decisions;
 use crate::disk::Crash;
@@ -469,6 +472,142 @@ pub const CONTROLS: &[Control] = &[
         options: with_consumers,
         breaks: layered::<LeaksFiles>,
     },
+    Control {
+        name: "answers-commits-early",
+        does: "answers commits before they are safe",
+        says: "there may be",
+        seeds: 40,
+        options: || Options { disk_micros_max: 20_000, ..with_overseers(Crash::PowerLoss) },
+        breaks: layered::<AnswersCommitsEarly>,
+    },
+    Control {
+        name: "drops-commits",
+        does: "keeps nothing of each third commit, and says that it does",
+        says: "there may be",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<DropsCommits>,
+    },
+    Control {
+        name: "refuses-commits-it-keeps",
+        does: "says of commits that it keeps that it does not",
+        says: "there may be",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<RefusesCommitsItKeeps>,
+    },
+    Control {
+        name: "tells-older-offsets",
+        does: "tells now and then what a group had committed before",
+        says: "there may be",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<TellsOlderOffsets>,
+    },
+    Control {
+        name: "forgets-metadata",
+        does: "forgets what clients say about their offsets",
+        says: "there may be",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<ForgetsMetadata>,
+    },
+    Control {
+        name: "forgets-while-loading",
+        does: "says that nothing was committed while it reads its log",
+        says: "there may be",
+        seeds: 40,
+        options: || Options { disk_micros_max: 20_000, ..with_member_crashes(Crash::Killed) },
+        breaks: layered::<ForgetsWhileLoading>,
+    },
+    Control {
+        name: "gives-parts-twice",
+        does: "gives two members one part",
+        says: "which no leader has said",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<GivesPartsTwice>,
+    },
+    Control {
+        name: "gives-old-parts",
+        does: "gives members what they had in the generation before",
+        says: "which no leader has said",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<GivesOldParts>,
+    },
+    Control {
+        name: "believes-old-generations",
+        does: "believes whoever claims an old generation",
+        says: "is accepted",
+        seeds: 40,
+        options: with_offenders,
+        breaks: layered::<BelievesOldGenerations>,
+    },
+    Control {
+        name: "loses-joins",
+        does: "loses the answer to a member that joins",
+        says: "liveness: requests are unanswered",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<LosesJoins>,
+    },
+    Control {
+        name: "hides-rebalances",
+        does: "tells members that all is well while others join",
+        says: "is accepted",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<HidesRebalances>,
+    },
+    Control {
+        name: "rebalances-for-ever",
+        does: "tells members without end to join again",
+        says: "",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<RebalancesForEver>,
+    },
+    Control {
+        name: "deletes-of-another",
+        does: "deletes another group than it was told to",
+        says: "there may be",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<DeletesOfAnother>,
+    },
+    Control {
+        name: "fences-nobody",
+        does: "believes members whose place others have",
+        says: "is accepted",
+        seeds: 40,
+        options: with_offenders,
+        breaks: layered::<FencesNobody>,
+    },
+    Control {
+        name: "reuses-generations",
+        does: "tells members of generations that are over",
+        says: "",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<ReusesGenerations>,
+    },
+    Control {
+        name: "has-two-leaders",
+        does: "tells every member that it leads",
+        says: "is led by",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<HasTwoLeaders>,
+    },
+    Control {
+        name: "forgets-members",
+        does: "forgets members when nothing has happened",
+        says: "and nobody has come, gone, or been silent",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<ForgetsMembers>,
+    },
 ];
 
 /// Topics come and go beside producers and a consumer.
@@ -514,4 +653,52 @@ fn with_consumers() -> Options {
 /// An inquirer that deletes, among consumers.
 fn with_deletions() -> Options {
     Options { inquirers: 1, inquirer_requests: 40, delete_per_mille: 500, ..with_consumers() }
+}
+
+/// Members of one group, and one who looks after it.
+fn with_members() -> Options {
+    Options {
+        requests: 20,
+        partitions: 3,
+        members: 3,
+        member_requests: 40,
+        overseers: 2,
+        overseer_requests: 40,
+        groups: 1,
+        offsets_partitions: 2,
+        session_ms: 500,
+        rebalance_ms: 1_000,
+        initial_rebalance_ms: 20,
+        death_per_mille: 20,
+        ..Options::calm()
+    }
+}
+
+fn with_member_crashes(crash: Crash) -> Options {
+    let kind = StrikeKind::Crash(crash);
+    let strikes = [1_500, 3_000, 4_500, 6_000].map(|at_event| Strike { at_event, kind });
+    Options { strikes: strikes.to_vec(), ..with_members() }
+}
+
+/// Static members that die and come back, and those who forge their claims.
+fn with_offenders() -> Options {
+    Options {
+        static_per_mille: 1000,
+        death_per_mille: 100,
+        hostile_per_mille: 600,
+        ..with_members()
+    }
+}
+
+/// Nobody but those who commit for groups without members.
+fn with_overseers(crash: Crash) -> Options {
+    let kind = StrikeKind::Crash(crash);
+    let strikes = (1..10).map(|round| Strike { at_event: round * 500, kind });
+    Options {
+        strikes: strikes.collect(),
+        overseers: 4,
+        members: 0,
+        session_ms: 1,
+        ..with_members()
+    }
 }

@@ -7,6 +7,7 @@
 mod answers;
 mod controls;
 mod files;
+mod groups;
 mod metadata;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,12 @@ pub use controls::{CONTROLS, Control, Search};
 pub use files::{
     ForgetsLogStarts, ForgetsSequences, LeaksFiles, LosesDirectories, ServesUnsynced,
     TrustsTornIndex,
+};
+pub use groups::{
+    AnswersCommitsEarly, BelievesOldGenerations, DeletesOfAnother, DropsCommits, FencesNobody,
+    ForgetsMembers, ForgetsMetadata, ForgetsWhileLoading, GivesOldParts, GivesPartsTwice,
+    HasTwoLeaders, HidesRebalances, LosesJoins, RebalancesForEver, RefusesCommitsItKeeps,
+    ReusesGenerations, TellsOlderOffsets,
 };
 pub use metadata::{
     AnswersChangesBeforeSync, DeletesNothing, ForgetsDeletions, ForgetsSettings, GrowsTooLittle,

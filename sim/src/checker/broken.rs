@@ -97,6 +97,14 @@ pub enum Broken {
         /// What was told, and what there may be.
         what: String,
     },
+    /// What was told of a group cannot be.
+    #[error("group {group}: {what}")]
+    Group {
+        /// Which.
+        group: String,
+        /// What was told, and what is known.
+        what: String,
+    },
     /// Two producers have one id.
     #[error("producer id {id} was given twice")]
     ProducerGivenTwice {

@@ -18,6 +18,7 @@
 
 mod broken;
 mod cluster;
+mod groups;
 mod reads;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use crate::oracle::{Conflict, ModelLog};
 use crate::reader::StoredLog;
 pub use broken::Broken;
 use cluster::Cluster;
+use groups::Groups;
 use reads::Asked;
 
 /// What a topic's settings make of the batches that come in.
@@ -58,6 +60,7 @@ pub struct Checker {
     /// When each record was first known to be there, in microseconds.
     known_at: BTreeMap<RecordId, u64>,
     cluster: Cluster,
+    groups: Groups,
     producers: BTreeSet<i64>,
     broken: Vec<Broken>,
 }
@@ -117,6 +120,7 @@ impl Checker {
             asked: BTreeMap::new(),
             known_at: BTreeMap::new(),
             cluster: Cluster::default(),
+            groups: Groups::default(),
             producers: BTreeSet::new(),
             broken: Vec::new(),
         }
@@ -139,6 +143,7 @@ impl Checker {
         if matches!(entry, Entry::Crashed(_) | Entry::Stopped | Entry::Recovered) {
             self.logs.values_mut().for_each(ModelLog::restarted);
         }
+        self.observe_groups(micros, entry);
         match entry {
             Entry::Invoke { .. } => self.invoked(micros, entry),
             Entry::Resent { append } => {
@@ -176,7 +181,10 @@ impl Checker {
                 self.cluster.broker_gone(micros);
                 self.logs.values_mut().for_each(ModelLog::made_firm);
             }
-            Entry::Recovered => {}
+            Entry::Recovered
+            | Entry::GroupAsked { .. }
+            | Entry::GroupTold { .. }
+            | Entry::GroupSilent { .. } => {}
         }
     }
 

@@ -3,13 +3,17 @@
 //!
 //! Each has one connection at a time and a part to play: a [`Producer`] appends, a [`Consumer`]
 //! reads, an [`Inquirer`] deletes, looks up and asks for nonsense, an [`Administrator`] makes and
-//! deletes topics and changes what they are like.
+//! deletes topics and changes what they are like, a [`Member`] reads together with others, an [`Overseer`] looks
+//! after groups.
 
 mod administrator;
+mod commits;
 mod consumer;
 mod inquirer;
 mod look;
+pub(crate) mod member;
 mod offsets;
+mod overseer;
 mod producer;
 mod session;
 
@@ -24,6 +28,7 @@ use thiserror::Error;
 use crate::calls::{Answer, Calls};
 use crate::checker::TopicFormat;
 use crate::decisions::{Decisions, Purpose};
+use crate::groups::{CallId, GroupAsk, GroupTold};
 use crate::history::{ChangeId, Entry, History, Question, QuestionId, Subject, TopicPartition};
 use crate::metadata::{Change, Outcome};
 use crate::options::Options;
@@ -33,6 +38,9 @@ use crate::world::Excuse;
 pub use administrator::Administrator;
 pub use consumer::Consumer;
 pub use inquirer::Inquirer;
+pub use member::Member;
+pub(crate) use member::Standing;
+pub use overseer::Overseer;
 pub use producer::Producer;
 
 /// A topic as clients know it.
@@ -71,6 +79,8 @@ enum Part {
     Consumer(Box<Consumer>),
     Inquirer(Inquirer),
     Administrator(Administrator),
+    Member(Box<Member>),
+    Overseer(Overseer),
     Program(Hosted),
 }
 
@@ -93,6 +103,11 @@ enum Pending {
     Inquiry(inquirer::PendingInquiry),
     Look(look::PendingLook),
     Changes(administrator::PendingChanges),
+    Member(member::PendingCall),
+    ThinFetch(member::PendingThinFetch),
+    Commit(commits::PendingCommit),
+    Committed(commits::PendingCommitted),
+    Task(overseer::PendingTask),
 }
 
 /// Who writes a request.
@@ -188,6 +203,22 @@ impl Surroundings<'_> {
         Moment { now_micros, wall_ms, history, decisions, excused }
     }
 
+    /// Tells the history that something is asked of a group.
+    fn ask_group(&mut self, call: CallId, group: &str, ask: GroupAsk) {
+        let group = group.to_owned();
+        self.history.push(self.now_micros, Entry::GroupAsked { call, group, ask });
+    }
+
+    /// And what was told.
+    fn told_group(&mut self, call: CallId, told: GroupTold) {
+        self.history.push(self.now_micros, Entry::GroupTold { call, told });
+    }
+
+    /// And that nothing ever will be.
+    fn group_is_silent(&mut self, call: CallId) {
+        self.history.push(self.now_micros, Entry::GroupSilent { call });
+    }
+
     fn give_up(&mut self, question: QuestionId) {
         self.history.push(self.now_micros, Entry::Unanswered { question });
     }
@@ -225,6 +256,16 @@ impl Client {
         Self::with(number, Part::Administrator(Administrator::new(requests)))
     }
 
+    /// A member of a group.
+    pub fn member(number: usize, requests: u64) -> Self {
+        Self::with(number, Part::Member(Box::new(Member::new(number, requests))))
+    }
+
+    /// One that looks after groups.
+    pub fn overseer(number: usize, requests: u64) -> Self {
+        Self::with(number, Part::Overseer(Overseer::new(number, requests)))
+    }
+
     /// A program of a tester's own.
     pub fn program(number: usize, program: Box<dyn Program>) -> Self {
         Self::with(number, Part::Program(Hosted::new(program)))
@@ -257,6 +298,8 @@ impl Client {
             Part::Consumer(consumer) => consumer.is_done(),
             Part::Inquirer(inquirer) => inquirer.is_done(),
             Part::Administrator(administrator) => administrator.is_done(),
+            Part::Member(member) => member.is_done(),
+            Part::Overseer(overseer) => overseer.is_done(),
             Part::Program(hosted) => hosted.program().is_done(),
         };
         is_done && self.unanswered() == 0
@@ -274,6 +317,8 @@ impl Client {
             Part::Consumer(consumer) => consumer.set_requests(requests),
             Part::Inquirer(inquirer) => inquirer.set_requests(requests),
             Part::Administrator(administrator) => administrator.set_requests(requests),
+            Part::Member(member) => member.set_requests(requests),
+            Part::Overseer(overseer) => overseer.set_requests(requests),
             Part::Program(_) => {}
         }
     }
@@ -283,6 +328,8 @@ impl Client {
     pub fn catch_up(&mut self, from_start: bool) {
         match &mut self.part {
             Part::Consumer(consumer) => consumer.catch_up(from_start),
+            Part::Member(member) => member.settle(),
+            Part::Overseer(overseer) => overseer.settle(),
             Part::Program(hosted) => hosted.program_mut().faults_end(),
             _ => {}
         }
@@ -296,18 +343,32 @@ impl Client {
         }
     }
 
-    /// What a program that had nothing to send wants instead.
-    pub(crate) fn take_wish(&mut self) -> Option<Wish> {
+    /// How its group is, if it is settled in one.
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        match &self.part {
+            Part::Member(member) => member.standing(),
+            _ => None,
+        }
+    }
+
+    /// What whoever had nothing to send wants instead.
+    pub(crate) fn take_wish(&mut self, now_micros: u64) -> Option<Wish> {
+        let is_waiting = self.unanswered() > 0;
         match &mut self.part {
             Part::Program(hosted) => hosted.take_wish(),
+            Part::Member(member) => member.take_wish(now_micros, is_waiting),
+            Part::Overseer(overseer) => overseer.take_wish(now_micros, is_waiting),
             _ => None,
         }
     }
 
     /// Whatever the broker keeps for it is to be given back before its end may come.
     pub fn tidy_up(&mut self) {
-        if let Part::Consumer(consumer) = &mut self.part {
-            consumer.tidy_up();
+        match &mut self.part {
+            Part::Consumer(consumer) => consumer.tidy_up(),
+            Part::Member(member) => member.tidy_up(),
+            Part::Overseer(overseer) => overseer.tidy_up(),
+            _ => {}
         }
     }
 
@@ -341,13 +402,20 @@ impl Client {
                 (Part::Administrator(administrator), Pending::Changes(pending)) => {
                     administrator.lost(pending, around);
                 }
+                (_, Pending::Member(pending)) => pending.lost(around),
+                (_, Pending::Commit(pending)) => pending.lost(around),
+                (_, Pending::Committed(pending)) => pending.lost(around),
+                (_, Pending::Task(pending)) => pending.lost(around),
                 (_, Pending::Query | Pending::ProducerId | Pending::Changes(_)) => {}
+                (_, Pending::ThinFetch(_)) => {}
             }
         }
         match &mut self.part {
             Part::Producer(producer) => producer.disconnected(),
             Part::Consumer(consumer) => consumer.disconnected(),
             Part::Program(hosted) => hosted.program_mut().disconnected(),
+            Part::Member(member) => member.disconnected(),
+            Part::Overseer(overseer) => overseer.disconnected(),
             Part::Inquirer(_) | Part::Administrator(_) => {}
         }
     }
@@ -363,6 +431,7 @@ impl Client {
             Part::Consumer(consumer) => out == 0 && !consumer.is_done(),
             Part::Inquirer(inquirer) => out == 0 && !inquirer.is_done(),
             Part::Administrator(administrator) => administrator.wants_to_send(out),
+            Part::Member(_) | Part::Overseer(_) => out == 0,
             Part::Program(_) => true,
         }
     }
@@ -378,6 +447,8 @@ impl Client {
             Part::Consumer(consumer) => consumer.next(caller, around),
             Part::Inquirer(inquirer) => inquirer.next(caller, around),
             Part::Administrator(administrator) => administrator.next(caller, around),
+            Part::Member(member) => member.next(caller, around)?,
+            Part::Overseer(overseer) => overseer.next(caller, around)?,
             Part::Program(hosted) => {
                 let frame = hosted.next(&mut around.moment())?;
                 return Some((frame, AfterSending::Stay));
@@ -439,6 +510,32 @@ impl Client {
             }
             (Part::Administrator(_), Pending::Changes(pending)) => {
                 pending.answered(answer, around)?;
+            }
+            (Part::Member(member), Pending::Member(pending)) => {
+                member.answered(pending, answer, around)?;
+            }
+            (Part::Member(member), Pending::ThinFetch(_)) => member.fetched(answer)?,
+            (Part::Member(member), Pending::Commit(pending)) => {
+                let error = pending.answered(answer, around)?;
+                member.committed(error, around)?;
+            }
+            (Part::Member(member), Pending::Committed(pending)) => {
+                let fetched = pending.answered(answer, around)?;
+                member.told_offsets(&fetched, around)?;
+            }
+            (Part::Overseer(overseer), Pending::Member(pending)) => {
+                overseer.called(pending, answer, around)?;
+            }
+            (Part::Overseer(overseer), Pending::Task(pending)) => {
+                overseer.answered(pending, answer, around)?;
+            }
+            (Part::Overseer(overseer), Pending::Commit(pending)) => {
+                let error = pending.answered(answer, around)?;
+                overseer.committed(error, around);
+            }
+            (Part::Overseer(overseer), Pending::Committed(pending)) => {
+                let fetched = pending.answered(answer, around)?;
+                overseer.told_offsets(&fetched, around);
             }
             (part, pending) => return Err(format!("{pending:?} is not asked by {part:?}")),
         }

@@ -4,17 +4,28 @@ use klamm_core::api::ApiKey;
 use klamm_core::api::alter_configs::AlterConfigsResponse;
 use klamm_core::api::create_partitions::CreatePartitionsResponse;
 use klamm_core::api::create_topics::CreateTopicsResponse;
+use klamm_core::api::delete_groups::DeleteGroupsResponse;
 use klamm_core::api::delete_records::DeleteRecordsResponse;
 use klamm_core::api::delete_topics::DeleteTopicsResponse;
 use klamm_core::api::describe_configs::DescribeConfigsResponse;
+use klamm_core::api::describe_groups::DescribeGroupsResponse;
 use klamm_core::api::describe_producers::DescribeProducersResponse;
 use klamm_core::api::fetch::{FetchResponse, PartitionData};
+use klamm_core::api::find_coordinator::FindCoordinatorResponse;
+use klamm_core::api::heartbeat::HeartbeatResponse;
 use klamm_core::api::incremental_alter_configs::IncrementalAlterConfigsResponse;
 use klamm_core::api::init_producer_id::InitProducerIdResponse;
+use klamm_core::api::join_group::JoinGroupResponse;
+use klamm_core::api::leave_group::LeaveGroupResponse;
+use klamm_core::api::list_groups::ListGroupsResponse;
 use klamm_core::api::list_offsets::ListOffsetsResponse;
 use klamm_core::api::metadata::MetadataResponse;
+use klamm_core::api::offset_commit::OffsetCommitResponse;
+use klamm_core::api::offset_delete::OffsetDeleteResponse;
+use klamm_core::api::offset_fetch::OffsetFetchResponse;
 use klamm_core::api::offset_for_leader_epoch::OffsetForLeaderEpochResponse;
 use klamm_core::api::produce::ProduceResponse;
+use klamm_core::api::sync_group::SyncGroupResponse;
 use klamm_core::codec::{Message, Reader, Records};
 
 use super::requests::resource;
@@ -46,12 +57,23 @@ pub(super) fn answered(
         ApiKey::INCREMENTAL_ALTER_CONFIGS => {
             told::<IncrementalAlterConfigsResponse>(version, body, names)
         }
+        ApiKey::FIND_COORDINATOR => told::<FindCoordinatorResponse>(version, body, names),
+        ApiKey::JOIN_GROUP => told::<JoinGroupResponse>(version, body, names),
+        ApiKey::SYNC_GROUP => told::<SyncGroupResponse>(version, body, names),
+        ApiKey::HEARTBEAT => told::<HeartbeatResponse>(version, body, names),
+        ApiKey::LEAVE_GROUP => told::<LeaveGroupResponse>(version, body, names),
+        ApiKey::OFFSET_COMMIT => told::<OffsetCommitResponse>(version, body, names),
+        ApiKey::OFFSET_FETCH => told::<OffsetFetchResponse>(version, body, names),
+        ApiKey::DESCRIBE_GROUPS => told::<DescribeGroupsResponse>(version, body, names),
+        ApiKey::LIST_GROUPS => told::<ListGroupsResponse>(version, body, names),
+        ApiKey::DELETE_GROUPS => told::<DeleteGroupsResponse>(version, body, names),
+        ApiKey::OFFSET_DELETE => told::<OffsetDeleteResponse>(version, body, names),
         _ => String::new(),
     }
 }
 
 /// An answer that has words of its own.
-trait Tells: Message {
+pub(super) trait Tells: Message {
     fn words(&self, names: &mut Names) -> String;
 }
 

@@ -18,6 +18,7 @@
 
 mod answers;
 mod files;
+mod groups;
 mod requests;
 mod words;
 

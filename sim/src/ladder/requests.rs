@@ -4,16 +4,27 @@ use klamm_core::api::ApiKey;
 use klamm_core::api::alter_configs::AlterConfigsRequest;
 use klamm_core::api::create_partitions::CreatePartitionsRequest;
 use klamm_core::api::create_topics::CreateTopicsRequest;
+use klamm_core::api::delete_groups::DeleteGroupsRequest;
 use klamm_core::api::delete_records::DeleteRecordsRequest;
 use klamm_core::api::delete_topics::DeleteTopicsRequest;
 use klamm_core::api::describe_configs::DescribeConfigsRequest;
+use klamm_core::api::describe_groups::DescribeGroupsRequest;
 use klamm_core::api::describe_producers::DescribeProducersRequest;
 use klamm_core::api::fetch::FetchRequest;
+use klamm_core::api::find_coordinator::FindCoordinatorRequest;
+use klamm_core::api::heartbeat::HeartbeatRequest;
 use klamm_core::api::incremental_alter_configs::IncrementalAlterConfigsRequest;
+use klamm_core::api::join_group::JoinGroupRequest;
+use klamm_core::api::leave_group::LeaveGroupRequest;
+use klamm_core::api::list_groups::ListGroupsRequest;
 use klamm_core::api::list_offsets::ListOffsetsRequest;
 use klamm_core::api::metadata::MetadataRequest;
+use klamm_core::api::offset_commit::OffsetCommitRequest;
+use klamm_core::api::offset_delete::OffsetDeleteRequest;
+use klamm_core::api::offset_fetch::OffsetFetchRequest;
 use klamm_core::api::offset_for_leader_epoch::OffsetForLeaderEpochRequest;
 use klamm_core::api::produce::ProduceRequest;
+use klamm_core::api::sync_group::SyncGroupRequest;
 use klamm_core::codec::{Message, Reader};
 
 use super::words::{Names, Offsets, batches, list, pairs};
@@ -39,6 +50,17 @@ pub(super) fn asked(key: ApiKey, version: i16, body: &mut Reader<'_>, names: &Na
         ApiKey::INCREMENTAL_ALTER_CONFIGS => {
             told::<IncrementalAlterConfigsRequest>(version, body, names)
         }
+        ApiKey::FIND_COORDINATOR => told::<FindCoordinatorRequest>(version, body, names),
+        ApiKey::JOIN_GROUP => told::<JoinGroupRequest>(version, body, names),
+        ApiKey::SYNC_GROUP => told::<SyncGroupRequest>(version, body, names),
+        ApiKey::HEARTBEAT => told::<HeartbeatRequest>(version, body, names),
+        ApiKey::LEAVE_GROUP => told::<LeaveGroupRequest>(version, body, names),
+        ApiKey::OFFSET_COMMIT => told::<OffsetCommitRequest>(version, body, names),
+        ApiKey::OFFSET_FETCH => told::<OffsetFetchRequest>(version, body, names),
+        ApiKey::DESCRIBE_GROUPS => told::<DescribeGroupsRequest>(version, body, names),
+        ApiKey::LIST_GROUPS => told::<ListGroupsRequest>(version, body, names),
+        ApiKey::DELETE_GROUPS => told::<DeleteGroupsRequest>(version, body, names),
+        ApiKey::OFFSET_DELETE => told::<OffsetDeleteRequest>(version, body, names),
         _ => String::new(),
     }
 }
@@ -49,7 +71,7 @@ pub(super) fn has_answer(key: ApiKey, version: i16, body: &mut Reader<'_>) -> bo
 }
 
 /// A request that has words of its own.
-trait Asks: Message {
+pub(super) trait Asks: Message {
     fn words(&self, names: &Names) -> String;
 }
 

@@ -16,6 +16,7 @@ use super::process::Phase;
 use super::seat::Seat;
 use crate::decisions::Purpose;
 use crate::disk::{Progress, ServedLevel};
+use crate::groups_log::OFFSETS_TOPIC;
 use crate::history::Entry;
 use crate::layer::Carry;
 use crate::marks::Group;
@@ -296,6 +297,13 @@ impl World {
                     self.fail(format!(
                         "{partition} is offline though no disk has failed: {reason}"
                     ));
+                }
+            }
+            CoreEvent::ShardFailed { partition, reason, .. } => {
+                let (name, reason) = (format!("{OFFSETS_TOPIC}-{partition}"), reason.clone());
+                let disk_failed = self.process.as_ref().is_some_and(|process| process.disk_failed);
+                if !disk_failed {
+                    self.fail(format!("{name} is not loaded though no disk has failed: {reason}"));
                 }
             }
             CoreEvent::DirectoryOffline { .. } => {

@@ -11,6 +11,7 @@ use klamm_core::event::Event as CoreEvent;
 use super::World;
 use super::process::Phase;
 use crate::disk::{Crash, extension};
+use crate::groups::{Claim, GroupAsk, GroupTold};
 use crate::history::{Entry, Subject, Told, TopicPartition};
 use crate::marks::{Group, Marks, effect_name, operation_name};
 use crate::metadata::{Change, Outcome};
@@ -121,9 +122,52 @@ impl Marks {
             Entry::Changed { outcome, .. } => {
                 return self.hit(Group::Changed, outcome_name(outcome));
             }
+            Entry::GroupAsked { ask, .. } => {
+                return self.hit(Group::GroupAsked, ask_name(ask));
+            }
+            Entry::GroupTold { told, .. } => return self.told_of_group(told),
+            Entry::GroupSilent { .. } => return self.hit(Group::GroupTold, "no answer"),
             _ => return,
         };
         self.hit(Group::Answer, name);
+    }
+
+    fn told_of_group(&mut self, told: &GroupTold) {
+        let error_name = |error: i16| ErrorCode(error).name().unwrap_or("no error of Kafka's");
+        let name = match told {
+            GroupTold::Partitions(told) => {
+                for (_, error) in told {
+                    self.hit(Group::GroupTold, error_name(*error));
+                }
+                return;
+            }
+            GroupTold::Offsets(told) => {
+                for (_, found) in told {
+                    let name = match found {
+                        Ok(Some(_)) => "offset",
+                        Ok(None) => "no offset",
+                        Err(error) => error_name(*error),
+                    };
+                    self.hit(Group::GroupTold, name);
+                }
+                return;
+            }
+            GroupTold::Joined { members, .. } if members.len() > 1 => "leads others",
+            GroupTold::Joined { members, .. } if members.len() == 1 => "leads itself",
+            GroupTold::Joined { .. } => "follows",
+            GroupTold::Synced { part } if part.is_empty() => "no part",
+            GroupTold::Synced { .. } => "part",
+            GroupTold::Done => "NONE",
+            GroupTold::Described { state, .. } => match state.as_str() {
+                "Empty" => "Empty",
+                "PreparingRebalance" => "PreparingRebalance",
+                "CompletingRebalance" => "CompletingRebalance",
+                "Stable" => "Stable",
+                _ => "Dead",
+            },
+            GroupTold::Error(error) => error_name(*error),
+        };
+        self.hit(Group::GroupTold, name);
     }
 
     /// This is what a run has left.
@@ -153,6 +197,27 @@ fn change_name(subject: &Subject, what: &Change) -> &'static str {
         (Change::Replace(_), Subject::Topic(_)) => "replace a topic's settings",
         (Change::Replace(_), Subject::Broker(_)) => "replace a broker's settings",
         (Change::Look, _) => "look",
+    }
+}
+
+fn ask_name(ask: &GroupAsk) -> &'static str {
+    let is_static = |claim: &Claim| claim.instance.is_some();
+    match ask {
+        GroupAsk::Commit { claim, .. } if claim.generation < 0 => "commit of nobody",
+        GroupAsk::Commit { claim, .. } if is_static(claim) => "commit of a static member",
+        GroupAsk::Commit { .. } => "commit",
+        GroupAsk::Offsets { wanted: None } => "all offsets",
+        GroupAsk::Offsets { .. } => "offsets",
+        GroupAsk::Join { claim, .. } if is_static(claim) => "join as an instance",
+        GroupAsk::Join { claim, .. } if claim.member.is_empty() => "join",
+        GroupAsk::Join { .. } => "join again",
+        GroupAsk::Sync { parts, .. } if parts.is_empty() => "sync",
+        GroupAsk::Sync { .. } => "sync as leader",
+        GroupAsk::Heartbeat { .. } => "heartbeat",
+        GroupAsk::Leave { .. } => "leave",
+        GroupAsk::Delete => "delete",
+        GroupAsk::DeleteOffsets { .. } => "delete offsets",
+        GroupAsk::Describe => "describe",
     }
 }
 

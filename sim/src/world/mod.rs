@@ -13,6 +13,7 @@
 mod cluster;
 mod driver;
 mod event;
+mod groups;
 mod marking;
 mod outside;
 mod phases;
@@ -517,8 +518,12 @@ fn clients_of(options: &Options) -> Vec<Client> {
     // What they administer are topics that come and go.
     let is_administered = is_served(ApiKey::CREATE_TOPICS) && options.passing_topics > 0;
     let administrators = if is_administered { options.administrators } else { 0 };
+    let is_coordinated = is_served(ApiKey::JOIN_GROUP);
+    let members = if is_coordinated { options.members } else { 0 };
+    let overseers = if is_coordinated { options.overseers } else { 0 };
+    let others = options.clients + consumers + inquirers + administrators;
     let mut clients = Vec::new();
-    for place in 0..options.clients + consumers + inquirers + administrators {
+    for place in 0..others + members + overseers {
         let number = clients.len();
         clients.push(if place < idempotent.min(options.clients) {
             Client::idempotent(number, options.requests)
@@ -528,8 +533,12 @@ fn clients_of(options: &Options) -> Vec<Client> {
             Client::consumer(number, options.consumer_requests)
         } else if place < options.clients + consumers + inquirers {
             Client::inquirer(number, options.inquirer_requests)
-        } else {
+        } else if place < others {
             Client::administrator(number, options.administrator_requests)
+        } else if place < others + members {
+            Client::member(number, options.member_requests)
+        } else {
+            Client::overseer(number, options.overseer_requests)
         });
     }
     clients

@@ -106,6 +106,7 @@ impl World {
                 self.record(Entry::Stopped);
                 self.check_disk();
                 self.check_directories();
+                self.check_groups();
                 if closing {
                     self.check_programs();
                     self.phase = RunPhase::Over;
@@ -201,9 +202,9 @@ impl World {
         self.queue.push(delay, Event::ClientSends(client));
     }
 
-    /// A program that has nothing to send may want to be asked later, or to hang up.
+    /// A client that has nothing to send may want to be asked later, or to hang up.
     fn heed(&mut self, client: usize, id: ConnectionId) {
-        match self.clients[client].take_wish() {
+        match self.clients[client].take_wish(self.queue.now_micros()) {
             Some(Wish::Later(micros)) => {
                 self.queue.push(micros, Event::ClientSends(client));
             }

@@ -70,7 +70,7 @@ impl World {
             }
             RunPhase::Liveness { deadline_micros } => {
                 self.check_deadline(deadline_micros, "requests are unanswered")?;
-                if self.is_ready() && all_done() {
+                if self.is_ready() && all_done() && self.unsettled_group().is_none() {
                     self.phase = RunPhase::Restarting { deadline_micros };
                     let crash = self.last_crash();
                     self.crash(crash);
@@ -113,6 +113,11 @@ impl World {
         }
         let unanswered: usize = self.clients.iter().map(Client::unanswered).sum();
         let open = self.clients.iter().find(|client| !client.is_done());
+        if let (None, RunPhase::Liveness { .. }, Some(what)) =
+            (open, self.phase, self.unsettled_group())
+        {
+            return Err(format!("liveness: {what}, long after the last fault"));
+        }
         let phase = self.process.as_ref().map(|process| &process.phase);
         let effects = self.disk.open_effects().count();
         Err(format!(
@@ -137,6 +142,8 @@ impl World {
         self.current.unknown_topic_per_mille = 0;
         self.current.acks_none_per_mille = 0;
         self.current.session_slots = 0;
+        self.current.death_per_mille = 0;
+        self.current.hostile_per_mille = 0;
         for number in 0..self.clients.len() {
             let from_start = self.decisions.below(Purpose::Reader, 2) == 0;
             self.clients[number].set_requests(LIVENESS_REQUESTS);

@@ -1,0 +1,379 @@
+//! The judge of what clients are told of groups.
+//!
+//! - Offsets: what is told was committed, and nothing that was committed later is forgotten; what was refused is not
+//!   there; what is deleted is gone. By the same table of promises as records.
+//! - Members: generations do not go back; in one generation all speak one protocol that they offered, one of them
+//!   leads, and each is told what the leader has said, to the byte. Where members were told their parts, that holds
+//!   over crashes.
+//! - Fencing: whoever claims an old generation, or an instance that is another member's, is not believed.
+//! - Rest: in a complete generation nobody is told of a change that nobody has asked for, also over a crash.
+
+mod register;
+mod rounds;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::register::Register;
+use self::rounds::{Known, Rounds, ToldRound};
+use super::{Broken, Checker};
+use crate::disk::Crash;
+use crate::groups::{CallId, GroupAsk, GroupTold, StoredGroups, ToldOffset};
+use crate::history::{Entry, TopicPartition};
+
+/// What is known of all groups.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Groups {
+    groups: BTreeMap<String, Group>,
+    calls: BTreeMap<CallId, Call>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Group {
+    registers: BTreeMap<TopicPartition, Register>,
+    rounds: Rounds,
+    /// Deletions that may still take hold.
+    deletions: BTreeSet<CallId>,
+    /// How many there have been, begun or ended.
+    deletions_seen: u64,
+    /// Since the last start, somebody was told something that a coordinator knows that has loaded its log.
+    is_loaded: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Call {
+    group: String,
+    ask: GroupAsk,
+    asked: u64,
+    known: Known,
+    deletions_seen: u64,
+    was_loaded: bool,
+}
+
+/// Errors after which a commit may have been kept all the same: the coordinator, or its disk, is gone.
+const ERRORS_OF_UNKNOWN_END: [i16; 5] = [-1, 7, 15, 16, 56];
+
+/// What is said by a coordinator that has not loaded its log, or has none.
+const NOT_THERE: [i16; 4] = [14, 15, 16, 56];
+
+impl Checker {
+    /// Takes in what happened to groups.
+    pub(super) fn observe_groups(&mut self, now: u64, entry: &Entry) {
+        let broken = match entry {
+            Entry::GroupAsked { call, group, ask } => {
+                self.groups.asked(*call, group, ask, now);
+                None
+            }
+            Entry::GroupTold { call, told } => self.groups.told(*call, told, now),
+            Entry::GroupSilent { call } => {
+                // Nobody knows what has become of it.
+                self.groups.calls.remove(call);
+                None
+            }
+            Entry::Crashed(crash) => {
+                self.groups.restarted(now);
+                if self.page_cache && *crash == Crash::PowerLoss {
+                    self.groups.lost_soft(now);
+                }
+                None
+            }
+            Entry::Stopped => {
+                self.groups.restarted(now);
+                self.groups.made_firm();
+                None
+            }
+            Entry::Recovered => {
+                self.groups.restarted(now);
+                None
+            }
+            _ => None,
+        };
+        if let Some((group, what)) = broken {
+            self.broken.push(Broken::Group { group, what });
+        }
+    }
+
+    /// Holds what lies in the log of groups against what was promised: the broker has stopped.
+    pub fn check_groups(&mut self, stored: &StoredGroups, now: u64) {
+        let broken = self.groups.check(stored, now);
+        self.broken.extend(broken.into_iter().map(|(group, what)| Broken::Group { group, what }));
+    }
+}
+
+impl Groups {
+    fn asked(&mut self, call: CallId, name: &str, ask: &GroupAsk, now: u64) {
+        let group = self.groups.entry(name.to_owned()).or_default();
+        match ask {
+            GroupAsk::Commit { offsets, .. } => {
+                for (target, committed) in offsets {
+                    group.register(target).asked(call, Some(committed.clone()), now);
+                }
+            }
+            GroupAsk::DeleteOffsets { targets } => {
+                for target in targets {
+                    group.register(target).asked(call, None, now);
+                }
+            }
+            GroupAsk::Delete => {
+                group.registers.values_mut().for_each(|register| register.asked(call, None, now));
+                group.deletions.insert(call);
+                group.deletions_seen += 1;
+                group.rounds.reset();
+                group.rounds.stirs(call);
+            }
+            GroupAsk::Join { protocols, .. } => {
+                group.rounds.offered(protocols);
+                group.rounds.stirs(call);
+            }
+            GroupAsk::Leave { .. } => group.rounds.stirs(call),
+            GroupAsk::Sync { claim, parts } => group.rounds.sent(claim, parts),
+            GroupAsk::Heartbeat { .. } | GroupAsk::Offsets { .. } | GroupAsk::Describe => {}
+        }
+        let claim = match ask {
+            GroupAsk::Commit { claim, .. }
+            | GroupAsk::Join { claim, .. }
+            | GroupAsk::Sync { claim, .. }
+            | GroupAsk::Heartbeat { claim } => Some(claim),
+            _ => None,
+        };
+        let known = group.rounds.known(claim);
+        let (deletions_seen, was_loaded) = (group.deletions_seen, group.is_loaded);
+        let (group, ask) = (name.to_owned(), ask.clone());
+        let asked = Call { group, ask, asked: now, known, deletions_seen, was_loaded };
+        self.calls.insert(call, asked);
+    }
+
+    fn told(&mut self, call: CallId, told: &GroupTold, now: u64) -> Option<(String, String)> {
+        let asked = self.calls.remove(&call)?;
+        let group = self.groups.get_mut(&asked.group)?;
+        let is_of_loaded = match (&asked.ask, told) {
+            (GroupAsk::Heartbeat { .. }, GroupTold::Done) => false,
+            (_, GroupTold::Error(error)) => !NOT_THERE.contains(error),
+            (_, GroupTold::Partitions(told)) => told.iter().any(|(_, error)| *error == 0),
+            _ => true,
+        };
+        group.is_loaded |= is_of_loaded;
+        group.judge(call, &asked, told, now).err().map(|what| (asked.group, what))
+    }
+
+    fn restarted(&mut self, now: u64) {
+        for group in self.groups.values_mut() {
+            group.registers.values_mut().for_each(|register| register.restarted(now));
+            group.rounds.restarted(now);
+            group.deletions.clear();
+            group.is_loaded = false;
+        }
+    }
+
+    fn made_firm(&mut self) {
+        let registers = self.groups.values_mut().flat_map(|group| group.registers.values_mut());
+        registers.for_each(Register::made_firm);
+    }
+
+    fn lost_soft(&mut self, now: u64) {
+        for group in self.groups.values_mut() {
+            group.registers.values_mut().for_each(|register| register.lost_soft(now));
+            group.rounds.reset();
+        }
+    }
+
+    fn check(&mut self, stored: &StoredGroups, now: u64) -> Vec<(String, String)> {
+        let mut broken = Vec::new();
+        for (name, group) in &mut self.groups {
+            for (target, register) in &mut group.registers {
+                let found = stored.offsets.get(&(name.clone(), target.clone()));
+                let found = found.map(|found| ToldOffset {
+                    offset: found.offset,
+                    leader_epoch: Some(found.leader_epoch),
+                    metadata: found.metadata.clone(),
+                });
+                if let Err(what) = register.told(found.as_ref(), now, now) {
+                    broken.push((name.clone(), format!("{target} on the disk: {what}")));
+                }
+            }
+            let firm = group.rounds.firm();
+            let generation = stored.generations.get(name).copied().unwrap_or(-1);
+            if generation < firm {
+                let what = format!("generation {generation} is on the disk, {firm} had its parts");
+                broken.push((name.clone(), what));
+            }
+        }
+        let unknown = stored.offsets.keys().find(|(name, target)| {
+            self.groups.get(name).is_none_or(|group| !group.registers.contains_key(target))
+        });
+        if let Some((name, target)) = unknown {
+            broken.push((
+                name.clone(),
+                format!("{target} is on the disk, and nobody has committed it"),
+            ));
+        }
+        broken
+    }
+}
+
+impl Group {
+    fn register(&mut self, target: &TopicPartition) -> &mut Register {
+        let deletions = &self.deletions;
+        self.registers.entry(target.clone()).or_insert_with(|| {
+            let mut register = Register::default();
+            for call in deletions {
+                register.asked(*call, None, 0);
+            }
+            register
+        })
+    }
+
+    fn judge(
+        &mut self,
+        call: CallId,
+        asked: &Call,
+        told: &GroupTold,
+        now: u64,
+    ) -> Result<(), String> {
+        let is_whole = self.deletions.is_empty() && self.deletions_seen == asked.deletions_seen;
+        // What a deletion may have touched says nothing of generations.
+        let known = if is_whole { asked.known.clone() } else { Rounds::default().known(None) };
+        match (&asked.ask, told) {
+            (GroupAsk::Commit { claim, .. }, GroupTold::Partitions(partitions)) => {
+                self.end_writes(call, partitions, now);
+                let is_accepted = partitions.iter().any(|(_, error)| *error == 0);
+                let is_member = claim.generation >= 0;
+                if is_accepted && is_member {
+                    return self.rounds.accepted(&known, claim, asked.asked);
+                }
+                Ok(())
+            }
+            (GroupAsk::DeleteOffsets { .. }, GroupTold::Partitions(partitions)) => {
+                self.end_writes(call, partitions, now);
+                Ok(())
+            }
+            (GroupAsk::DeleteOffsets { targets }, GroupTold::Error(error)) => {
+                let partitions = targets.iter().map(|target| (target.clone(), *error));
+                self.end_writes(call, &partitions.collect::<Vec<_>>(), now);
+                Ok(())
+            }
+            (GroupAsk::Offsets { wanted }, GroupTold::Offsets(partitions)) => {
+                self.judge_offsets(wanted.as_deref(), partitions, asked.asked, now)
+            }
+            (
+                GroupAsk::Join { claim, session_ms, .. },
+                GroupTold::Joined { generation, member, leader, protocol, members },
+            ) => {
+                let told = ToldRound {
+                    session_ms: *session_ms,
+                    asked: asked.asked,
+                    generation: *generation,
+                    member,
+                    leader,
+                    protocol,
+                    members,
+                };
+                self.rounds.joined(call, &known, claim, &told)
+            }
+            (GroupAsk::Sync { claim, .. }, GroupTold::Synced { part }) => {
+                if !is_whole {
+                    return Ok(());
+                }
+                self.rounds.synced(&known, claim, part, asked.asked)
+            }
+            (GroupAsk::Heartbeat { claim }, GroupTold::Done) => {
+                // A coordinator that loads its log takes everybody's word for it.
+                if !asked.was_loaded {
+                    return Ok(());
+                }
+                self.rounds.accepted(&known, claim, asked.asked)
+            }
+            (GroupAsk::Heartbeat { claim }, GroupTold::Error(error)) if is_whole => {
+                self.rounds.refused(claim, *error, now)
+            }
+            (GroupAsk::Delete, GroupTold::Done) => {
+                self.registers.values_mut().for_each(|register| register.done(call, now));
+                self.end_deletion(call, now);
+                Ok(())
+            }
+            (GroupAsk::Delete, GroupTold::Error(error)) => {
+                if !ERRORS_OF_UNKNOWN_END.contains(error) {
+                    self.registers.values_mut().for_each(|register| register.refused(call));
+                    self.end_deletion(call, now);
+                }
+                Ok(())
+            }
+            (GroupAsk::Describe, GroupTold::Described { state, members }) => {
+                self.rounds.met(members);
+                judge_described(state, members)
+            }
+            (GroupAsk::Join { .. } | GroupAsk::Leave { .. }, _) => {
+                self.rounds.stirred(call, now);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn end_deletion(&mut self, call: CallId, now: u64) {
+        self.deletions.remove(&call);
+        self.deletions_seen += 1;
+        self.rounds.reset();
+        self.rounds.stirred(call, now);
+    }
+
+    /// Commits or deletions of offsets have ended.
+    fn end_writes(&mut self, call: CallId, partitions: &[(TopicPartition, i16)], now: u64) {
+        for (target, error) in partitions {
+            let register = self.register(target);
+            match error {
+                0 => register.done(call, now),
+                error if ERRORS_OF_UNKNOWN_END.contains(error) => {}
+                _ => register.refused(call),
+            }
+        }
+    }
+
+    fn judge_offsets(
+        &mut self,
+        wanted: Option<&[TopicPartition]>,
+        told: &[(TopicPartition, Result<Option<ToldOffset>, i16>)],
+        asked: u64,
+        now: u64,
+    ) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        for (target, found) in told {
+            if !seen.insert(target) {
+                return Err(format!("{target} is told twice"));
+            }
+            if let Ok(found) = found {
+                let judged = self.register(target).told(found.as_ref(), asked, now);
+                judged.map_err(|what| format!("{target}: {what}"))?;
+            }
+        }
+        if wanted.is_some() {
+            return Ok(());
+        }
+        // Of all that it has, the rest is nothing.
+        for (target, register) in &mut self.registers {
+            if !seen.contains(target) {
+                register.told(None, asked, now).map_err(|what| format!("{target}: {what}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// No partition has two owners, and no instance two members.
+fn judge_described(state: &str, members: &[crate::groups::ToldMember]) -> Result<(), String> {
+    if state == "Empty" && !members.is_empty() {
+        return Err(format!("it is empty, and has {} members", members.len()));
+    }
+    let (mut ids, mut instances, mut owned) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for member in members {
+        let part = crate::client::member::protocol::decode_part(&member.says).unwrap_or_default();
+        let is_new = ids.insert(&member.id)
+            && member.instance.as_ref().is_none_or(|instance| instances.insert(instance));
+        if !is_new {
+            return Err(format!("{} is there twice", member.id));
+        }
+        if let Some(target) = part.into_iter().find(|target| !owned.insert(target.clone())) {
+            return Err(format!("{target} is the part of two members"));
+        }
+    }
+    Ok(())
+}

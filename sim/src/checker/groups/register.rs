@@ -1,0 +1,237 @@
+//! A model of what a group has committed for one partition: all that it may be now.
+//!
+//! Each commit, and each deletion, takes hold at one moment between its request and its answer, or never when it has
+//! none. What a reader is told was there at a moment between its request and its answer; from then on it stays, and
+//! whatever must have been there before it does not come back.
+
+use std::collections::BTreeMap;
+
+use crate::groups::{CallId, Committed, ToldOffset};
+
+/// One committed offset, over time. Times are in microseconds.
+#[derive(Clone, Debug)]
+pub(super) struct Register {
+    /// By what made it; the start of all things is `None`.
+    writes: BTreeMap<Option<CallId>, Write>,
+}
+
+#[derive(Clone, Debug)]
+struct Write {
+    /// `None`: it took away what was there.
+    value: Option<Committed>,
+    asked: u64,
+    /// It took hold by then, or never.
+    last: u64,
+    /// From then on something else was there, for good.
+    dead: u64,
+    /// It was there, or something later was, when all was made durable.
+    firm: bool,
+    /// It was dead by then.
+    dead_when_firm: bool,
+}
+
+const NEVER: u64 = u64::MAX;
+
+impl Default for Register {
+    fn default() -> Self {
+        let first = Write {
+            value: None,
+            asked: 0,
+            last: 0,
+            dead: NEVER,
+            firm: true,
+            dead_when_firm: false,
+        };
+        Self { writes: BTreeMap::from([(None, first)]) }
+    }
+}
+
+impl Register {
+    /// A commit, or a deletion, is asked for.
+    pub(super) fn asked(&mut self, call: CallId, value: Option<Committed>, now: u64) {
+        let write = Write {
+            value,
+            asked: now,
+            last: NEVER,
+            dead: NEVER,
+            firm: false,
+            dead_when_firm: false,
+        };
+        self.writes.insert(Some(call), write);
+    }
+
+    /// It has taken hold.
+    pub(super) fn done(&mut self, call: CallId, now: u64) {
+        let Some(write) = self.writes.get_mut(&Some(call)) else { return };
+        write.last = write.last.min(now);
+        let asked = write.asked;
+        self.bury(Some(call), asked, now);
+    }
+
+    /// It has not.
+    pub(super) fn refused(&mut self, call: CallId) {
+        self.writes.remove(&Some(call));
+    }
+
+    /// Whatever took hold by `before` is followed by what `follower` did.
+    fn bury(&mut self, follower: Option<CallId>, before: u64, now: u64) {
+        for (call, write) in &mut self.writes {
+            if *call != follower && write.last <= before {
+                write.dead = write.dead.min(now);
+            }
+        }
+    }
+
+    /// The broker was asked at `asked`, and has told it at `now`. The error says what there may be.
+    pub(super) fn told(
+        &mut self,
+        told: Option<&ToldOffset>,
+        asked: u64,
+        now: u64,
+    ) -> Result<(), String> {
+        let fits = |write: &Write| write.dead > asked && is_it(write.value.as_ref(), told);
+        let found: Vec<Option<CallId>> =
+            self.writes.iter().filter(|(_, write)| fits(write)).map(|(call, _)| *call).collect();
+        match &found[..] {
+            [] => {
+                let may_be: Vec<String> = self
+                    .writes
+                    .values()
+                    .filter(|write| write.dead > asked)
+                    .map(|write| words(write.value.as_ref()))
+                    .collect();
+                let told = told.map_or("nothing".to_owned(), |told| format!("{told:?}"));
+                Err(format!("{told} is told, there may be {}", may_be.join(", ")))
+            }
+            [call] => {
+                if let Some(write) = self.writes.get_mut(call) {
+                    write.last = write.last.min(now);
+                }
+                self.bury(*call, asked, now);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The broker is gone: what was under way took hold by now, or never.
+    pub(super) fn restarted(&mut self, now: u64) {
+        for write in self.writes.values_mut() {
+            write.last = write.last.min(now);
+        }
+        // What is dead is of no use any more, unless a loss may bring it back.
+        self.writes.retain(|call, write| {
+            call.is_none() || write.dead == NEVER || !(write.firm && write.dead_when_firm)
+        });
+    }
+
+    /// All that is there now is durable in every mode.
+    pub(super) fn made_firm(&mut self) {
+        for write in self.writes.values_mut() {
+            (write.firm, write.dead_when_firm) = (true, write.dead != NEVER);
+        }
+    }
+
+    /// What is not firm may be gone, and what was there before it may be there again.
+    pub(super) fn lost_soft(&mut self, now: u64) {
+        for write in self.writes.values_mut() {
+            if !(write.firm && write.dead_when_firm) {
+                write.dead = NEVER;
+            }
+            write.last = write.last.min(now);
+        }
+    }
+}
+
+fn is_it(value: Option<&Committed>, told: Option<&ToldOffset>) -> bool {
+    match (value, told) {
+        (None, None) => true,
+        (Some(value), Some(told)) => {
+            value.offset == told.offset
+                && value.metadata == told.metadata
+                && told.leader_epoch.is_none_or(|epoch| epoch == value.leader_epoch)
+        }
+        _ => false,
+    }
+}
+
+fn words(value: Option<&Committed>) -> String {
+    value.map_or_else(
+        || "nothing".to_owned(),
+        |value| format!("{} ({:?}, epoch {})", value.offset, value.metadata, value.leader_epoch),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Register;
+    use crate::groups::{CallId, Committed, ToldOffset};
+
+    fn value(offset: i64) -> Committed {
+        Committed { offset, leader_epoch: 1, metadata: "m".to_owned() }
+    }
+
+    fn told(register: &mut Register, offset: i64, asked: u64, now: u64) -> bool {
+        let told = ToldOffset { offset, leader_epoch: Some(1), metadata: "m".to_owned() };
+        register.told(Some(&told).filter(|told| told.offset >= 0), asked, now).is_ok()
+    }
+
+    fn committed(register: &mut Register, call: u64, offset: i64, asked: u64, now: u64) {
+        register.asked(CallId(call), Some(value(offset)), asked);
+        register.done(CallId(call), now);
+    }
+
+    #[test]
+    fn what_was_committed_stays_and_what_was_before_does_not_come_back() {
+        let mut register = Register::default();
+        assert!(told(&mut register, -1, 1, 2));
+        committed(&mut register, 1, 5, 10, 20);
+        assert!(told(&mut register, -1, 15, 16), "it was told before");
+        assert!(!told(&mut register.clone(), -1, 25, 30));
+        committed(&mut register, 2, 6, 30, 40);
+        assert!(!told(&mut register.clone(), 5, 45, 50));
+        assert!(told(&mut register, 6, 45, 50));
+        register.refused(CallId(9));
+    }
+
+    #[test]
+    fn an_open_commit_may_be_there_and_stays_once_it_was_seen() {
+        let mut register = Register::default();
+        register.asked(CallId(1), Some(value(5)), 10);
+        assert!(told(&mut register.clone(), -1, 20, 30));
+        assert!(told(&mut register, 5, 20, 30));
+        assert!(!told(&mut register, -1, 40, 50));
+    }
+
+    #[test]
+    fn a_restart_ends_what_was_under_way() {
+        let mut register = Register::default();
+        register.asked(CallId(1), Some(value(5)), 10);
+        register.restarted(20);
+        assert!(told(&mut register, -1, 30, 40), "it never took hold");
+        assert!(!told(&mut register, 5, 50, 60));
+    }
+
+    #[test]
+    fn what_is_refused_is_not_there() {
+        let mut register = Register::default();
+        register.asked(CallId(1), Some(value(5)), 10);
+        register.refused(CallId(1));
+        assert!(!told(&mut register, 5, 20, 30));
+    }
+
+    #[test]
+    fn a_loss_takes_no_more_than_what_was_not_firm() {
+        let mut register = Register::default();
+        committed(&mut register, 1, 5, 10, 20);
+        committed(&mut register, 2, 6, 30, 40);
+        register.made_firm();
+        committed(&mut register, 3, 7, 50, 60);
+        register.restarted(70);
+        register.lost_soft(70);
+        assert!(!told(&mut register.clone(), 5, 80, 90));
+        assert!(told(&mut register.clone(), 7, 80, 90));
+        assert!(told(&mut register, 6, 80, 90));
+        assert!(!told(&mut register, 7, 95, 99));
+    }
+}
