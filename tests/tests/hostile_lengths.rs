@@ -30,7 +30,7 @@ use klamm_core::api::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use klamm_core::api::find_coordinator::FindCoordinatorRequest;
 use klamm_core::api::incremental_alter_configs::IncrementalAlterConfigsRequest;
 use klamm_core::api::init_producer_id::InitProducerIdRequest;
-use klamm_core::api::join_group::JoinGroupRequest;
+use klamm_core::api::join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse};
 use klamm_core::api::leave_group::LeaveGroupRequest;
 use klamm_core::api::list_config_resources::ListConfigResourcesRequest;
 use klamm_core::api::list_groups::ListGroupsRequest;
@@ -39,26 +39,35 @@ use klamm_core::api::list_partition_reassignments::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsTopics,
 };
 use klamm_core::api::metadata::{MetadataRequest, MetadataRequestTopic};
-use klamm_core::api::offset_commit::OffsetCommitRequest;
-use klamm_core::api::offset_delete::OffsetDeleteRequest;
-use klamm_core::api::offset_fetch::OffsetFetchRequest;
+use klamm_core::api::offset_commit::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+    OffsetCommitResponse,
+};
+use klamm_core::api::offset_delete::{
+    OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use klamm_core::api::offset_fetch::{
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
 use klamm_core::api::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use klamm_core::api::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm_core::api::sasl_authenticate::SaslAuthenticateRequest;
-use klamm_core::api::sync_group::SyncGroupRequest;
+use klamm_core::api::sync_group::{
+    SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse,
+};
 use klamm_core::api::update_features::{FeatureUpdateKey, UpdateFeaturesRequest};
 use klamm_core::batch::{BatchBuilder, Codec, ProduceRules, check_produced};
 use klamm_core::codec::{Message, Reader};
 use klamm_core::config::{StoredCompression, TopicConfig};
 use klamm_core::error_code::ErrorCode;
-use klamm_core::frame::{RequestHeader, write_request};
+use klamm_core::frame::{RequestHeader, read_response_header, write_request};
 use klamm_core::records::MetadataRecord;
-use klamm_core::time::Now;
+use klamm_core::time::{Millis, Now};
 use klamm_runtime::compression::{Codecs, compress};
 use klamm_tests::node::Node;
-use klamm_tests::recorded::{node, topics};
+use klamm_tests::recorded::{frames, node, topics};
 
 /// Remembers of each thread its largest allocation, what it holds, and the most that it has held.
 struct Watched;
@@ -334,6 +343,105 @@ fn settings_hold_a_bounded_amount() {
     }
 }
 
+/// So much is held while an answer tells of as many groups as one has room for.
+const GROUPS_BYTES_MAX: usize = 140 << 20;
+
+#[test]
+fn groups_hold_a_bounded_amount() {
+    let mut node = node(&topics());
+    make_group(&mut node);
+    for count in [1_000, 60_000] {
+        let groups = vec!["group".to_owned(); count];
+        let describe =
+            DescribeGroupsRequest { groups: groups.clone(), include_authorized_operations: true };
+        let group = OffsetFetchRequestGroup {
+            group_id: "group".to_owned(),
+            topics: None,
+            ..OffsetFetchRequestGroup::default()
+        };
+        let fetch =
+            OffsetFetchRequest { groups: vec![group; count], ..OffsetFetchRequest::default() };
+        let find = FindCoordinatorRequest {
+            key_type: 9,
+            coordinator_keys: groups.clone(),
+            ..FindCoordinatorRequest::default()
+        };
+        let delete = DeleteGroupsRequest { groups_names: groups };
+        for frame in [
+            frame(ApiKey::DESCRIBE_GROUPS, 0, &describe),
+            frame(ApiKey::DESCRIBE_GROUPS, 6, &describe),
+            frame(ApiKey::OFFSET_FETCH, 8, &fetch),
+            frame(ApiKey::FIND_COORDINATOR, 4, &find),
+            frame(ApiKey::DELETE_GROUPS, 2, &delete),
+        ] {
+            let (held, answered) = held_while_asked(&mut node, &frame);
+            assert!(answered, "{} bytes are refused", frame.len());
+            assert!(held <= GROUPS_BYTES_MAX, "{count} in {} bytes: {held}", frame.len());
+        }
+    }
+}
+
+/// A group whose one member says much, and whose offsets come with much text.
+fn make_group(node: &mut Node) {
+    let much = Bytes::from(vec![7; 200_000]);
+    let join = JoinGroupRequest {
+        group_id: "group".to_owned(),
+        session_timeout_ms: 60_000,
+        rebalance_timeout_ms: 60_000,
+        protocol_type: "consumer".to_owned(),
+        protocols: vec![JoinGroupRequestProtocol {
+            name: "range".to_owned(),
+            metadata: much.clone(),
+        }],
+        ..JoinGroupRequest::default()
+    };
+    // Before version 4 nobody is sent back for a member id.
+    let joined: JoinGroupResponse = asked(node, ApiKey::JOIN_GROUP, 3, &join);
+    assert_eq!((joined.error_code, joined.members.len()), (ErrorCode::NONE, 1));
+    let assignment =
+        SyncGroupRequestAssignment { member_id: joined.member_id.clone(), assignment: much };
+    let sync = SyncGroupRequest {
+        group_id: "group".to_owned(),
+        generation_id: joined.generation_id,
+        member_id: joined.member_id.clone(),
+        assignments: vec![assignment],
+        ..SyncGroupRequest::default()
+    };
+    let synced: SyncGroupResponse = asked(node, ApiKey::SYNC_GROUP, 3, &sync);
+    assert_eq!((synced.error_code, synced.assignment.len()), (ErrorCode::NONE, 200_000));
+    let partition = |partition_index| OffsetCommitRequestPartition {
+        partition_index,
+        committed_metadata: Some("x".repeat(4_096)),
+        ..OffsetCommitRequestPartition::default()
+    };
+    let commit = OffsetCommitRequest {
+        group_id: "group".to_owned(),
+        generation_id_or_member_epoch: joined.generation_id,
+        member_id: joined.member_id,
+        topics: vec![OffsetCommitRequestTopic {
+            name: "d8".to_owned(),
+            partitions: (0..8).map(partition).collect(),
+            ..OffsetCommitRequestTopic::default()
+        }],
+        ..OffsetCommitRequest::default()
+    };
+    let committed: OffsetCommitResponse = asked(node, ApiKey::OFFSET_COMMIT, 8, &commit);
+    let partitions = &committed.topics[0].partitions;
+    assert!(partitions.iter().all(|partition| partition.error_code == ErrorCode::NONE));
+}
+
+/// What is answered, however long it takes.
+fn asked<A: Message>(node: &mut Node, key: ApiKey, version: i16, body: &impl Message) -> A {
+    let mut client = node.connect();
+    let mut answer = client.send(node, &frame(key, version, body));
+    answer.extend(client.wait(node, Millis(10_000)));
+    client.close(node);
+    let frame = frames(&answer).remove(0);
+    let mut reader = Reader::new(&frame);
+    read_response_header(&mut reader, key.api().expect("served"), version).expect("a header");
+    A::read(&mut reader, version).expect("an answer")
+}
+
 #[test]
 fn changes_of_settings_hold_a_bounded_multiple_of_their_frame() {
     let mut node = node(&topics());
@@ -509,7 +617,67 @@ fn reads(
         (QUERY_BYTES_MAX, frame(ApiKey::DESCRIBE_PRODUCERS, 0, &describe)),
     ];
     all.extend(moves(topics, partitions, &name));
+    all.extend(offsets(topics, partitions, &name));
     all
+}
+
+/// The same of requests about the offsets of a group.
+fn offsets(
+    topics: usize,
+    partitions: usize,
+    name: impl Fn(usize) -> String,
+) -> Vec<(usize, Vec<u8>)> {
+    let names = || (0..topics).map(&name);
+    let indexes = || 0..partitions as i32;
+    let commit = OffsetCommitRequest {
+        topics: names()
+            .map(|name| OffsetCommitRequestTopic {
+                name,
+                partitions: indexes()
+                    .map(|partition_index| OffsetCommitRequestPartition {
+                        partition_index,
+                        ..OffsetCommitRequestPartition::default()
+                    })
+                    .collect(),
+                ..OffsetCommitRequestTopic::default()
+            })
+            .collect(),
+        ..OffsetCommitRequest::default()
+    };
+    let of_one_group = names()
+        .map(|name| OffsetFetchRequestTopic { name, partition_indexes: indexes().collect() });
+    let of_a_group = names().map(|name| OffsetFetchRequestTopics {
+        name,
+        partition_indexes: indexes().collect(),
+        ..OffsetFetchRequestTopics::default()
+    });
+    let group = OffsetFetchRequestGroup {
+        topics: Some(of_a_group.collect()),
+        ..OffsetFetchRequestGroup::default()
+    };
+    let fetch = OffsetFetchRequest {
+        topics: Some(of_one_group.collect()),
+        groups: vec![group],
+        ..OffsetFetchRequest::default()
+    };
+    let delete = OffsetDeleteRequest {
+        group_id: "group".to_owned(),
+        topics: names()
+            .map(|name| OffsetDeleteRequestTopic {
+                name,
+                partitions: indexes()
+                    .map(|partition_index| OffsetDeleteRequestPartition { partition_index })
+                    .collect(),
+            })
+            .collect(),
+    };
+    vec![
+        (FETCH_BYTES_MAX, frame(ApiKey::OFFSET_COMMIT, 2, &commit)),
+        (FETCH_BYTES_MAX, frame(ApiKey::OFFSET_COMMIT, 9, &commit)),
+        (FETCH_BYTES_MAX, frame(ApiKey::OFFSET_FETCH, 1, &fetch)),
+        (FETCH_BYTES_MAX, frame(ApiKey::OFFSET_FETCH, 9, &fetch)),
+        (QUERY_BYTES_MAX, frame(ApiKey::OFFSET_DELETE, 0, &delete)),
+    ]
 }
 
 /// The same of requests that move partitions, or ask where they are.

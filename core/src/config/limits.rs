@@ -91,6 +91,11 @@ pub const INDEX_SPARSE_BYTES: u32 = 32 << 10;
 /// make, so that few syncs are added. A segment of 1 GiB has 5 MiB of them, too much for each of thousands of logs.
 pub const INDEX_UNWRITTEN_BYTES_MAX: usize = 256 << 10;
 
+/// Bytes that an answer about several groups tells of them, before the last one that still has room: a short request
+/// can ask for one large group many times. For the others there is no coordinator yet, so that clients ask again for
+/// these alone. Ten thousand groups of ten members each have room.
+pub const GROUPS_ANSWER_BYTES_MAX: usize = 32 << 20;
+
 /// Member ids of one group that were handed out and not used yet (KIP-394), where Kafka has no limit: as many new
 /// members as may come at one moment. Whoever means to use its id does so at once, so the oldest is forgotten.
 pub const GROUP_PENDING_MEMBERS_MAX: usize = 1 << 14;

@@ -16,6 +16,8 @@ use crate::api::offset_fetch::{
 use crate::broker::image::Image;
 use crate::broker::open_requests::{OpenId, OpenRequest, OpenRequests};
 use crate::broker::{Broker, Waiter};
+use crate::codec::{Count, Field, Form};
+use crate::config::limits::GROUPS_ANSWER_BYTES_MAX;
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber, Uuid};
 use crate::request::{Response, ResponseBody};
@@ -60,10 +62,14 @@ impl Broker {
         request: DescribeGroupsRequest,
     ) {
         let has_operations = request.include_authorized_operations;
+        let mut room = Room::default();
         let parts: Vec<Found> = request
             .groups
             .into_iter()
             .map(|group_id| {
+                if !room.is_left() {
+                    return (None, Told::Described(undescribed(group_id, NO_ROOM)));
+                }
                 let described =
                     self.with_group(&group_id, |shard, _| shard.describe_group(&group_id, version));
                 match described {
@@ -71,6 +77,7 @@ impl Broker {
                         if has_operations && told.error_code.is_none() {
                             told.authorized_operations = GROUP_OPERATIONS;
                         }
+                        room.take(&told, version);
                         (Some(index), Told::Described(told))
                     }
                     Err(error_code) => (None, Told::Described(undescribed(group_id, error_code))),
@@ -139,9 +146,19 @@ impl Broker {
     ) {
         let requires_stable = request.require_stable;
         let groups = fetched_groups(request, version);
+        let mut room = Room::default();
         let parts: Vec<Found> = groups
             .into_iter()
-            .map(|group| self.fetch_group(version, group, requires_stable))
+            .map(|group| {
+                if !room.is_left() {
+                    return (None, Told::Fetched(group_error(version, group, NO_ROOM)));
+                }
+                let found = self.fetch_group(version, group, requires_stable);
+                if let (_, Told::Fetched(told)) = &found {
+                    room.take(told, version.max(SEVERAL_SINCE));
+                }
+                found
+            })
             .collect();
         let groups = parts.iter().map(|_| None).collect();
         self.answer_several(connection, number, Answer::Fetched { version, groups }, parts);
@@ -212,6 +229,33 @@ impl Broker {
         self.respond(open.connection, Response { number: open.number, body });
     }
 }
+
+/// What is left of an answer for the groups to come.
+struct Room {
+    bytes: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { bytes: GROUPS_ANSWER_BYTES_MAX }
+    }
+}
+
+impl Room {
+    fn is_left(&self) -> bool {
+        self.bytes > 0
+    }
+
+    /// Takes what is told of a group, which had room before.
+    fn take<T: Field>(&mut self, told: &T, version: i16) {
+        let mut count = Count::default();
+        told.encode(&mut count, Form::new(version, true));
+        self.bytes = self.bytes.saturating_sub(count.0);
+    }
+}
+
+/// Of groups for which no room is left: clients ask again for these alone.
+const NO_ROOM: ErrorCode = ErrorCode::COORDINATOR_NOT_AVAILABLE;
 
 impl Told {
     fn refused(self, error_code: ErrorCode) -> Self {
