@@ -91,6 +91,11 @@ pub const INDEX_SPARSE_BYTES: u32 = 32 << 10;
 /// make, so that few syncs are added. A segment of 1 GiB has 5 MiB of them, too much for each of thousands of logs.
 pub const INDEX_UNWRITTEN_BYTES_MAX: usize = 256 << 10;
 
+/// Bytes of one group's members, with their names and all that they say of themselves, where Kafka has no limit: the
+/// leader is told of all members in one frame, which has an end. What is said in the protocol of a generation has to
+/// fit in one batch, of 1 MiB by default, so ten thousand members with several protocols each have room.
+pub const GROUP_MEMBERS_BYTES_MAX: usize = 64 << 20;
+
 /// Bytes that an answer about several groups tells of them, before the last one that still has room: a short request
 /// can ask for one large group many times. For the others there is no coordinator yet, so that clients ask again for
 /// these alone. Ten thousand groups of ten members each have room.

@@ -14,7 +14,7 @@ use super::{ClassicGroup, State, Work, session_key};
 use crate::api::join_group::{JoinGroupRequest, JoinGroupResponse};
 use crate::broker::group::context::{Asker, ClientDetails, Context};
 use crate::broker::group::shard::{Group, Shard};
-use crate::config::limits::NEW_MEMBER_JOIN_TIMEOUT_MS;
+use crate::config::limits::{GROUP_MEMBERS_BYTES_MAX, NEW_MEMBER_JOIN_TIMEOUT_MS};
 use crate::error_code::ErrorCode;
 use crate::request::ResponseBody;
 
@@ -133,6 +133,9 @@ impl ClassicGroup {
             self.remove(work, &joiner.member_id);
             return Some(refused(String::new(), ErrorCode::GROUP_MAX_SIZE_REACHED));
         }
+        if self.bytes_with(&joiner) > GROUP_MEMBERS_BYTES_MAX {
+            return Some(refused(joiner.member_id, ErrorCode::GROUP_MAX_SIZE_REACHED));
+        }
         if !self.supports(&joiner.protocol_type, &joiner.protocols) {
             return Some(refused(joiner.member_id, ErrorCode::INCONSISTENT_GROUP_PROTOCOL));
         }
@@ -156,6 +159,20 @@ impl ClassicGroup {
                 member.is_some() || self.members.len() < max
             }
         }
+    }
+
+    /// Bytes of all members once this one is among them. One that is there already has a name, and says something else.
+    fn bytes_with(&self, joiner: &Joiner) -> usize {
+        let instance_id = joiner.instance_id.as_deref().unwrap_or_default();
+        let known = self.static_members.get(instance_id).map_or(&*joiner.member_id, |id| id);
+        let changed = match self.members.get(known) {
+            Some(member) => self.supported.bytes() - member.protocols.bytes(),
+            None => {
+                let name = joiner.client.client_id.len() + instance_id.len();
+                self.supported.bytes() + 2 * name + joiner.member_id.len()
+            }
+        };
+        self.names_bytes + changed + joiner.protocols.bytes()
     }
 
     fn join_as_new(

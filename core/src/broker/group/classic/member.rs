@@ -27,6 +27,12 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// Bytes of what it is known by.
+    pub(super) fn names_bytes(&self, id: &str) -> usize {
+        let instance_id = self.instance_id.as_ref().map_or(0, |id| id.len());
+        id.len() + instance_id + self.client.client_id.len()
+    }
+
     /// Who waits for an answer sends no heartbeats.
     pub(super) fn is_waiting(&self) -> bool {
         !self.is_new && (self.joining.is_some() || self.syncing.is_some())

@@ -59,6 +59,7 @@ impl ClassicGroup {
             self.leader = Some(Arc::clone(&id));
         }
         self.supported.add(&mut member.protocols);
+        self.names_bytes += member.names_bytes(&id);
         self.joined += usize::from(member.joining.is_some());
         self.pending.remove(&id);
         self.members.insert(id, member);
@@ -74,6 +75,7 @@ impl ClassicGroup {
         };
         work.timers.cancel(&session_key(&self.id, &id));
         self.supported.remove(&member.protocols);
+        self.names_bytes -= member.names_bytes(&id);
         self.unsynced.remove(&id);
         if let Some(instance_id) = &member.instance_id {
             self.static_members.remove(instance_id);

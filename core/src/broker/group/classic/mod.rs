@@ -70,6 +70,8 @@ pub(in crate::broker) struct ClassicGroup {
     /// The member that says who does what.
     leader: Option<Arc<str>>,
     members: BTreeMap<Arc<str>, Member>,
+    /// Bytes of the names of all members.
+    names_bytes: usize,
     /// Member ids by instance id (KIP-345).
     static_members: BTreeMap<Arc<str>, Arc<str>>,
     /// Ids that were handed out and not used yet (KIP-394).
@@ -123,6 +125,7 @@ impl ClassicGroup {
             protocol_name: None,
             leader: None,
             members: BTreeMap::new(),
+            names_bytes: 0,
             static_members: BTreeMap::new(),
             pending: PendingMembers::default(),
             supported: SupportedProtocols::default(),

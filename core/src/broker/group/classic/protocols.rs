@@ -20,7 +20,10 @@ struct Protocol {
 
 /// How many members support each protocol.
 #[derive(Debug, Default)]
-pub(super) struct SupportedProtocols(BTreeMap<Arc<str>, usize>);
+pub(super) struct SupportedProtocols {
+    members: BTreeMap<Arc<str>, usize>,
+    bytes: usize,
+}
 
 impl Protocols {
     /// Copies them out of the request's frame, all into one piece. Of a name that comes twice the first counts; Kafka
@@ -51,6 +54,11 @@ impl Protocols {
         self.0.is_empty()
     }
 
+    /// Bytes of their names and of what the member says.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.iter().map(|protocol| protocol.name.len() + protocol.metadata.len()).sum()
+    }
+
     /// What the member says under this name; nothing under one that it does not support.
     pub(super) fn metadata(&self, name: &str) -> Bytes {
         let found = self.0.iter().find(|protocol| &*protocol.name == name);
@@ -62,20 +70,27 @@ impl SupportedProtocols {
     /// A member's are counted in. The names of all members share their memory.
     pub(super) fn add(&mut self, protocols: &mut Protocols) {
         for protocol in &mut protocols.0 {
-            if let Some((name, _)) = self.0.get_key_value(&protocol.name) {
+            if let Some((name, _)) = self.members.get_key_value(&protocol.name) {
                 protocol.name = Arc::clone(name);
             }
-            *self.0.entry(Arc::clone(&protocol.name)).or_default() += 1;
+            *self.members.entry(Arc::clone(&protocol.name)).or_default() += 1;
         }
+        self.bytes += protocols.bytes();
     }
 
     pub(super) fn remove(&mut self, protocols: &Protocols) {
         for protocol in &protocols.0 {
-            match self.0.get_mut(&protocol.name) {
+            match self.members.get_mut(&protocol.name) {
                 Some(count) if *count > 1 => *count -= 1,
-                _ => drop(self.0.remove(&protocol.name)),
+                _ => drop(self.members.remove(&protocol.name)),
             }
         }
+        self.bytes -= protocols.bytes();
+    }
+
+    /// Bytes of the protocols of all members.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether some of these is supported by each of so many members.
@@ -103,7 +118,7 @@ impl SupportedProtocols {
     }
 
     fn is_common(&self, protocol: &Protocol, members: usize) -> bool {
-        self.0.get(&protocol.name).copied().unwrap_or(0) == members
+        self.members.get(&protocol.name).copied().unwrap_or(0) == members
     }
 }
 
@@ -151,6 +166,7 @@ mod tests {
         supported.add(&mut twice);
         assert!(supported.have_common(&twice, 1) && !supported.have_common(&twice, 2));
         supported.remove(&twice);
-        assert!(supported.0.is_empty());
+        assert!(supported.members.is_empty());
+        assert_eq!(supported.bytes(), 0);
     }
 }

@@ -122,6 +122,8 @@ impl ClassicGroup {
         if self.is_leader(from) {
             self.leader = Some(Arc::clone(to));
         }
+        self.names_bytes += to.len();
+        self.names_bytes -= from.len();
         if self.unsynced.remove(from) {
             self.unsynced.insert(Arc::clone(to));
         }

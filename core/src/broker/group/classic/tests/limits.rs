@@ -1,7 +1,9 @@
 //! Groups of the largest size, and requests of a kind that no client makes.
 
 use super::*;
-use crate::config::limits::{GROUP_PENDING_BYTES_MAX, GROUP_PENDING_MEMBERS_MAX};
+use crate::config::limits::{
+    GROUP_MEMBERS_BYTES_MAX, GROUP_PENDING_BYTES_MAX, GROUP_PENDING_MEMBERS_MAX,
+};
 
 #[test]
 fn a_full_group_takes_nobody_in() {
@@ -130,6 +132,32 @@ fn ten_thousand_protocols_are_as_good_as_one() {
     for asker in askers {
         assert_eq!(scene.joined(asker).protocol_name.as_deref(), Some("0"));
     }
+}
+
+#[test]
+fn what_members_say_takes_a_bounded_room() {
+    let much = alloc::vec![7; GROUP_MEMBERS_BYTES_MAX / 4];
+    let says = [("range", &much[..])];
+    let loud = Joining { protocols: &says, version: 3, ..Joining::new() };
+    let mut scene = Scene::new();
+    let askers: Vec<_> = (0..3).map(|_| scene.ask_join(loud.clone())).collect();
+    assert_eq!(scene.join(loud.clone()).error_code, ErrorCode::GROUP_MAX_SIZE_REACHED);
+    let quiet = scene.ask_join(Joining { version: 3, ..Joining::new() });
+    scene.pass(3 * DELAY_MS);
+    let ids: Vec<_> = askers.into_iter().map(|asker| scene.joined(asker).member_id).collect();
+    let quiet = scene.joined(quiet);
+    assert_eq!(quiet.error_code, ErrorCode::NONE);
+    // Whoever is there may say as much again, and not twice as much.
+    let again = scene.ask_join(Joining { member_id: &ids[0], ..loud.clone() });
+    let louder = [("range", &much[..]), ("other", &much[..])];
+    let louder = Joining { protocols: &louder, member_id: &ids[1], ..loud };
+    let refused = scene.join(louder);
+    assert_eq!(
+        (refused.error_code, &refused.member_id),
+        (ErrorCode::GROUP_MAX_SIZE_REACHED, &ids[1])
+    );
+    scene.pass(REBALANCE_MS as u64);
+    assert_eq!(scene.joined(again).error_code, ErrorCode::NONE);
 }
 
 #[test]

@@ -334,6 +334,9 @@ impl Scene {
         assert!(group.static_members.iter().all(|(instance, id)| is_static((id, instance))));
         let statics = group.members.values().filter(|member| member.instance_id.is_some());
         assert_eq!(statics.count(), group.static_members.len());
+        let names = group.members.iter().map(|(id, member)| member.names_bytes(id));
+        let said = group.members.values().map(|member| member.protocols.bytes());
+        assert_eq!((group.names_bytes, group.supported.bytes()), (names.sum(), said.sum()));
         for (member_id, member) in &group.members {
             assert!(!group.pending.contains(member_id));
             assert!(member.syncing.is_none() || group.state == State::CompletingRebalance);
