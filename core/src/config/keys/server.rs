@@ -234,8 +234,6 @@ pub(super) const KEYS: &[Key] = &[
         .does("How long the offsets of a group without members are kept."),
     Key::new("offsets.topic.num.partitions", ValueType::int_from(1), Some("50"))
         .does("Partitions of `__consumer_offsets`, when it is made."),
-    Key::new("offsets.topic.replication.factor", ValueType::short_from(1), Some("3"))
-        .does("Its replicas; here it has one, whatever is said."),
     Key::new("offsets.topic.segment.bytes", ValueType::int_from(1), Some("104857600"))
         .does("The size at which its logs begin new segment files."),
     Key::new(

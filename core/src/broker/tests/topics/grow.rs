@@ -136,13 +136,12 @@ fn nothing_comes_about_where_nobody_may_or_can_create_it() {
     world.settle();
     assert_eq!(world.synced_metadata_end(), end);
     world.broker.config.creation.is_automatic = true;
-    // On one node the broker's own topics have too many replicas by default.
-    world.ask_for(&["__consumer_offsets", "__cluster_metadata"], true);
+    world.ask_for(&["__cluster_metadata"], true);
     world.settle();
     assert_eq!(world.synced_metadata_end(), end);
     let told =
         |event: &&Event| matches!(event, Event::Notice { text, .. } if text.contains("refused"));
-    assert_eq!(world.events.iter().filter(told).count(), 2, "{:?}", world.events);
+    assert_eq!(world.events.iter().filter(told).count(), 1, "{:?}", world.events);
     let names: Vec<String> = (0..10_001).map(|n| format!("n{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     world.ask_for(&names, true);
@@ -154,8 +153,9 @@ fn nothing_comes_about_where_nobody_may_or_can_create_it() {
 #[test]
 fn the_brokers_own_topics_get_their_own_settings() {
     let mut world = modern();
+    // On one node a partition has one replica, whatever is said.
     let settings =
-        [("offsets.topic.replication.factor", "1"), ("offsets.topic.num.partitions", "3")];
+        [("offsets.topic.replication.factor", "3"), ("offsets.topic.num.partitions", "3")];
     let settings = settings.map(|(key, value)| (key.to_string(), value.to_string()));
     world.broker.config.settings = Arc::new(settings.into());
     world.ask_for(&["__consumer_offsets"], true);

@@ -116,6 +116,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("offsets.commit.timeout.ms", ValueType::int_from(1), Some("5000")),
     Key::new("offsets.load.buffer.size", ValueType::int_from(1), Some("5242880")),
     Key::new("offsets.topic.compression.codec", ValueType::INT, Some("0")),
+    Key::new("offsets.topic.replication.factor", ValueType::short_from(1), Some("3")),
     Key::new("share.coordinator.append.linger.ms", ValueType::int_from(-1), Some("-1")),
     Key::new(
         "share.coordinator.cached.buffer.max.bytes",
