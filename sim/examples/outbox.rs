@@ -241,7 +241,7 @@ impl Auditor {
             return Ok(());
         }
         let mut book = self.book.lock().expect("nobody panics");
-        for record in read_fetched(bytes)?.records {
+        for record in read_fetched(bytes, false)?.records {
             if record.offset < self.position {
                 continue;
             }

@@ -174,6 +174,9 @@ pub struct Fetched {
     pub log_start: i64,
     /// The records, from the start of the batch that holds the offset asked for.
     pub records: Vec<SeenRecord>,
+    /// The offset behind the last batch, which may be one without records where a log is compacted; `None` when there
+    /// was none.
+    pub next: Option<i64>,
     /// The answer had no room left when it came to this partition, or another one used it up.
     pub is_crowded: bool,
     /// How long the fetch wanted to wait for its first byte, in microseconds; `None` when it waits

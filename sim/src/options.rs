@@ -237,6 +237,26 @@ options! {
     death_per_mille,
     /// Requests of overseers that forge, or make no sense.
     hostile_per_mille,
+    /// Topics with `cleanup.policy=compact`, a bit for each, the first topic's last.
+    compacted_topics,
+    /// 1: they have `cleanup.policy=compact,delete`.
+    compact_and_delete,
+    /// Keys of the records in such a topic.
+    compact_keys,
+    /// Of those records, how many have no value.
+    tombstones_per_mille,
+    /// `log.cleaner.backoff.ms`; 0 for Kafka's default.
+    cleaner_backoff_ms,
+    /// `log.cleaner.dedupe.buffer.size`; 0 for Kafka's default.
+    cleaner_dedupe_bytes,
+    /// `log.cleaner.io.max.bytes.per.second`; 0 for no limit.
+    cleaner_bytes_per_second,
+    /// `min.cleanable.dirty.ratio`, in so many of a thousand.
+    dirty_per_mille,
+    /// `delete.retention.ms`, less 1; 0 for Kafka's default.
+    delete_retention_ms,
+    /// `min.compaction.lag.ms`.
+    compaction_lag_ms,
 }
 
 const COLUMNS_MAX: usize = 100;
@@ -404,6 +424,7 @@ impl Options {
         // Where short pieces are not bounded, they are most of a run.
         options.pieces_max = 2 * draw(0, 7);
         options.draw_groups(&mut draw);
+        options.draw_compaction(&mut draw);
         options
     }
 }
@@ -445,6 +466,20 @@ impl Options {
         self.static_per_mille = draw(0, 2) * 500;
         self.death_per_mille = draw(0, 1) * draw(0, 100);
         self.hostile_per_mille = draw(0, 1) * draw(0, 400);
+    }
+
+    /// What is compacted, how soon, and how much at once.
+    fn draw_compaction(&mut self, draw: &mut impl FnMut(u64, u64) -> u64) {
+        self.compacted_topics = draw(0, 2) / 2 * draw(1, 7);
+        self.compact_and_delete = draw(0, 3) / 3;
+        self.compact_keys = draw(1, 12);
+        self.tombstones_per_mille = draw(0, 1) * draw(0, 500);
+        self.cleaner_backoff_ms = 1 << draw(0, 9);
+        self.cleaner_dedupe_bytes = draw(0, 1) * 24 * draw(4, 40);
+        self.cleaner_bytes_per_second = draw(0, 2) / 2 * (1_000 << draw(0, 10));
+        self.dirty_per_mille = draw(0, 1) * draw(0, 900);
+        self.delete_retention_ms = draw(0, 2) / 2 * (1 << draw(0, 12));
+        self.compaction_lag_ms = draw(0, 2) / 2 * (1 << draw(0, 10));
     }
 
     /// Who changes what there is.

@@ -201,6 +201,12 @@ impl ModelLog {
         self.known.range(from..).map(|(offset, known)| (*offset, *known))
     }
 
+    /// What is known from one offset up to another.
+    pub fn within(&self, from: i64, to: i64) -> impl Iterator<Item = (i64, Known)> {
+        let range = from..to.max(from);
+        self.known.range(range).map(|(offset, known)| (*offset, *known))
+    }
+
     /// True when the record must be there.
     pub fn holds(&self, record: RecordId) -> bool {
         self.places.get(&record).is_some_and(|offset| *offset >= self.start().1)

@@ -20,8 +20,10 @@ pub struct StoredRecord {
     pub offset: i64,
     /// Its key; empty for null.
     pub key: Bytes,
-    /// Its value; empty for null.
+    /// Its value; that of its first header for null, and empty without one.
     pub value: Bytes,
+    /// Its value is null.
+    pub is_tombstone: bool,
     /// As consumers see it, in milliseconds since the epoch.
     pub timestamp_ms: i64,
     /// The timestamp is the broker's.
@@ -42,6 +44,8 @@ pub struct StoredLog {
     /// Offsets that no file has: where each gap begins, and where it ends. Deletion may leave some
     /// below the log's start, since renames that are out together have no order.
     pub gaps: Vec<(i64, i64)>,
+    /// Only the last record of each key has to be there.
+    pub is_compacted: bool,
     /// What is wrong: file, position and why. Nothing behind it was read.
     pub fault: Option<String>,
 }
@@ -54,11 +58,12 @@ impl StoredLog {
     }
 }
 
-/// Reads every partition below `log_dirs`, internal topics left out. The error names what is there
-/// twice.
+/// Reads every partition below `log_dirs`, internal topics left out. In one that is compacted offsets may be
+/// missing. The error names what is there twice.
 pub fn read_logs(
     disk: &Disk,
     log_dirs: &[Path],
+    is_compacted: impl Fn(&TopicPartition) -> bool,
 ) -> Result<BTreeMap<TopicPartition, StoredLog>, String> {
     let mut segments: BTreeMap<String, Vec<(Path, &[u8])>> = BTreeMap::new();
     for (path, content) in disk.files() {
@@ -71,7 +76,7 @@ pub fn read_logs(
     let mut logs: BTreeMap<TopicPartition, StoredLog> = BTreeMap::new();
     for (directory, segments) in segments {
         let Some(target) = target_of(disk, &Path::new(&directory)) else { continue };
-        let log = read_log(&directory, &segments);
+        let log = read_log(&directory, &segments, is_compacted(&target));
         if let Some(other) = logs.get(&target) {
             return Err(format!("{target} is in {} and in {directory}", other.directory));
         }
@@ -152,9 +157,10 @@ pub(crate) fn topic_id_in(disk: &Disk, directory: &Path) -> Option<Uuid> {
     Uuid::parse(id)
 }
 
-/// Reads what a fetch has brought: whole batches one after another, and perhaps a part of one more.
-pub fn read_fetched(bytes: &[u8]) -> Result<StoredLog, String> {
-    let mut log = StoredLog::default();
+/// Reads what a fetch has brought: whole batches one after another, and perhaps a part of one more. In a log that
+/// is compacted offsets may be missing.
+pub fn read_fetched(bytes: &[u8], is_compacted: bool) -> Result<StoredLog, String> {
+    let mut log = StoredLog { is_compacted, ..StoredLog::default() };
     let first = bytes.first_chunk().ok_or("less than an offset")?;
     log.end_offset = i64::from_be_bytes(*first);
     let mut position = 0;
@@ -180,8 +186,9 @@ fn is_part(left: &[u8]) -> bool {
     length >= HEADER_BYTES as i64 && length > left.len() as i64
 }
 
-fn read_log(directory: &str, segments: &[(Path, &[u8])]) -> StoredLog {
-    let mut log = StoredLog { directory: directory.to_owned(), ..StoredLog::default() };
+fn read_log(directory: &str, segments: &[(Path, &[u8])], is_compacted: bool) -> StoredLog {
+    let directory = directory.to_owned();
+    let mut log = StoredLog { directory, is_compacted, ..StoredLog::default() };
     for (index, (path, content)) in segments.iter().enumerate() {
         let base: i64 = match path.name().trim_end_matches(".log").parse() {
             Ok(base) => base,
@@ -244,7 +251,9 @@ fn read_batch(batch: &[u8], log: &mut StoredLog) -> Result<(), String> {
     if stored != computed {
         return Err(format!("CRC {stored:08x}, should be {computed:08x}"));
     }
-    if base_offset != log.end_offset {
+    if log.is_compacted && base_offset > log.end_offset {
+        log.gaps.push((log.end_offset, base_offset));
+    } else if base_offset != log.end_offset {
         return Err(format!("base offset {base_offset}, should be {}", log.end_offset));
     }
     let last_delta = i32::from_be_bytes(array(batch, 23));
@@ -256,25 +265,31 @@ fn read_batch(batch: &[u8], log: &mut StoredLog) -> Result<(), String> {
     let mut newest_ms = i64::MIN;
     let body = body(codec, &batch[HEADER_BYTES..])?;
     let mut records = Records { left: &body };
+    let mut next_delta = 0;
     for index in 0..count {
         let record = records.next().ok_or(format!("record {index} cannot be read"))?;
-        if record.offset_delta != i64::from(index) {
-            return Err(format!("record {index} has offset delta {}", record.offset_delta));
+        let delta = record.offset_delta;
+        let is_far = if log.is_compacted { delta < next_delta } else { delta != next_delta };
+        if is_far || delta > i64::from(last_delta) {
+            return Err(format!("record {index} has offset delta {delta}"));
         }
+        next_delta = delta + 1;
         newest_ms = newest_ms.max(base_ms + record.timestamp_delta);
         log.records.push(StoredRecord {
             offset: base_offset + record.offset_delta,
             key: record.key,
             value: record.value,
+            is_tombstone: record.is_tombstone,
             timestamp_ms: if append_time { max_ms } else { base_ms + record.timestamp_delta },
             append_time,
             codec,
         });
     }
-    if !append_time && newest_ms != max_ms {
+    if !append_time && count > 0 && newest_ms != max_ms {
         return Err(format!("largest timestamp {max_ms}, should be {newest_ms}"));
     }
-    if !records.left.is_empty() || last_delta + 1 != count || count < 1 {
+    let is_dense = last_delta + 1 == count && count > 0;
+    if !records.left.is_empty() || !is_dense && !log.is_compacted || last_delta < 0 {
         return Err(format!("{count} records, last delta {last_delta}"));
     }
     log.end_offset = base_offset + i64::from(last_delta) + 1;
@@ -367,6 +382,7 @@ struct Record {
     offset_delta: i64,
     key: Bytes,
     value: Bytes,
+    is_tombstone: bool,
 }
 
 /// The records of an uncompressed batch: varint length, attributes, deltas, key, value, headers.
@@ -382,12 +398,17 @@ impl Records<'_> {
         let timestamp_delta = self.varint()?;
         let offset_delta = self.varint()?;
         let key = Bytes::copy_from_slice(self.field()?);
-        let value = Bytes::copy_from_slice(self.field()?);
-        for _ in 0..self.varint()? {
+        let length = self.varint()?;
+        let is_tombstone = length < 0;
+        let mut value = Bytes::copy_from_slice(self.take(length.max(0) as usize)?);
+        for header in 0..self.varint()? {
             self.field()?;
-            self.field()?;
+            let of_header = Bytes::copy_from_slice(self.field()?);
+            if is_tombstone && header == 0 {
+                value = of_header;
+            }
         }
-        let record = Record { timestamp_delta, offset_delta, key, value };
+        let record = Record { timestamp_delta, offset_delta, key, value, is_tombstone };
         (self.left.len() == behind).then_some(record)
     }
 
@@ -469,7 +490,7 @@ mod tests {
         for (path, content) in files {
             disk.put(&Path::new(path), content);
         }
-        let mut logs = read_logs(&disk, &[Path::new("/d")]).unwrap();
+        let mut logs = read_logs(&disk, &[Path::new("/d")], |_| false).unwrap();
         let target = TopicPartition { topic: "a-b".to_owned(), partition: 0 };
         logs.remove(&target).unwrap()
     }
@@ -544,6 +565,6 @@ mod tests {
         let mut disk = Disk::new();
         disk.put(&Path::new("/d/a-0/00000000000000000000.log"), b"");
         disk.put(&Path::new("/e/a-0/00000000000000000000.log"), b"");
-        assert!(read_logs(&disk, &[Path::new("/d"), Path::new("/e")]).is_err());
+        assert!(read_logs(&disk, &[Path::new("/d"), Path::new("/e")], |_| false).is_err());
     }
 }

@@ -64,7 +64,7 @@ impl Installation {
             files.push((log_dir.join(MetaProperties::FILE), properties.format().into_bytes()));
         }
         let metadata = log_dirs[0].join("__cluster_metadata-0");
-        let log = metadata_log(&topics, log_dirs.len() as u64);
+        let log = metadata_log(&topics, log_dirs.len() as u64, options);
         files.push((metadata.join("00000000000000000000.log"), log));
         files.push(partition_metadata(&metadata, Uuid::METADATA_TOPIC));
         if options.partition_dirs == 1 {
@@ -96,7 +96,7 @@ impl Installation {
             topic_defaults: topic_config(options),
             creation: CreationConfig::default(),
             tasks: tasks(options),
-            cleaner: CleanerConfig::default(),
+            cleaner: cleaner(options),
             metadata_log: metadata_log_config(options),
             groups: group_config(options),
             limits: limits(options),
@@ -128,6 +128,25 @@ fn topic_config(options: &Options) -> TopicConfig {
             as u32,
         segment_index_bytes: or(options.segment_index_bytes, own.segment_index_bytes.into()) as u32,
         flush_messages: or(options.flush_messages, own.flush_messages),
+        dirty_ppm_min: options.dirty_per_mille as u32 * 1_000,
+        delete_retention_ms: delete_retention_ms(options),
+        compaction_lag_ms_min: options.compaction_lag_ms,
+        ..own
+    }
+}
+
+/// `delete.retention.ms` of the topics.
+pub fn delete_retention_ms(options: &Options) -> u64 {
+    let own = TopicConfig::default().delete_retention_ms;
+    options.delete_retention_ms.checked_sub(1).unwrap_or(own)
+}
+
+fn cleaner(options: &Options) -> CleanerConfig {
+    let own = CleanerConfig::default();
+    CleanerConfig {
+        backoff_ms: or(options.cleaner_backoff_ms, own.backoff_ms),
+        dedupe_bytes: or(options.cleaner_dedupe_bytes, own.dedupe_bytes),
+        io_bytes_per_second: Some(options.cleaner_bytes_per_second).filter(|bytes| *bytes > 0),
         ..own
     }
 }
@@ -204,7 +223,7 @@ fn partition_metadata(directory: &Path, topic_id: Uuid) -> (Path, Vec<u8>) {
 }
 
 /// One batch with the level, then one for each topic, from offset 0.
-fn metadata_log(topics: &[KnownTopic], log_dirs: u64) -> Vec<u8> {
+fn metadata_log(topics: &[KnownTopic], log_dirs: u64, options: &Options) -> Vec<u8> {
     let level =
         FeatureLevelRecord { name: "metadata.version".into(), feature_level: METADATA_VERSION };
     let mut batches: Vec<Vec<MetadataRecord>> = vec![vec![level.into()]];
@@ -215,7 +234,7 @@ fn metadata_log(topics: &[KnownTopic], log_dirs: u64) -> Vec<u8> {
             MetadataRecord::from(partition(topic.id, index, directory))
         };
         let records = (0..topic.partitions).map(of_partition);
-        let settings = settings_of(topic).into_iter().map(MetadataRecord::from);
+        let settings = settings_of(topic, options).into_iter().map(MetadataRecord::from);
         let topic = std::iter::once(record.into());
         batches.push(topic.chain(records).chain(settings).collect());
     }
@@ -240,10 +259,15 @@ fn format_of(options: &Options, topic: u64) -> TopicFormat {
         5 => Some(0),
         codec => Some(codec as u8),
     };
-    TopicFormat { codec, append_time: options.append_time_topics >> topic & 1 == 1 }
+    let is_set = |bits: u64| bits >> topic & 1 == 1;
+    let keys = if is_set(options.compacted_topics) { options.compact_keys.max(1) } else { 0 };
+    let append_time = is_set(options.append_time_topics);
+    let tombstones_per_mille = if keys == 0 { 0 } else { options.tombstones_per_mille };
+    let tombstone_ms = delete_retention_ms(options);
+    TopicFormat { codec, append_time, keys, tombstones_per_mille, tombstone_ms }
 }
 
-fn settings_of(topic: &KnownTopic) -> Vec<ConfigRecord> {
+fn settings_of(topic: &KnownTopic, options: &Options) -> Vec<ConfigRecord> {
     const CODECS: [&str; 5] = ["uncompressed", "gzip", "snappy", "lz4", "zstd"];
     let setting = |name: &str, value: &str| ConfigRecord {
         resource_type: 2,
@@ -255,7 +279,9 @@ fn settings_of(topic: &KnownTopic) -> Vec<ConfigRecord> {
     let codec = codec.map(|codec| setting("compression.type", codec));
     let append_time = topic.format.append_time;
     let append_time = append_time.then(|| setting("message.timestamp.type", "LogAppendTime"));
-    codec.into_iter().chain(append_time).collect()
+    let policy = if options.compact_and_delete == 1 { "compact,delete" } else { "compact" };
+    let policy = topic.format.is_compacted().then(|| setting("cleanup.policy", policy));
+    codec.into_iter().chain(append_time).chain(policy).collect()
 }
 
 /// A partition in the log directory `directory`, led by the one node that there is.

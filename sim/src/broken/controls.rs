@@ -3,17 +3,18 @@
 
 use super::{
     AnswersBeforeSync, AnswersChangesBeforeSync, AnswersCommitsEarly, AnswersDuplicatesEarly,
-    AppendsElsewhere, BelievesOldGenerations, DeletesNothing, DeletesOfAnother,
+    AppendsElsewhere, BelievesOldGenerations, CompactsUnsynced, DeletesNothing, DeletesOfAnother,
     DeletesWhatItRefuses, DropsCommits, EndsPastHole, FencesNobody, ForgetsAnswers,
     ForgetsAppendTime, ForgetsDeletions, ForgetsDirectorySync, ForgetsInSession, ForgetsLogStarts,
     ForgetsMembers, ForgetsMetadata, ForgetsSequences, ForgetsSettings, ForgetsWhileLoading,
     GarblesRecords, GivesOldParts, GivesPartsTwice, GivesProducerIdsTwice, GrowsTooLittle,
     HasTwoLeaders, HidesRebalances, LeaksBudget, LeaksConnections, LeaksFiles, LeaksSessions,
     LeavesDirectories, LosesDirectories, LosesJoins, LowersHighWatermark, MakesHalf,
-    MakesWhatIsLookedAt, MakesWhatIsTried, MisplacesOffsets, MixesUpIds, Panics, RebalancesForEver,
-    RefusesCommitsItKeeps, RefusesWhatItTakes, RenamesInUse, ReordersAnswers, ReusesGenerations,
-    ReusesOffsets, ServesOldImages, ServesUnsynced, SkipsCrcInRecovery, TellsLaterEpochEnds,
-    TellsOldIds, TellsOlderOffsets, TrustsTornIndex, WakesNobody,
+    MakesWhatIsLookedAt, MakesWhatIsTried, MisplacesOffsets, MixesUpIds, MixesUpKeys, Panics,
+    RebalancesForEver, RefusesCommitsItKeeps, RefusesWhatItTakes, RemovesBeforeReplacing,
+    RenamesInUse, ReordersAnswers, ReplacesWithoutSync, ReusesGenerations, ReusesOffsets,
+    ServesOldImages, ServesUnsynced, SkipsCrcInRecovery, TellsLaterEpochEnds, TellsOldIds,
+    TellsOlderOffsets, TrustsTornIndex, WakesNobody,
 };
 use crate::decisions::Decisions;
 use crate::disk::Crash;
@@ -608,7 +609,73 @@ pub const CONTROLS: &[Control] = &[
         options: with_members,
         breaks: layered::<ForgetsMembers>,
     },
+    Control {
+        name: "mixes-up-keys",
+        does: "drops the last record of a key when another key has a later one",
+        says: "was acknowledged",
+        seeds: 80,
+        options: with_compaction,
+        breaks: |world| world.with_layer(Box::new(MixesUpKeys::new(COMPACTED_KEYS))),
+    },
+    Control {
+        name: "forgets-tombstones",
+        does: "drops tombstones before their time",
+        says: "was acknowledged",
+        seeds: 40,
+        options: || Options { tombstones_per_mille: 500, compact_keys: 40, ..with_compaction() },
+        breaks: |world| world.with_config(|config| config.topic_defaults.delete_retention_ms = 0),
+    },
+    Control {
+        name: "compacts-unsynced",
+        does: "puts compacted segments in place that are not synced",
+        says: "before they were synced",
+        seeds: 80,
+        options: || with_compaction_and(Crash::PowerLoss),
+        breaks: layered::<CompactsUnsynced>,
+    },
+    Control {
+        name: "replaces-without-sync",
+        does: "puts compacted segments in place by renames that are not durable one before the other",
+        says: "promise: ",
+        seeds: 80,
+        options: || with_compaction_and(Crash::PowerLoss),
+        breaks: layered::<ReplacesWithoutSync>,
+    },
+    Control {
+        name: "removes-before-replacing",
+        does: "takes old segments away before the compacted ones stand for them",
+        says: "promise: ",
+        seeds: 80,
+        options: || with_compaction_and(Crash::Killed),
+        breaks: layered::<RemovesBeforeReplacing>,
+    },
 ];
+
+/// Keys of a compacted topic.
+const COMPACTED_KEYS: u64 = 5;
+
+/// A topic that is compacted as often as it can be, and read.
+fn with_compaction() -> Options {
+    Options {
+        requests: 60,
+        segment_bytes: 1_500,
+        value_bytes_max: 200,
+        compacted_topics: 1,
+        compact_keys: COMPACTED_KEYS,
+        cleaner_backoff_ms: 1,
+        checkpoint_interval_ms: 1,
+        file_delete_delay_ms: 1,
+        consumers: 1,
+        consumer_requests: 20,
+        ..Options::calm()
+    }
+}
+
+fn with_compaction_and(crash: Crash) -> Options {
+    let kind = StrikeKind::Crash(crash);
+    let strikes = (1..12).map(|at| Strike { at_event: 230 * at, kind });
+    Options { requests: 90, strikes: strikes.collect(), ..with_compaction() }
+}
 
 /// Topics come and go beside producers and a consumer.
 fn with_administrators() -> Options {

@@ -5,6 +5,7 @@
 //! [`World::with_config`](crate::world::World::with_config). [`CONTROLS`] has them all by name.
 
 mod answers;
+mod compaction;
 mod controls;
 mod files;
 mod groups;
@@ -25,6 +26,7 @@ pub use answers::{
     LowersHighWatermark, MisplacesOffsets, RefusesWhatItTakes, ReusesOffsets, TellsLaterEpochEnds,
     WakesNobody,
 };
+pub use compaction::{CompactsUnsynced, MixesUpKeys, RemovesBeforeReplacing, ReplacesWithoutSync};
 pub use controls::{CONTROLS, Control, Search};
 pub use files::{
     ForgetsLogStarts, ForgetsSequences, LeaksFiles, LosesDirectories, ServesUnsynced,

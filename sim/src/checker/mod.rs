@@ -18,6 +18,7 @@
 
 mod broken;
 mod cluster;
+mod compaction;
 mod groups;
 mod reads;
 #[cfg(test)]
@@ -44,6 +45,33 @@ pub struct TopicFormat {
     pub codec: Option<u8>,
     /// They are stamped with the broker's time.
     pub append_time: bool,
+    /// How many keys its records have, if it is compacted; 0 for one that is not.
+    pub keys: u64,
+    /// How many of its records have no value.
+    pub tombstones_per_mille: u64,
+    /// How long those stay, in milliseconds.
+    pub tombstone_ms: u64,
+}
+
+impl TopicFormat {
+    /// Only the last record of each key has to stay.
+    pub fn is_compacted(&self) -> bool {
+        self.keys > 0
+    }
+
+    /// Whether a record that is sent there has no value.
+    pub fn is_tombstone(&self, record: RecordId) -> bool {
+        let spread = record.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        spread % 1_000 < self.tombstones_per_mille
+    }
+
+    /// The key of a record that is sent there, with one or without; none is empty.
+    pub fn key_of(&self, record: RecordId, keyed: bool) -> Option<[u8; 8]> {
+        match record.checked_rem(self.keys) {
+            Some(key) => Some(key.to_be_bytes()),
+            None => keyed.then(|| record.to_be_bytes()),
+        }
+    }
 }
 
 /// Follows a history, and judges answers and the disk by it.
@@ -62,6 +90,8 @@ pub struct Checker {
     cluster: Cluster,
     groups: Groups,
     producers: BTreeSet<i64>,
+    /// The latest that is known of the time, in microseconds.
+    now_micros: u64,
     broken: Vec<Broken>,
 }
 
@@ -122,6 +152,7 @@ impl Checker {
             cluster: Cluster::default(),
             groups: Groups::default(),
             producers: BTreeSet::new(),
+            now_micros: 0,
             broken: Vec::new(),
         }
     }
@@ -140,6 +171,7 @@ impl Checker {
 
     /// Takes in what happened, `micros` after the run's start.
     pub fn observe(&mut self, micros: u64, entry: &Entry) {
+        self.pass_to(micros);
         if matches!(entry, Entry::Crashed(_) | Entry::Stopped | Entry::Recovered) {
             self.logs.values_mut().for_each(ModelLog::restarted);
         }
@@ -235,7 +267,7 @@ impl Checker {
         known.state = State::Acknowledged;
         known.append_ms = append_ms;
         let Append { target, records, sent_ms, .. } = known.clone();
-        let format = self.formats.get(&target.topic).copied().unwrap_or_default();
+        let format = self.format_of(&target);
         let timestamp_ms = if format.append_time { append_ms } else { sent_ms };
         for (offset, &record) in (base_offset..).zip(&records) {
             self.learn(micros, &target, offset, record, timestamp_ms);
@@ -248,6 +280,10 @@ impl Checker {
             let place = (target.name().to_owned(), target.partition);
             let mut log = ModelLog::default();
             log.may_have(self.cluster.sent_by_name.get(&place).copied().unwrap_or(0));
+            if self.format_of(target).is_compacted() {
+                // What a time leads to may be gone.
+                log.damage_times();
+            }
             self.logs.insert(target.clone(), log);
         }
     }
@@ -403,7 +439,9 @@ impl Checker {
             for (offset, known) in model.promised() {
                 let found =
                     log.and_then(|log| log.at(offset)).map(|stored| record_id(&stored.value));
-                if found == Some(known.record) {
+                let is_compacted =
+                    found.is_none() && self.is_compacted(target, log, offset, known.record);
+                if found == Some(known.record) || is_compacted {
                     continue;
                 }
                 let fault =
@@ -436,6 +474,10 @@ impl Checker {
     /// Offsets are missing below the log's start alone. Of a log that no client has heard of, nobody knows
     /// what may be deleted.
     fn check_gaps(&mut self, target: &TopicPartition, log: &StoredLog) {
+        // Of what a compacted log lacks, each record has been judged.
+        if self.format_of(target).is_compacted() {
+            return;
+        }
         let Some(model) = self.logs.get_mut(target) else { return };
         if let Some((start, end)) = model.take_gaps(&log.gaps) {
             let allowed = model.start().1;
@@ -466,7 +508,7 @@ impl Checker {
 
     /// A record that is there was sent there, was not refused, and is as it was sent.
     fn check_record(&mut self, target: &TopicPartition, stored: &SeenRecord) {
-        let format = self.formats.get(&target.topic).copied().unwrap_or_default();
+        let format = self.format_of(target);
         let (record, offset) = (stored.record, stored.offset);
         let append = self.sent.get(&record).and_then(|append| self.appends.get(append));
         let why = match append {
@@ -503,8 +545,8 @@ fn changed(
     stored: &SeenRecord,
     wall_steps: bool,
 ) -> Option<&'static str> {
-    let key: &[u8] = if append.keyed { &stored.record.to_be_bytes() } else { &[] };
-    if stored.key != key {
+    let key = format.key_of(stored.record, append.keyed);
+    if stored.key != key.as_ref().map_or(&[][..], |key| &key[..]) {
         return Some("has another key");
     }
     if format.codec.is_some_and(|codec| codec != stored.codec) {

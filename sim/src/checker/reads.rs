@@ -148,10 +148,9 @@ impl Checker {
         let target = &asked.target;
         self.see(target, &fetched.records, at_micros);
         let late = self.judge_time(asked, from, fetched, at_micros);
+        let missed = self.judge_records(asked, from, fetched);
         let log = self.logs.entry(target.clone()).or_default();
-        let wrong = judge_bounds(log, asked, fetched)
-            .or_else(|| judge_records(log, asked, from, fetched))
-            .or(late);
+        let wrong = judge_bounds(log, asked, fetched).or(missed).or(late);
         if wrong.is_none() {
             log.told_end(fetched.high_watermark);
             log.told_start(fetched.log_start);
@@ -171,7 +170,11 @@ impl Checker {
         self.see(target, records, at_micros);
         let log = self.log(target);
         let allowed = log.map_or(0, |log| log.start().1);
-        let may_miss = |from, to| to <= allowed || log.is_some_and(|log| log.keeps_gap(from, to));
+        let may_miss = |from, to| {
+            to <= allowed
+                || log.is_some_and(|log| log.keeps_gap(from, to))
+                || self.may_be_compacted(target, from, to)
+        };
         let mut next = from;
         for seen in records {
             let is_next = seen.offset == next || next < seen.offset && may_miss(next, seen.offset);
@@ -192,6 +195,33 @@ impl Checker {
                 self.learn(at_micros, target, seen.offset, seen.record, seen.timestamp_ms);
             }
         }
+    }
+
+    /// The records of a fetch: the whole batch that holds the offset, then one after another.
+    fn judge_records(&self, asked: &Asked, from: i64, fetched: &Fetched) -> Option<String> {
+        let target = &asked.target;
+        let log = self.log(target)?;
+        let may_miss =
+            |one, next| log.keeps_gap(one, next) || self.may_be_compacted(target, one, next);
+        let offsets = || fetched.records.iter().map(|seen| seen.offset);
+        let Some((first, last)) = offsets().next().zip(offsets().last()) else {
+            let end = asked.end;
+            // There are batches without records where a log is compacted.
+            let next = fetched.next.unwrap_or(from);
+            let withheld = from < end && !fetched.is_crowded && next <= from;
+            if withheld || !may_miss(from, next) && next > from {
+                return Some(format!("nothing from {from} to {next}, the log reaches to {end}"));
+            }
+            return None;
+        };
+        let reaches = last.max(fetched.next.unwrap_or(0) - 1);
+        if first > from && !may_miss(from, first) || reaches < from {
+            return Some(format!("offsets {first} to {last} for a fetch from {from}"));
+        }
+        let pairs = offsets().zip(offsets().skip(1));
+        let gap =
+            pairs.into_iter().find(|(one, next)| *next != one + 1 && !may_miss(one + 1, *next));
+        gap.map(|(one, next)| format!("offset {next} follows {one}"))
     }
 
     /// A fetch that waits for its first byte is answered when there is one, or its time is over.
@@ -268,23 +298,6 @@ fn judge_start(log: &ModelLog, asked: &Asked, start: i64) -> Option<String> {
         return Some(format!("log start {start}, {} was told before", asked.start));
     }
     (start > most).then(|| format!("log start {start}, and nothing beyond {most} may be deleted"))
-}
-
-/// The records of a fetch: the whole batch that holds the offset, then one after another.
-fn judge_records(log: &ModelLog, asked: &Asked, from: i64, fetched: &Fetched) -> Option<String> {
-    let offsets = || fetched.records.iter().map(|seen| seen.offset);
-    let Some((first, last)) = offsets().next().zip(offsets().last()) else {
-        let withheld = from < asked.end && !fetched.is_crowded;
-        let end = asked.end;
-        return withheld.then(|| format!("nothing from {from} on, the log reaches to {end}"));
-    };
-    if first > from && !log.keeps_gap(from, first) || last < from {
-        return Some(format!("offsets {first} to {last} for a fetch from {from}"));
-    }
-    let pairs = offsets().zip(offsets().skip(1));
-    let gap =
-        pairs.into_iter().find(|(one, next)| *next != one + 1 && !log.keeps_gap(one + 1, *next));
-    gap.map(|(one, next)| format!("offset {next} follows {one}"))
 }
 
 fn judge_offset(

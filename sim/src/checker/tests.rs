@@ -39,6 +39,7 @@ fn checker(page_cache: bool) -> Checker {
 
 fn log(records: &[u64]) -> BTreeMap<TopicPartition, StoredLog> {
     let stored = |(offset, record): (i64, &u64)| StoredRecord {
+        is_tombstone: false,
         offset,
         key: Bytes::new(),
         value: Bytes::copy_from_slice(&record.to_be_bytes()),
@@ -122,7 +123,7 @@ fn page_cache_mode_promises_nothing_beyond_a_power_loss_unless_stopped_well() {
 
 #[test]
 fn a_record_is_stored_as_its_topic_wants_it() {
-    let format = TopicFormat { codec: Some(4), append_time: true };
+    let format = TopicFormat { codec: Some(4), append_time: true, ..TopicFormat::default() };
     let formats = BTreeMap::from([("t".to_owned(), format)]);
     let mut checker = checker(false).with_formats(formats);
     let answer = Entry::Ok { append: AppendId(1), base_offset: 0, append_ms: 9 };
@@ -132,7 +133,15 @@ fn a_record_is_stored_as_its_topic_wants_it() {
         for stored in &mut logs.get_mut(&target()).unwrap().records {
             let (offset, value) = (stored.offset, stored.value.clone());
             let key = Bytes::from_static(key);
-            *stored = StoredRecord { offset, key, value, timestamp_ms, append_time, codec };
+            *stored = StoredRecord {
+                offset,
+                key,
+                value,
+                is_tombstone: false,
+                timestamp_ms,
+                append_time,
+                codec,
+            };
         }
         checker.check(&logs, |_| true);
         checker.take_broken().into_iter().next().map(|broken| match broken {

@@ -432,9 +432,13 @@ impl Consumer {
             }
             return Ok(Some(Told::Error(error)));
         }
-        let records = match records_of(data).map(read_fetched) {
-            None => Vec::new(),
-            Some(Ok(log)) => log.records.iter().map(SeenRecord::from).collect(),
+        let is_compacted = around.format_of(target).is_compacted();
+        let read = records_of(data).map(|bytes| read_fetched(bytes, is_compacted));
+        let (records, next) = match read {
+            None => (Vec::new(), None),
+            Some(Ok(log)) => {
+                (log.records.iter().map(SeenRecord::from).collect(), Some(log.end_offset))
+            }
             Some(Err(what)) => {
                 let excuse = excuse.ok_or(format!("{target}: {what}"))?;
                 self.step_over(excuse);
@@ -447,6 +451,7 @@ impl Consumer {
             last_stable: data.last_stable_offset,
             log_start: data.log_start_offset,
             records,
+            next,
             ..Fetched::default()
         })))
     }
@@ -464,10 +469,10 @@ impl Consumer {
 
     fn advance(&mut self, target: &TopicPartition, from: i64, fetched: &Fetched) {
         self.ends.insert(target.clone(), fetched.high_watermark);
-        if let Some(last) = fetched.records.last()
+        if let Some(next) = fetched.next
             && self.positions.get(target) == Some(&Position::At(from))
         {
-            self.positions.insert(target.clone(), Position::At(last.offset + 1));
+            self.positions.insert(target.clone(), Position::At(next));
         }
     }
 }

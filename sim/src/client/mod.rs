@@ -171,6 +171,11 @@ impl Surroundings<'_> {
         self.topics.iter().filter(of_id).find(|topic| topic.name == target.name())
     }
 
+    /// What a topic makes of its records.
+    fn format_of(&self, target: &TopicPartition) -> TopicFormat {
+        self.topic(target).map(|topic| topic.format).unwrap_or_default()
+    }
+
     /// Tells the history of a question. `by_name`: the request names the topic so.
     fn ask(&mut self, target: &TopicPartition, what: Question, by_name: bool) -> QuestionId {
         let question = self.history.next_question();

@@ -11,7 +11,7 @@ use klamm_core::api::metadata::{MetadataRequest, MetadataResponse};
 use klamm_core::api::produce::{
     PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
 };
-use klamm_core::batch::{BatchBuilder, Codec};
+use klamm_core::batch::{BatchBuilder, Codec, NewRecord};
 use klamm_core::ids::Uuid;
 use klamm_runtime::compression::compress;
 
@@ -205,6 +205,8 @@ impl Producer {
         let mut builder = BatchBuilder::new();
         let keyed = per_mille(around.options.keyed_per_mille);
         let keyed = around.decisions.chance(Purpose::Format, keyed);
+        let format = around.format_of(&target);
+        let keyed = keyed || format.is_compacted();
         let count = around.options.batch_records_max.max(1);
         let mut records = Vec::new();
         for _ in 0..around.decisions.between(Purpose::Client, 1, count) {
@@ -213,8 +215,17 @@ impl Producer {
             let length = around.decisions.between(Purpose::Client, 8, room) as usize;
             // The id fills the value, so that a garbled byte anywhere spoils it.
             let value: Vec<u8> = record.to_be_bytes().into_iter().cycle().take(length).collect();
-            let key = keyed.then(|| record.to_be_bytes());
-            builder.append(around.wall_ms, key.as_ref().map(|key| &key[..]), Some(&value));
+            let key = format.key_of(record, keyed);
+            let key = key.as_ref().map(|key| &key[..]);
+            let is_tombstone = format.is_tombstone(record);
+            let told: [(&[u8], Option<&[u8]>); 1] = [(b"id", Some(&value))];
+            // What is no value cannot say whose it is: a header does.
+            builder.append_record(&NewRecord {
+                timestamp_ms: around.wall_ms,
+                key,
+                value: Some(&value[..]).filter(|_| !is_tombstone),
+                headers: if is_tombstone { &told } else { &[] },
+            });
             records.push(record);
         }
         let append = around.history.next_append();

@@ -113,8 +113,9 @@ impl OpenEffect {
     }
 
     /// A path that this effect renames or unlinks and `other` uses, or a file that it closes and
-    /// `other` uses by the same id. Who only reads a file may do so while a directory above it gets
-    /// another name: what is open stays open, and what is not is not found.
+    /// `other` uses by the same id. Who only reads a file may do so while it, or a directory above it, gets
+    /// another name: what is open stays open. A file must be known by the reader's id before that, or be opened
+    /// under it by this effect; what is not is not found.
     pub(super) fn meets(&self, other: &Self, disk: &Disk) -> Option<Path> {
         let ends = |left: &Operation| {
             matches!(left, Operation::Rename { .. } | Operation::Unlink(_) | Operation::Close(_))
@@ -122,10 +123,21 @@ impl OpenEffect {
         if !self.left().iter().any(ends) {
             return None;
         }
-        let used = other.left().iter().filter_map(used_file);
-        let used: Vec<Path> = used.map(|file| disk.path_of(file)).collect();
         let is_read =
             |left: &&Operation| matches!(left, Operation::Open(_) | Operation::Read { .. });
+        // Whoever finds no index, or another, reads the log.
+        let is_index = |file: &FileRef| matches!(extension(&file.path), "index" | "timeindex");
+        let follows = |file: &FileRef| {
+            is_index(file)
+                || disk.bound.contains_key(&file.id)
+                || self
+                    .left()
+                    .iter()
+                    .any(|it| matches!(it, Operation::Open(own) if own.id == file.id))
+        };
+        let used = other.left().iter().filter_map(|left| Some((is_read(&left), used_file(left)?)));
+        let used: Vec<(Path, bool)> =
+            used.map(|(reads, file)| (disk.path_of(file), reads && follows(file))).collect();
         let changed = other.left().iter().filter(|left| !is_read(left));
         let changed = changed.filter_map(used_file);
         let changed: Vec<Path> = changed.map(|file| disk.path_of(file)).collect();
@@ -133,8 +145,10 @@ impl OpenEffect {
             other.left().iter().filter_map(used_file).map(|file| file.id).collect();
         self.left().iter().find_map(|operation| match operation {
             Operation::Rename { from: path, .. } | Operation::Unlink(path) => {
-                let is_used =
-                    used.contains(path) || changed.iter().any(|file| file.is_within(path));
+                let is_renamed = matches!(operation, Operation::Rename { .. });
+                let is_met = |follows: bool| !(is_renamed && follows);
+                let is_used = used.iter().any(|(file, follows)| file == path && is_met(*follows))
+                    || changed.iter().any(|file| file.is_within(path));
                 is_used.then(|| path.clone())
             }
             Operation::Close(file) => ids.contains(&file.id).then(|| disk.path_of(file)),

@@ -154,7 +154,7 @@ fn content(path: &Path, data: &Bytes) -> String {
 
 /// The records of the metadata log, by their kinds.
 fn metadata(data: &Bytes) -> String {
-    let Ok(log) = read_fetched(data) else { return String::new() };
+    let Ok(log) = read_fetched(data, true) else { return String::new() };
     let kinds: Vec<String> =
         log.records.iter().filter_map(|record| kind_of(&record.value)).collect();
     let runs = kinds.chunk_by(|one, next| one == next).map(|run| match run.len() {

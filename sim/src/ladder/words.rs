@@ -86,7 +86,7 @@ pub(super) fn batches(bytes: &[u8], offsets: Offsets) -> String {
     if bytes.is_empty() {
         return "no records".to_owned();
     }
-    let Ok(log) = read_fetched(bytes) else {
+    let Ok(log) = read_fetched(bytes, true) else {
         return format!("{} bytes that are no batch", bytes.len());
     };
     let at = match (offsets, log.records.first(), log.records.last()) {

@@ -468,7 +468,7 @@ impl World {
 
     /// Holds the disk against what was promised.
     fn check_disk(&mut self) {
-        match read_logs(&self.disk, &self.config.log_dirs) {
+        match read_logs(&self.disk, &self.config.log_dirs, |target| self.is_compacted(target)) {
             Ok(mut logs) => {
                 // What was answered just now counts.
                 self.observe();
@@ -478,10 +478,17 @@ impl World {
                 let mut out: BTreeSet<String> = self.offline.keys().cloned().collect();
                 out.extend(self.excused().iter().map(|excuse| excuse.target.directory()));
                 logs.retain(|target, _| self.is_judged(target));
+                self.checker.pass_to(self.queue.now_micros());
                 self.checker.check(&logs, |target| !out.contains(&target.directory()));
             }
             Err(twice) => self.fail(twice),
         }
+    }
+
+    /// Only the last record of each key has to stay.
+    pub(super) fn is_compacted(&self, target: &TopicPartition) -> bool {
+        let known = self.topics.iter().find(|topic| topic.name == target.name());
+        known.is_some_and(|topic| topic.format.is_compacted())
     }
 
     /// Topics that programs have made are theirs, unless they tell the history of them.
@@ -496,10 +503,12 @@ impl World {
         if !self.clients.iter().any(Client::is_program) {
             return;
         }
-        let found = read_logs(&self.disk, &self.config.log_dirs).and_then(|logs| {
-            let told = |client: &Client| client.check(&logs);
-            self.clients.iter().try_for_each(told)
-        });
+        let found =
+            read_logs(&self.disk, &self.config.log_dirs, |target| self.is_compacted(target))
+                .and_then(|logs| {
+                    let told = |client: &Client| client.check(&logs);
+                    self.clients.iter().try_for_each(told)
+                });
         if let Err(what) = found {
             self.fail(format!("program: {what}"));
         }

@@ -21,6 +21,8 @@ use crate::program::Wish;
 
 /// OFFSET_OUT_OF_RANGE: the checker of answers judges it.
 const OUT_OF_RANGE: i16 = 1;
+/// Of a deletion of records, where only compaction takes any.
+const POLICY_VIOLATION: i16 = 44;
 
 /// OUT_OF_ORDER_SEQUENCE_NUMBER.
 const OUT_OF_ORDER_SEQUENCE: i16 = 45;
@@ -268,6 +270,10 @@ impl World {
             Entry::Told { question, told: Told::Error(error) } if *question >= first_question => {
                 let target =
                     self.history.questioned(*question).filter(|_| *error != OUT_OF_RANGE)?;
+                let may_delete = !self.is_compacted(target) || self.current.compact_and_delete == 1;
+                if *error == POLICY_VIOLATION && !may_delete {
+                    return None;
+                }
                 (!is_absence(target, *error)).then(|| (target.clone(), *error))
             }
             _ => None,

@@ -6,7 +6,9 @@ use klamm_core::effect::{Effect, Operation, Path};
 use klamm_core::ids::JobId;
 
 use super::World;
+use crate::client::KnownTopic;
 use crate::history::{Subject, TopicPartition};
+use crate::marks::Group;
 use crate::metadata::Change;
 use crate::options::Options;
 use crate::reader::{batches_of, is_home_of, last_offset, latest_timestamp, target_of};
@@ -98,6 +100,13 @@ impl World {
     /// The least that a topic of this name may have been told to keep, so far.
     fn limits_of(&self, name: &str) -> Limits {
         let mut limits = self.limits.get(name).copied().unwrap_or_default();
+        let is_compacted = |topic: &KnownTopic| topic.name == name && topic.format.is_compacted();
+        if self.topics.iter().any(is_compacted) {
+            // What is compacted was longer, by nobody knows how much, when it was judged.
+            let deletes = self.current.compact_and_delete == 1;
+            let limit = Some(0).filter(|_| deletes && self.is_limited_by_default());
+            return Limits { age_ms: limit, bytes: limit };
+        }
         let Options { retention_ms, retention_bytes, .. } = self.current;
         for (limit, value) in
             [(&mut limits.age_ms, retention_ms), (&mut limits.bytes, retention_bytes)]
@@ -111,8 +120,11 @@ impl World {
 
     /// Whether retention may take anything at all.
     fn is_limited(&self) -> bool {
+        self.is_limited_by_default() || self.limits.values().any(|limits| !limits.is_none())
+    }
+
+    fn is_limited_by_default(&self) -> bool {
         self.current.retention_ms + self.current.retention_bytes > 0
-            || self.limits.values().any(|limits| !limits.is_none())
     }
 
     /// True when retention may take something of a topic of this name.
@@ -255,6 +267,10 @@ impl World {
         if owner != JobId::BROKER || !is_running {
             return;
         }
+        if replaces_segments(operations) {
+            self.marks.hit(Group::Other, "segments replaced");
+            return;
+        }
         for operation in operations {
             let Operation::Rename { from, to } = operation else { continue };
             let target = target_of(&self.disk, &from.parent());
@@ -316,6 +332,14 @@ impl World {
             ));
         }
     }
+}
+
+/// Whether segments that compaction has written take the place of others.
+fn replaces_segments(operations: &[Operation]) -> bool {
+    operations.iter().any(|operation| match operation {
+        Operation::Rename { to, .. } => to.name().strip_suffix(".log.swap").is_some(),
+        _ => false,
+    })
 }
 
 /// Segments by their paths and lengths.

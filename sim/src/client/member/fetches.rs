@@ -76,9 +76,10 @@ fn advance(position: &mut Position, data: &PartitionData) {
         *position = Position::At(data.log_start_offset.max(0));
     }
     if let Records::Bytes(bytes) = &data.records
-        && let Ok(log) = read_fetched(bytes)
-        && let Some(last) = log.records.last()
+        && !bytes.is_empty()
+        && let Ok(log) = read_fetched(bytes, true)
     {
-        *position = Position::At(last.offset + 1);
+        // Where a log is compacted there are batches without records.
+        *position = Position::At(log.end_offset);
     }
 }
