@@ -29,6 +29,11 @@ Commands:
   idle          what a broker costs that has nothing to do
   partitions    starts with 1,000 and 10,000 partitions, after a clean stop and a kill; memory, open files
   topics        making 1,000 topics alone and in one request; 10,000 partitions: making, telling, starting
+  groups        those four:
+  rebalances    100 members of a group agree, and once more when another joins
+  commits       offsets committed by 16 members, of a group each and of one
+  heartbeats    what 1,000 groups of 10 members cost that only say they are alive
+  offsets       starts with a million committed offsets, after a clean stop and a kill
   connections   what 1,000 idle connections cost
   core          the state machines alone, without sockets and disk
   codec         decoding and encoding, API by API
@@ -108,6 +113,8 @@ pub(crate) struct Effort {
     pub(crate) idle_ms: u64,
     /// How long one figure of `core` and `codec` is taken.
     pub(crate) spin_ms: u64,
+    /// That have heartbeats, or offsets.
+    pub(crate) groups: usize,
     /// What all that are compared hold together at most, with some to spare: a full disk stops a Kafka.
     pub(crate) room_mib: u64,
 }
@@ -122,6 +129,7 @@ impl Effort {
         warm_ms: 2_000,
         idle_ms: 2_000,
         spin_ms: 200,
+        groups: 1_000,
         room_mib: 8 << 10,
     };
     const QUICK: Self = Self {
@@ -133,6 +141,7 @@ impl Effort {
         warm_ms: 100,
         idle_ms: 500,
         spin_ms: 20,
+        groups: 50,
         room_mib: 1 << 10,
     };
 
@@ -171,6 +180,10 @@ pub(crate) enum Suite {
     Idle,
     Partitions,
     Topics,
+    Rebalances,
+    Commits,
+    Heartbeats,
+    Offsets,
     Connections,
     Core,
     Codec,
@@ -188,6 +201,8 @@ const COMPARED: &[Suite] = &[
     Suite::Partitions,
     Suite::Core,
 ];
+
+const GROUPS: &[Suite] = &[Suite::Rebalances, Suite::Commits, Suite::Heartbeats, Suite::Offsets];
 
 /// What `all` leaves out takes more than Rust.
 const ALL: &[Suite] = &[
@@ -215,6 +230,10 @@ const SUITES: &[(&str, Suite)] = &[
     ("idle", Suite::Idle),
     ("partitions", Suite::Partitions),
     ("topics", Suite::Topics),
+    ("rebalances", Suite::Rebalances),
+    ("commits", Suite::Commits),
+    ("heartbeats", Suite::Heartbeats),
+    ("offsets", Suite::Offsets),
     ("connections", Suite::Connections),
     ("core", Suite::Core),
     ("codec", Suite::Codec),
@@ -347,6 +366,7 @@ fn suites(names: &[OsString]) -> Result<Vec<Suite>, String> {
         match &*name.to_string_lossy() {
             "all" => suites.extend(ALL),
             COMPARE => suites.extend(COMPARED),
+            "groups" => suites.extend(GROUPS),
             name => suites.push(in_table(SUITES, name)?),
         }
     }

@@ -8,7 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::arguments::{Plan, Suite};
-use crate::figures::{self, AT_REST, BY_BYTES, BY_REQUESTS, Column, Taken};
+use crate::figures::{
+    self, AT_REST, BY_BYTES, BY_COMMITS, BY_HEARTBEATS, BY_REBALANCES, BY_REQUESTS, Column, Taken,
+};
 use crate::kept::Kept;
 use crate::programs::Tools;
 use crate::report::{Cell, Table};
@@ -53,6 +55,9 @@ fn columns(suite: Suite) -> &'static [Column] {
     match suite {
         Suite::Latency | Suite::Fairness => BY_REQUESTS,
         Suite::Idle => AT_REST,
+        Suite::Rebalances => BY_REBALANCES,
+        Suite::Commits => BY_COMMITS,
+        Suite::Heartbeats => BY_HEARTBEATS,
         _ => BY_BYTES,
     }
 }
@@ -83,6 +88,17 @@ fn about(suite: Suite, plan: &Plan) -> String {
         Suite::Programs => format!(
             "clients of others', acks=all; {} MiB a figure to be written, {} to be read",
             effort.mib, effort.fetch_mib
+        ),
+        Suite::Rebalances => "in the classic protocol, without a delay, a connection for each member; from when the \
+                              last of them has sent its JoinGroup, or the one more its own, until each has the \
+                              answer to its SyncGroup; the others hear of one more by a heartbeat, which they \
+                              send at once; processor time is that of all this, and of leaving"
+            .to_owned(),
+        Suite::Commits => "16 connections, one commit of one partition in flight on each, by members of groups"
+            .to_owned(),
+        Suite::Heartbeats => format!(
+            "{} groups; each member sends a heartbeat every 3 s; latency counts from when it is due",
+            effort.groups
         ),
         _ => "nothing is sent".to_owned(),
     };

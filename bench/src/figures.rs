@@ -73,6 +73,7 @@ pub(crate) enum Value {
 /// A column's name, with its unit last, and what stands in it.
 pub(crate) type Column = (&'static str, Value);
 
+const REQUESTS_PER_S: fn(&Figures) -> f64 = |it| it.requests / it.seconds;
 const MB_PER_S: fn(&Figures) -> f64 = |it| it.bytes / 1e6 / it.seconds;
 const CPU_S_PER_GB: fn(&Figures) -> f64 = |it| it.cpu_s / (it.bytes / 1e9);
 const CPU_US_PER_REQUEST: fn(&Figures) -> f64 = |it| it.cpu_s * 1e6 / it.requests;
@@ -99,7 +100,7 @@ pub(crate) const BY_BYTES: &[Column] = &[
 
 /// Where each request counts.
 pub(crate) const BY_REQUESTS: &[Column] = &[
-    ("requests/s", Value::Own(|it| it.requests / it.seconds)),
+    ("requests/s", Value::Own(REQUESTS_PER_S)),
     ("MB/s", Value::Own(MB_PER_S)),
     ("p50 us", Value::Own(|it| it.p50_us)),
     ("p99 us", Value::Own(|it| it.p99_us)),
@@ -124,6 +125,50 @@ pub(crate) const AT_REST: &[Column] = &[
     ("RSS of Kafka", Value::OfKafka(|it| it.rss_mib)),
     ("switches/s", Value::Own(|it| it.switches / it.seconds)),
     ("system calls/s", Value::Counted(|it| it.syscalls / it.seconds)),
+];
+
+/// Where groups agree: a request is the whole life of one.
+pub(crate) const BY_REBALANCES: &[Column] = &[
+    ("median ms", Value::Own(|it| it.p50_us / 1e3)),
+    ("of Kafka", Value::OfKafka(|it| it.p50_us)),
+    ("p99 ms", Value::Own(|it| it.p99_us / 1e3)),
+    ("p99 of Kafka", Value::OfKafka(|it| it.p99_us)),
+    ("CPU ms/group", Value::Own(|it| it.cpu_s * 1e3 / it.requests)),
+    ("CPU of Kafka", Value::OfKafka(CPU_US_PER_REQUEST)),
+    ("peak RSS MiB", Value::Own(|it| it.rss_peak_mib)),
+    ("RSS of Kafka", Value::OfKafka(|it| it.rss_peak_mib)),
+    ("system calls/group", Value::Counted(|it| it.syscalls / it.requests)),
+];
+
+/// Where each request is an offset.
+pub(crate) const BY_COMMITS: &[Column] = &[
+    ("commits/s", Value::Own(REQUESTS_PER_S)),
+    ("of Kafka", Value::OfKafka(REQUESTS_PER_S)),
+    ("p50 us", Value::Own(|it| it.p50_us)),
+    ("p50 of Kafka", Value::OfKafka(|it| it.p50_us)),
+    ("p99 us", Value::Own(|it| it.p99_us)),
+    ("p99 of Kafka", Value::OfKafka(|it| it.p99_us)),
+    ("CPU s/million", Value::Own(CPU_US_PER_REQUEST)),
+    ("CPU of Kafka", Value::OfKafka(CPU_US_PER_REQUEST)),
+    ("peak RSS MiB", Value::Own(|it| it.rss_peak_mib)),
+    ("RSS of Kafka", Value::OfKafka(|it| it.rss_peak_mib)),
+    ("switches/commit", Value::Own(|it| it.switches / it.requests)),
+    ("system calls/commit", Value::Counted(|it| it.syscalls / it.requests)),
+];
+
+/// Where little is done, at a given pace.
+pub(crate) const BY_HEARTBEATS: &[Column] = &[
+    ("requests/s", Value::Own(REQUESTS_PER_S)),
+    ("CPU %", Value::Own(CPU_PERCENT)),
+    ("CPU of Kafka", Value::OfKafka(CPU_PERCENT)),
+    ("CPU s/million", Value::Own(CPU_US_PER_REQUEST)),
+    ("p50 us", Value::Own(|it| it.p50_us)),
+    ("p99 us", Value::Own(|it| it.p99_us)),
+    ("p99 of Kafka", Value::OfKafka(|it| it.p99_us)),
+    ("RSS MiB", Value::Own(|it| it.rss_mib)),
+    ("RSS of Kafka", Value::OfKafka(|it| it.rss_mib)),
+    ("switches/request", Value::Own(|it| it.switches / it.requests)),
+    ("system calls/request", Value::Counted(|it| it.syscalls / it.requests)),
 ];
 
 /// A subject's cell, beside the rounds of a bare loop and of a Kafka.

@@ -24,6 +24,7 @@ mod drivers;
 mod environment;
 mod figures;
 mod following;
+mod groups;
 mod kafka;
 mod kept;
 mod machine;
@@ -108,10 +109,14 @@ fn take(
         | Suite::Fetch
         | Suite::Fairness
         | Suite::Programs
-        | Suite::Idle => Ok(contest::measure(suite, plan, scratch, failures)),
+        | Suite::Idle
+        | Suite::Rebalances
+        | Suite::Commits
+        | Suite::Heartbeats => Ok(contest::measure(suite, plan, scratch, failures)),
         Suite::Ready => ready::measure(plan, scratch),
         Suite::Partitions => partitions::measure(plan, scratch),
         Suite::Topics => topics::measure(plan, scratch),
+        Suite::Offsets => groups::measure_starts(plan, scratch),
         Suite::Connections => connections::measure(plan, scratch),
         Suite::Core => machine::measure(plan, scratch, allocations),
         Suite::Codec => Ok(codec::measure(plan, allocations)),

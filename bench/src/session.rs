@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::following::Following;
+use crate::groups::{Commits, Heartbeats, Rebalances};
 use crate::pace::Pair;
 use crate::producers::Lanes;
 use crate::programs::{Runs, Tools};
@@ -49,13 +50,14 @@ pub(crate) trait Session {
     fn run(&mut self, bounds: Bounds) -> Result<Done, String>;
 }
 
-/// Connects those clients. `end_offset` is that of partition 0.
+/// Connects those clients. `end_offset` is that of partition 0, `groups` how many do little.
 pub(crate) fn open(
     clients: &Clients,
     port: u16,
     answers: Answers,
     end_offset: i64,
     tools: &Tools,
+    groups: usize,
 ) -> Result<Box<dyn Session>, String> {
     Ok(match clients {
         Clients::Produce(producers) => Box::new(Lanes::connect(port, producers, answers)?),
@@ -75,6 +77,13 @@ pub(crate) fn open(
             Box::new(Runs { program: *program, port, end_offset, tools: tools.clone() })
         }
         Clients::Idle => Box::new(Idle(connect(port)?)),
+        Clients::Rebalance { members, timed } => {
+            Box::new(Rebalances::connect(port, *members, *timed)?)
+        }
+        Clients::Commit { groups, members } => Box::new(Commits::connect(port, *groups, *members)?),
+        Clients::Heartbeat { members, connections } => {
+            Box::new(Heartbeats::connect(port, groups, *members, *connections)?)
+        }
     })
 }
 

@@ -106,7 +106,8 @@ impl<'a> Stand<'a> {
             end_offset = fillers.end_offset();
         }
         let (clients, port) = (&workload.clients, served.port);
-        let session = session::open(clients, port, subject.answers(), end_offset, grounds.tools)?;
+        let (answers, tools) = (subject.answers(), grounds.tools);
+        let session = session::open(clients, port, answers, end_offset, tools, effort.groups)?;
         let mut stand = Self { subject, served, session, logs, stored };
         stand.take(workload.clients.place(), effort.warm_up())?;
         Ok(stand)

@@ -5,6 +5,7 @@ use klamm_core::config::Durability;
 
 use crate::arguments::Suite;
 use crate::batches::{Payload, Shape};
+use crate::groups::Timed;
 
 /// A load, by its name.
 pub(crate) struct Workload {
@@ -37,6 +38,12 @@ pub(crate) enum Clients {
     Program(Program),
     /// Nothing.
     Idle,
+    /// Members who join, are joined by one more, and leave.
+    Rebalance { members: usize, timed: Timed },
+    /// Members of each group who commit one offset after the other.
+    Commit { groups: usize, members: usize },
+    /// Members of many groups, who say that they are alive over a few connections.
+    Heartbeat { members: usize, connections: usize },
 }
 
 /// Connections that send one Produce after the other.
@@ -130,6 +137,18 @@ const fn pace(name: &'static str, value_bytes: usize, per_second: u32, until: Un
 const fn visit(name: &'static str, flood: Option<Producers>) -> Workload {
     let clients = Clients::Visit { consumers: 100, flood };
     Workload { suite: Suite::Fairness, name, clients, durabilities: BOTH, settings: FORGETFUL }
+}
+
+/// Groups do not wait for more members than there are.
+const UNDELAYED: Settings = &[("group.initial.rebalance.delay.ms", "0")];
+
+const fn group(
+    suite: Suite,
+    name: &'static str,
+    clients: Clients,
+    durabilities: &'static [Durability],
+) -> Workload {
+    Workload { suite, name, clients, durabilities, settings: UNDELAYED }
 }
 
 const fn program(
@@ -234,6 +253,36 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         durabilities: PAGE_CACHE,
         settings: &[],
     },
+    group(
+        Suite::Rebalances,
+        "100 members join",
+        Clients::Rebalance { members: 100, timed: Timed::Together },
+        BOTH,
+    ),
+    group(
+        Suite::Rebalances,
+        "1 more joins 100",
+        Clients::Rebalance { members: 100, timed: Timed::OneMore },
+        BOTH,
+    ),
+    group(
+        Suite::Commits,
+        "16 groups of 1 member",
+        Clients::Commit { groups: 16, members: 1 },
+        BOTH,
+    ),
+    group(
+        Suite::Commits,
+        "1 group of 16 members",
+        Clients::Commit { groups: 1, members: 16 },
+        BOTH,
+    ),
+    group(
+        Suite::Heartbeats,
+        "groups of 10 members, 32 connections",
+        Clients::Heartbeat { members: 10, connections: 32 },
+        PAGE_CACHE,
+    ),
 ];
 
 impl Clients {
@@ -242,6 +291,7 @@ impl Clients {
         match self {
             Self::Produce(producers) => producers.connections * producers.partitions,
             Self::Visit { .. } => 2,
+            Self::Commit { groups, members } => groups * members,
             _ => 1,
         }
     }
