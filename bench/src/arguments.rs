@@ -38,7 +38,7 @@ Commands:
   core          the state machines alone, without sockets and disk
   codec         decoding and encoding, API by API
   checks        what it costs to look at a produced batch, codec by codec
-  all           all of these
+  all           all of these but groups and programs
   compare       those of produce to idle, `partitions` and `core`, beside Apache Kafka, and the bar
                 that Klamm is to reach
 
@@ -109,6 +109,9 @@ pub(crate) struct Effort {
     /// Sent at most before the first figure, and for how long: Java compiles what runs often.
     pub(crate) warm_mib: usize,
     pub(crate) warm_ms: u64,
+    /// The same of an Apache Kafka that stays from load to load, before the first of them.
+    pub(crate) kept_mib: usize,
+    pub(crate) kept_ms: u64,
     /// How long idle connections are watched.
     pub(crate) idle_ms: u64,
     /// How long one figure of `core` and `codec` is taken.
@@ -127,6 +130,8 @@ impl Effort {
         figure_ms: 1_000,
         warm_mib: 128,
         warm_ms: 2_000,
+        kept_mib: 1 << 10,
+        kept_ms: 15_000,
         idle_ms: 2_000,
         spin_ms: 200,
         groups: 1_000,
@@ -139,6 +144,8 @@ impl Effort {
         figure_ms: 150,
         warm_mib: 2,
         warm_ms: 100,
+        kept_mib: 64,
+        kept_ms: 1_000,
         idle_ms: 500,
         spin_ms: 20,
         groups: 50,
@@ -153,6 +160,11 @@ impl Effort {
     /// Of what comes before the first one.
     pub(crate) fn warm_up(&self) -> Bounds {
         Bounds { bytes: self.warm_mib << 20, time: Duration::from_millis(self.warm_ms) }
+    }
+
+    /// Of a Kafka that stays.
+    pub(crate) fn kept_warm_up(&self) -> Bounds {
+        Bounds { bytes: self.kept_mib << 20, time: Duration::from_millis(self.kept_ms) }
     }
 
     /// Of the partition that `fetch` reads: all of it, however long that takes.
@@ -423,6 +435,16 @@ mod tests {
         };
         assert_eq!((plan.drivers.len(), plan.kafka), (2, Some(PathBuf::from("/jars"))));
         assert!(command(&["produce", "--against", "tokio"]).is_err());
+    }
+
+    #[test]
+    fn groups_are_four_tables() {
+        let Ok(Command::Measure(plan)) =
+            command(&["groups", "--against", "kafka,std", "--kafka", "/jars"])
+        else {
+            panic!("nothing to measure")
+        };
+        assert_eq!((plan.suites.as_slice(), plan.kafka.is_some()), (GROUPS, true));
     }
 
     #[test]

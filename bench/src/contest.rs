@@ -30,7 +30,7 @@ pub(crate) fn measure(
     let mut table = Table::new(suite.name(), about(suite, plan), &names.collect::<Vec<_>>());
     let tools = if suite == Suite::Programs { Tools::make(plan) } else { Tools::default() };
     let wanted = |workload: &&Workload| workload.suite == suite && plan.wants(workload.name);
-    let mut kafkas = Kept::new(scratch);
+    let mut kafkas = Kept::new(scratch, plan.effort.kept_warm_up());
     for workload in WORKLOADS.iter().filter(wanted) {
         eprintln!("{}: {}", suite.name(), workload.name);
         let directory = scratch.join("contest");

@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
 
 use klamm_core::config::Durability;
 
@@ -17,15 +16,14 @@ use crate::readers::Readers;
 use crate::session::{Answers, Bounds, Session};
 use crate::workloads::{FILLERS, Settings};
 
-/// What one writes, and reads again, before the first load.
-const WARM_UP: Bounds = Bounds { bytes: 1 << 30, time: Duration::from_secs(15) };
-
 /// A topic that is deleted would keep its room for a minute.
 const SOON_GONE: &[(&str, &str)] = &[("file.delete.delay.ms", "1000")];
 
 /// The Kafkas of one table.
 pub(crate) struct Kept {
     directory: PathBuf,
+    /// What one writes, and reads again, before the first load.
+    warm_up: Bounds,
     /// How many there have been.
     count: usize,
     running: Vec<Running>,
@@ -43,8 +41,8 @@ struct Running {
 
 impl Kept {
     /// None yet; their directories will be made in one that is there.
-    pub(crate) fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), count: 0, running: Vec::new() }
+    pub(crate) fn new(directory: &Path, warm_up: Bounds) -> Self {
+        Self { directory: directory.to_owned(), warm_up, count: 0, running: Vec::new() }
     }
 
     /// One that serves a new [`TOPIC`], and where its logs lie. Those with other settings end.
@@ -106,8 +104,8 @@ impl Kept {
         let served = Rc::new(kafka.start(durability, settings)?);
         kafka.create_topic(1, UNSYNCED)?;
         let mut producers = Lanes::connect(served.port, &FILLERS, Answers::Broker)?;
-        producers.run(WARM_UP)?;
-        Readers::new(served.port, Answers::Broker, 1, producers.end_offset()).run(WARM_UP)?;
+        producers.run(self.warm_up)?;
+        Readers::new(served.port, Answers::Broker, 1, producers.end_offset()).run(self.warm_up)?;
         Admin::connect(served.port)?.delete(TOPIC)?;
         Ok(Running { durability, settings, directory, kafka, served, has_topic: false })
     }
