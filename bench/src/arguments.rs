@@ -29,7 +29,7 @@ Commands:
   idle          what a broker costs that has nothing to do
   partitions    starts with 1,000 and 10,000 partitions, after a clean stop and a kill; memory, open files
   topics        making 1,000 topics alone and in one request; 10,000 partitions: making, telling, starting
-  groups        those four:
+  groups        the next four
   rebalances    100 members of a group agree, and once more when another joins
   commits       offsets committed by 16 members, of a group each and of one
   heartbeats    what 1,000 groups of 10 members cost that only say they are alive
