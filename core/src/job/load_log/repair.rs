@@ -298,10 +298,15 @@ impl LoadLog {
             let file = path.join(LeaderEpochs::FILE);
             self.queue.push_back(replace_file(&file, epochs.format(), &mut self.numbering));
         }
-        let changed = self
-            .segments
-            .iter()
-            .filter(|segment| segment.unsynced().is_some() || segment.kept < segment.length);
+        // The last one may have been cut by a start that was killed before it could sync that: what it cut would
+        // come back with the next power loss, behind a clean stop too.
+        let last = self.segments.last().filter(|_| !self.context.is_clean);
+        let last = last.map(|segment| segment.base_offset);
+        let changed = self.segments.iter().filter(|segment| {
+            segment.unsynced().is_some()
+                || segment.kept < segment.length
+                || last == Some(segment.base_offset)
+        });
         let mut syncs: Vec<_> =
             changed.map(|segment| Operation::Sync(segment.file.clone())).collect();
         // A log with a synced end was loaded or created by a job that synced its directory.
