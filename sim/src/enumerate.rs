@@ -57,6 +57,7 @@ pub const GROUPS: &[Group] = &[
         interlude: Some(StrikeKind::Crash(Crash::PowerLoss)),
         ..group("a power loss, and the recovery behind it", 3, with_a_bit_of_all)
     },
+    group("members of groups", 4, with_members),
 ];
 
 const fn group(about: &'static str, histories: u64, options: fn(u64) -> Options) -> Group {
@@ -174,6 +175,25 @@ fn of_produces(number: u64) -> Options {
         partition_dirs: number / 2 % 2,
         page_cache: u64::from(number % 4 == 3),
         segment_bytes: if number % 4 >= 2 { 2048 } else { 1 << 20 },
+        ..Options::calm()
+    }
+}
+
+/// Two members of a group, some of them static, and one who commits for a group without members.
+fn with_members(number: u64) -> Options {
+    Options {
+        requests: 2,
+        partitions: 1 + number % 2,
+        page_cache: number / 2,
+        members: 2,
+        member_requests: 4,
+        overseers: number % 2,
+        overseer_requests: 4,
+        groups: 1,
+        offsets_partitions: 1 + number % 2,
+        session_ms: 200,
+        rebalance_ms: 400,
+        static_per_mille: number % 2 * 1000,
         ..Options::calm()
     }
 }

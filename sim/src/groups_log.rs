@@ -46,7 +46,8 @@ fn read_record(mut key: Bytes, mut value: Bytes, stored: &mut StoredGroups) -> O
             take_string(&mut value)?;
             stored.generations.insert(group, value.try_get_i32().ok()?);
         }
-        _ => return None,
+        // Of other kinds of groups nothing is known.
+        _ => return Some(()),
     }
     key.is_empty().then_some(())
 }

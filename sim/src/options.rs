@@ -231,6 +231,10 @@ options! {
     initial_rebalance_ms,
     /// `group.max.size`; 0 for no bound.
     group_size_max,
+    /// `offsets.retention.minutes`, in milliseconds; 0 for Kafka's default.
+    offsets_retention_ms,
+    /// `offsets.retention.check.interval.ms`; 0 for Kafka's default.
+    offsets_check_ms,
     /// Members that keep their place over restarts.
     static_per_mille,
     /// Requests behind which a member dies without a word.
@@ -466,6 +470,9 @@ impl Options {
         self.static_per_mille = draw(0, 2) * 500;
         self.death_per_mille = draw(0, 1) * draw(0, 100);
         self.hostile_per_mille = draw(0, 1) * draw(0, 400);
+        let expires = is_grouped * (draw(0, 3) / 3);
+        self.offsets_retention_ms = expires * (100 << draw(0, 6));
+        self.offsets_check_ms = expires * (50 << draw(0, 4));
     }
 
     /// What is compacted, how soon, and how much at once.

@@ -8,6 +8,7 @@
 //! | CreateTopics, Metadata | the topic is there, with so many partitions |
 //! | DeleteTopics | it is not |
 //! | DeleteRecords | the log starts no earlier |
+//! | OffsetCommit | `__consumer_offsets` has the offset, or one that was asked for later |
 //!
 //! A batch *lies there* when the segment's bytes up to its end are those that the driver had written
 //! when the answer was given.
@@ -15,12 +16,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use klamm_core::api::offset_commit::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
 use klamm_core::broker::image::Image;
 use klamm_core::effect::Path;
 use klamm_core::ids::{ConnectionId, RequestNumber, Uuid};
 use klamm_core::request::{Acks, RequestBody, ResponseBody};
 
 use crate::disk::Disk;
+use crate::groups::Committed;
+use crate::groups_log::read_groups;
+use crate::history::TopicPartition;
 use crate::reader::topic_id_in;
 
 /// What a request asks for, as far as the meaning of its answer hangs on it.
@@ -32,6 +40,10 @@ pub enum Asked {
     Deletion(Vec<(Option<String>, Uuid)>),
     /// What would become of new topics.
     Trial,
+    /// Offsets of a group are to be kept.
+    Commits(Vec<Commit>),
+    /// Offsets of these groups may go.
+    Forgetting(Vec<String>),
 }
 
 /// What an answer says, as far as it promises something.
@@ -47,8 +59,39 @@ pub enum Told {
     Gone(Vec<Uuid>),
     /// Where logs start, by the topic's name and the partition.
     Started(Vec<(String, i32, i64)>),
+    /// These are kept: topic, id and partition.
+    Committed(Vec<(String, Uuid, i32)>),
     /// What there is.
     Seen(Arc<Image>),
+}
+
+/// An offset that a group commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    group: String,
+    /// Its name, or its id.
+    topic: (String, Uuid),
+    partition: i32,
+    committed: Committed,
+}
+
+impl Commit {
+    fn all_of(request: &OffsetCommitRequest) -> Vec<Self> {
+        let of_topic = |topic: &OffsetCommitRequestTopic| {
+            let one = |part: &OffsetCommitRequestPartition| Self {
+                group: request.group_id.clone(),
+                topic: (topic.name.clone(), topic.topic_id),
+                partition: part.partition_index,
+                committed: Committed {
+                    offset: part.committed_offset,
+                    leader_epoch: part.committed_leader_epoch,
+                    metadata: part.committed_metadata.clone().unwrap_or_default(),
+                },
+            };
+            topic.partitions.iter().map(one).collect::<Vec<_>>()
+        };
+        request.topics.iter().flat_map(of_topic).collect()
+    }
 }
 
 impl Asked {
@@ -72,6 +115,15 @@ impl Asked {
                 Some(Self::Deletion(named.chain(stated).collect()))
             }
             RequestBody::CreateTopics { request, .. } if request.validate_only => Some(Self::Trial),
+            RequestBody::OffsetCommit { request, .. } => {
+                Some(Self::Commits(Commit::all_of(request)))
+            }
+            RequestBody::OffsetDelete { request, .. } => {
+                Some(Self::Forgetting(vec![request.group_id.clone()]))
+            }
+            RequestBody::DeleteGroups { request, .. } => {
+                Some(Self::Forgetting(request.groups_names.clone()))
+            }
             _ => None,
         }
     }
@@ -120,6 +172,16 @@ impl Told {
                     };
                 Some(Self::Started(response.topics.iter().flat_map(of_topic).collect()))
             }
+            ResponseBody::OffsetCommit(response) => {
+                let of_topic = |topic: &OffsetCommitResponseTopic| {
+                    let kept = topic.partitions.iter().filter(|part| part.error_code.0 == 0);
+                    let one = |part: &OffsetCommitResponsePartition| {
+                        (topic.name.clone(), topic.topic_id, part.partition_index)
+                    };
+                    kept.map(one).collect::<Vec<_>>()
+                };
+                Some(Self::Committed(response.topics.iter().flat_map(of_topic).collect()))
+            }
             ResponseBody::Query { image, .. } => Some(Self::Seen(Arc::clone(image))),
             _ => None,
         }
@@ -141,6 +203,20 @@ pub struct Pledges {
     ends: BTreeMap<(Uuid, i32), i64>,
     starts: BTreeMap<(String, i32), i64>,
     seen: Option<Arc<Image>>,
+    /// What may be committed: those that are asked for since the last that was kept before they were, with the time
+    /// of both in requests and answers.
+    commits: BTreeMap<(String, TopicPartition), Vec<Kept>>,
+    /// Groups whose offsets somebody has asked to delete.
+    forgotten: BTreeSet<String>,
+    steps: u64,
+}
+
+/// A commit, and when it was asked for and kept.
+#[derive(Clone, Debug)]
+struct Kept {
+    committed: Committed,
+    asked: u64,
+    kept: Option<u64>,
 }
 
 impl Pledges {
@@ -163,7 +239,85 @@ impl Pledges {
                 self.doomed.extend(of_name.map(|((id, _), _)| id));
             }
         }
+        self.steps += 1;
+        match asked {
+            Asked::Commits(commits) => {
+                for commit in commits {
+                    let committed = commit.committed.clone();
+                    let asked = Kept { committed, asked: self.steps, kept: None };
+                    self.commits.entry(self.key_of(commit)).or_default().push(asked);
+                }
+            }
+            Asked::Forgetting(groups) => self.forgotten.extend(groups.iter().cloned()),
+            _ => {}
+        }
         self.asked.insert(at, asked.clone());
+    }
+
+    /// The group and the partition of a commit; a topic whose name nobody knows has its id for it.
+    fn key_of(&self, commit: &Commit) -> (String, TopicPartition) {
+        let (name, id) = &commit.topic;
+        let known = || self.topics.get(id).map_or_else(|| id.to_string(), |(name, _)| name.clone());
+        let topic = if name.is_empty() { known() } else { name.clone() };
+        (commit.group.clone(), TopicPartition { topic, partition: commit.partition })
+    }
+
+    /// Of these commits, those that the answer names are kept.
+    fn keep(&mut self, commits: &[Commit], told: &[(String, Uuid, i32)]) -> bool {
+        self.steps += 1;
+        let now = self.steps;
+        let is_named = |commit: &&Commit| {
+            told.iter().any(|(name, id, partition)| {
+                let (own_name, own_id) = &commit.topic;
+                let is_same = if own_name.is_empty() { own_id == id } else { own_name == name };
+                is_same && *partition == commit.partition
+            })
+        };
+        let mut is_more = false;
+        for commit in commits.iter().filter(is_named) {
+            let key = self.key_of(commit);
+            let Some(all) = self.commits.get_mut(&key) else { continue };
+            let is_it = |one: &&mut Kept| one.committed == commit.committed && one.kept.is_none();
+            let Some(asked) = all.iter_mut().find(is_it).map(|one| {
+                one.kept = Some(now);
+                one.asked
+            }) else {
+                continue;
+            };
+            all.retain(|one| one.kept.is_none_or(|kept| kept > asked));
+            is_more = true;
+        }
+        is_more
+    }
+
+    /// Somebody has asked to delete the group, its offsets, or the topic.
+    fn may_be_forgotten(&self, (group, target): &(String, TopicPartition)) -> bool {
+        let is_of_name =
+            |id: &Uuid| self.topics.get(id).is_some_and(|(name, _)| *name == target.topic);
+        self.forgotten.contains(group)
+            || self.doomed_names.contains_key(&target.topic)
+            || self.doomed.iter().any(is_of_name)
+    }
+
+    /// What lies in the log of groups is what was committed last.
+    fn check_commits(&self, left: &Disk) -> Result<(), String> {
+        let is_promised = |all: &Vec<Kept>| all.iter().any(|one| one.kept.is_some());
+        if !self.commits.values().any(is_promised) {
+            return Ok(());
+        }
+        let stored = read_groups(left, &self.log_dirs)?;
+        let sure = self.commits.iter().filter(|(key, _)| !self.may_be_forgotten(key));
+        for (key, all) in sure.filter(|(_, all)| is_promised(all)) {
+            let found = stored.offsets.get(key);
+            if !all.iter().any(|one| Some(&one.committed) == found) {
+                let (group, target) = key;
+                return Err(format!(
+                    "group {group} has {found:?} for {target}, there may be {:?}",
+                    all.iter().map(|one| &one.committed).collect::<Vec<_>>()
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Somebody is told. True when that promises more than was promised before.
@@ -203,6 +357,10 @@ impl Pledges {
                     *known = (*known).max(*start);
                 }
                 !starts.is_empty()
+            }
+            Told::Committed(kept) => {
+                let Some(Asked::Commits(commits)) = asked else { return false };
+                self.keep(&commits, kept)
             }
             Told::Seen(image) => self.see(image),
         }
@@ -249,6 +407,7 @@ impl Pledges {
         if let Some(id) = self.gone.iter().find(|id| image.topics_by_id.contains_key(id)) {
             return Err(format!("topic {id} was deleted, and is there"));
         }
+        self.check_commits(left)?;
         let live_homes = homes_of(live, &self.log_dirs);
         let left_homes = homes_of(left, &self.log_dirs);
         for (log, end) in &self.ends {
@@ -374,8 +533,9 @@ mod tests {
     use klamm_core::effect::Path;
     use klamm_core::ids::{ConnectionId, RequestNumber, Uuid};
 
-    use super::{Asked, Pledges, Told};
+    use super::{Asked, Commit, Pledges, Told};
     use crate::disk::Disk;
+    use crate::groups::Committed;
 
     const ID: Uuid = Uuid([7; 16]);
     const AT: (ConnectionId, RequestNumber) = (ConnectionId(1), RequestNumber(1));
@@ -465,5 +625,39 @@ mod tests {
         let deletion = Asked::Deletion(vec![(Some("t".to_owned()), Uuid::ZERO)]);
         pledges.asked((ConnectionId(2), RequestNumber(1)), &deletion, &live);
         assert_eq!(pledges.check(&live, &left, &Image::default()), Ok(()));
+    }
+
+    #[test]
+    fn what_was_committed_lies_in_the_log_of_groups_unless_it_may_be_forgotten() {
+        let commit = |offset| Commit {
+            group: "g".to_owned(),
+            topic: ("t".to_owned(), Uuid::ZERO),
+            partition: 2,
+            committed: Committed { offset, leader_epoch: -1, metadata: "m".to_owned() },
+        };
+        let left = |offset: u8| {
+            let value = [&[0, 1, 0, 0, 0, 0, 0, 0, 0, offset, 0, 1, b'm'][..], &[0; 16]].concat();
+            let mut builder = BatchBuilder::new();
+            builder.append(5, Some(b"\0\x01\0\x01g\0\x01t\0\0\0\x02"), Some(&value));
+            let mut disk = Disk::new();
+            let log = Path::new("/d/__consumer_offsets-1/00000000000000000000.log");
+            disk.put(&log, &builder.encode(0, 0));
+            disk
+        };
+        let mut pledges = Pledges::new(vec![Path::new("/d")]);
+        let (live, image) = (Disk::new(), Image::default());
+        let told = Told::Committed(vec![("t".to_owned(), ID, 2)]);
+        pledges.asked(AT, &Asked::Commits(vec![commit(7)]), &live);
+        assert_eq!(pledges.check(&live, &Disk::new(), &image), Ok(()));
+        assert!(pledges.told(AT, &told));
+        assert_eq!(pledges.check(&live, &left(7), &image), Ok(()));
+        assert!(pledges.check(&live, &Disk::new(), &image).is_err());
+        pledges.asked(AT, &Asked::Commits(vec![commit(8)]), &live);
+        assert_eq!(pledges.check(&live, &left(7), &image), Ok(()));
+        assert_eq!(pledges.check(&live, &left(8), &image), Ok(()));
+        assert!(pledges.told(AT, &told));
+        assert!(pledges.check(&live, &left(7), &image).is_err());
+        pledges.asked(AT, &Asked::Forgetting(vec!["g".to_owned()]), &live);
+        assert_eq!(pledges.check(&live, &left(7), &image), Ok(()));
     }
 }

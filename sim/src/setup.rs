@@ -167,6 +167,9 @@ fn group_config(options: &Options) -> GroupConfig {
         session_timeout_ms_min: SESSION_MS_MIN,
         initial_rebalance_delay_ms: options.initial_rebalance_ms as i32,
         members_max: or(options.group_size_max, own.members_max as u64) as i32,
+        offsets_retention_ms: or(options.offsets_retention_ms, own.offsets_retention_ms as u64)
+            as i64,
+        offsets_check_interval_ms: or(options.offsets_check_ms, own.offsets_check_interval_ms),
         ..own
     }
 }

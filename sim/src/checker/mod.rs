@@ -169,6 +169,13 @@ impl Checker {
         self
     }
 
+    /// Committed offsets need not be kept longer than that where nobody reads.
+    pub fn with_offsets_retention(mut self, retention_ms: u64) -> Self {
+        let retention_ms = if self.wall_steps { 0 } else { retention_ms };
+        self.groups = self.groups.with_retention(retention_ms * 1000);
+        self
+    }
+
     /// Takes in what happened, `micros` after the run's start.
     pub fn observe(&mut self, micros: u64, entry: &Entry) {
         self.pass_to(micros);

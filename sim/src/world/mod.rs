@@ -201,6 +201,9 @@ impl World {
         if options.wall_steps > 0 {
             checker = checker.with_wall_steps();
         }
+        if options.offsets_retention_ms > 0 {
+            checker = checker.with_offsets_retention(options.offsets_retention_ms);
+        }
         Self {
             config: installation.config(&options),
             topics: installation.topics,

@@ -25,12 +25,16 @@ use crate::history::{Entry, TopicPartition};
 pub(super) struct Groups {
     groups: BTreeMap<String, Group>,
     calls: BTreeMap<CallId, Call>,
+    /// How long offsets are kept at least, in microseconds; `None`: for good.
+    retention: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Group {
     registers: BTreeMap<TopicPartition, Register>,
     rounds: Rounds,
+    /// See [`Groups`]. A group that has neither members nor offsets goes, and begins anew.
+    retention: Option<u64>,
     /// Deletions that may still take hold.
     deletions: BTreeSet<CallId>,
     /// How many there have been, begun or ended.
@@ -100,21 +104,32 @@ impl Checker {
 }
 
 impl Groups {
+    pub(super) fn with_retention(mut self, micros: u64) -> Self {
+        self.retention = Some(micros);
+        self
+    }
+
     fn asked(&mut self, call: CallId, name: &str, ask: &GroupAsk, now: u64) {
+        let retention = self.retention;
         let group = self.groups.entry(name.to_owned()).or_default();
+        group.retention = retention;
         match ask {
-            GroupAsk::Commit { offsets, .. } => {
+            GroupAsk::Commit { claim, offsets } => {
                 for (target, committed) in offsets {
-                    group.register(target).asked(call, Some(committed.clone()), now);
+                    let generation = claim.generation;
+                    group.register(target).asked(call, Some(committed.clone()), generation, now);
                 }
             }
             GroupAsk::DeleteOffsets { targets } => {
                 for target in targets {
-                    group.register(target).asked(call, None, now);
+                    group.register(target).asked(call, None, -1, now);
                 }
             }
             GroupAsk::Delete => {
-                group.registers.values_mut().for_each(|register| register.asked(call, None, now));
+                group
+                    .registers
+                    .values_mut()
+                    .for_each(|register| register.asked(call, None, -1, now));
                 group.deletions.insert(call);
                 group.deletions_seen += 1;
                 group.rounds.reset();
@@ -179,20 +194,21 @@ impl Groups {
     fn check(&mut self, stored: &StoredGroups, now: u64) -> Vec<(String, String)> {
         let mut broken = Vec::new();
         for (name, group) in &mut self.groups {
-            for (target, register) in &mut group.registers {
+            let targets: Vec<TopicPartition> = group.registers.keys().cloned().collect();
+            for target in &targets {
                 let found = stored.offsets.get(&(name.clone(), target.clone()));
                 let found = found.map(|found| ToldOffset {
                     offset: found.offset,
                     leader_epoch: Some(found.leader_epoch),
                     metadata: found.metadata.clone(),
                 });
-                if let Err(what) = register.told(found.as_ref(), now, now) {
+                if let Err(what) = group.told_offset(target, found.as_ref(), now, now) {
                     broken.push((name.clone(), format!("{target} on the disk: {what}")));
                 }
             }
             let firm = group.rounds.firm();
             let generation = stored.generations.get(name).copied().unwrap_or(-1);
-            if generation < firm {
+            if generation < firm && group.retention.is_none() {
                 let what = format!("generation {generation} is on the disk, {firm} had its parts");
                 broken.push((name.clone(), what));
             }
@@ -216,7 +232,7 @@ impl Group {
         self.registers.entry(target.clone()).or_insert_with(|| {
             let mut register = Register::default();
             for call in deletions {
-                register.asked(*call, None, 0);
+                register.asked(*call, None, -1, 0);
             }
             register
         })
@@ -229,9 +245,15 @@ impl Group {
         told: &GroupTold,
         now: u64,
     ) -> Result<(), String> {
-        let is_whole = self.deletions.is_empty() && self.deletions_seen == asked.deletions_seen;
+        let is_lasting = self.retention.is_none();
+        let is_whole =
+            is_lasting && self.deletions.is_empty() && self.deletions_seen == asked.deletions_seen;
         // What a deletion may have touched says nothing of generations.
-        let known = if is_whole { asked.known.clone() } else { Rounds::default().known(None) };
+        let known = if is_whole && is_lasting {
+            asked.known.clone()
+        } else {
+            Rounds::default().known(None)
+        };
         match (&asked.ask, told) {
             (GroupAsk::Commit { claim, .. }, GroupTold::Partitions(partitions)) => {
                 self.end_writes(call, partitions, now);
@@ -267,13 +289,15 @@ impl Group {
                     protocol,
                     members,
                 };
-                self.rounds.joined(call, &known, claim, &told)
+                let joined = self.rounds.joined(call, &known, claim, &told);
+                self.unless_anew(joined)
             }
             (GroupAsk::Sync { claim, .. }, GroupTold::Synced { part }) => {
                 if !is_whole {
                     return Ok(());
                 }
-                self.rounds.synced(&known, claim, part, asked.asked)
+                let synced = self.rounds.synced(&known, claim, part, asked.asked);
+                self.unless_anew(synced)
             }
             (GroupAsk::Heartbeat { claim }, GroupTold::Done) => {
                 // A coordinator that loads its log takes everybody's word for it.
@@ -285,16 +309,8 @@ impl Group {
             (GroupAsk::Heartbeat { claim }, GroupTold::Error(error)) if is_whole => {
                 self.rounds.refused(claim, *error, now)
             }
-            (GroupAsk::Delete, GroupTold::Done) => {
-                self.registers.values_mut().for_each(|register| register.done(call, now));
-                self.end_deletion(call, now);
-                Ok(())
-            }
-            (GroupAsk::Delete, GroupTold::Error(error)) => {
-                if !ERRORS_OF_UNKNOWN_END.contains(error) {
-                    self.registers.values_mut().for_each(|register| register.refused(call));
-                    self.end_deletion(call, now);
-                }
+            (GroupAsk::Delete, told) => {
+                self.end_delete(call, told, now);
                 Ok(())
             }
             (GroupAsk::Describe, GroupTold::Described { state, members }) => {
@@ -307,6 +323,27 @@ impl Group {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A group that goes when it has nothing left begins anew, and nobody is told.
+    fn unless_anew(&mut self, judged: Result<(), String>) -> Result<(), String> {
+        if judged.is_err() && self.retention.is_some() {
+            self.rounds.reset();
+            return Ok(());
+        }
+        judged
+    }
+
+    fn end_delete(&mut self, call: CallId, told: &GroupTold, now: u64) {
+        let registers = self.registers.values_mut();
+        match told {
+            GroupTold::Done => registers.for_each(|register| register.done(call, now)),
+            GroupTold::Error(error) if !ERRORS_OF_UNKNOWN_END.contains(error) => {
+                registers.for_each(|register| register.refused(call));
+            }
+            _ => return,
+        }
+        self.end_deletion(call, now);
     }
 
     fn end_deletion(&mut self, call: CallId, now: u64) {
@@ -341,7 +378,7 @@ impl Group {
                 return Err(format!("{target} is told twice"));
             }
             if let Ok(found) = found {
-                let judged = self.register(target).told(found.as_ref(), asked, now);
+                let judged = self.told_offset(target, found.as_ref(), asked, now);
                 judged.map_err(|what| format!("{target}: {what}"))?;
             }
         }
@@ -349,12 +386,30 @@ impl Group {
             return Ok(());
         }
         // Of all that it has, the rest is nothing.
-        for (target, register) in &mut self.registers {
-            if !seen.contains(target) {
-                register.told(None, asked, now).map_err(|what| format!("{target}: {what}"))?;
-            }
+        let targets: Vec<TopicPartition> = self.registers.keys().cloned().collect();
+        for target in targets.iter().filter(|target| !seen.contains(target)) {
+            let judged = self.told_offset(target, None, asked, now);
+            judged.map_err(|what| format!("{target}: {what}"))?;
         }
         Ok(())
+    }
+
+    fn told_offset(
+        &mut self,
+        target: &TopicPartition,
+        found: Option<&ToldOffset>,
+        asked: u64,
+        now: u64,
+    ) -> Result<(), String> {
+        let reading = self.rounds.at_work(now);
+        let retention = self.retention;
+        let register = self.register(target);
+        match (register.told(found, asked, now), retention) {
+            (Err(_), Some(retention)) if found.is_none() => {
+                register.expired((asked, now), retention, reading)
+            }
+            (told, _) => told,
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Register {
 struct Write {
     /// `None`: it took away what was there.
     value: Option<Committed>,
+    /// Of the member that has committed it; -1 for nobody's.
+    generation: i32,
     asked: u64,
     /// It took hold by then, or never.
     last: u64,
@@ -36,6 +38,7 @@ impl Default for Register {
     fn default() -> Self {
         let first = Write {
             value: None,
+            generation: -1,
             asked: 0,
             last: 0,
             dead: NEVER,
@@ -48,9 +51,16 @@ impl Default for Register {
 
 impl Register {
     /// A commit, or a deletion, is asked for.
-    pub(super) fn asked(&mut self, call: CallId, value: Option<Committed>, now: u64) {
+    pub(super) fn asked(
+        &mut self,
+        call: CallId,
+        value: Option<Committed>,
+        generation: i32,
+        now: u64,
+    ) {
         let write = Write {
             value,
+            generation,
             asked: now,
             last: NEVER,
             dead: NEVER,
@@ -112,6 +122,34 @@ impl Register {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Nothing is told of what was there: it has lived too long. Where `reading` is the generation of members that
+    /// are at work, what they have committed stays; and nothing goes before its time.
+    pub(super) fn expired(
+        &mut self,
+        (asked, now): (u64, u64),
+        retention_micros: u64,
+        reading: Option<i32>,
+    ) -> Result<(), String> {
+        let may_go = |write: &&Write| {
+            write.asked + retention_micros <= now && reading != Some(write.generation)
+        };
+        if !self.writes.values().filter(|write| write.dead > asked).any(|write| may_go(&write)) {
+            return Err("nothing is told, and it is too early to forget what there was".to_owned());
+        }
+        self.bury(None, asked, now);
+        let gone = Write {
+            value: None,
+            generation: -1,
+            asked,
+            last: now,
+            dead: NEVER,
+            firm: false,
+            dead_when_firm: false,
+        };
+        self.writes.insert(None, gone);
+        Ok(())
     }
 
     /// The broker is gone: what was under way took hold by now, or never.
@@ -177,7 +215,7 @@ mod tests {
     }
 
     fn committed(register: &mut Register, call: u64, offset: i64, asked: u64, now: u64) {
-        register.asked(CallId(call), Some(value(offset)), asked);
+        register.asked(CallId(call), Some(value(offset)), 3, asked);
         register.done(CallId(call), now);
     }
 
@@ -197,7 +235,7 @@ mod tests {
     #[test]
     fn an_open_commit_may_be_there_and_stays_once_it_was_seen() {
         let mut register = Register::default();
-        register.asked(CallId(1), Some(value(5)), 10);
+        register.asked(CallId(1), Some(value(5)), 3, 10);
         assert!(told(&mut register.clone(), -1, 20, 30));
         assert!(told(&mut register, 5, 20, 30));
         assert!(!told(&mut register, -1, 40, 50));
@@ -206,7 +244,7 @@ mod tests {
     #[test]
     fn a_restart_ends_what_was_under_way() {
         let mut register = Register::default();
-        register.asked(CallId(1), Some(value(5)), 10);
+        register.asked(CallId(1), Some(value(5)), 3, 10);
         register.restarted(20);
         assert!(told(&mut register, -1, 30, 40), "it never took hold");
         assert!(!told(&mut register, 5, 50, 60));
@@ -215,7 +253,7 @@ mod tests {
     #[test]
     fn what_is_refused_is_not_there() {
         let mut register = Register::default();
-        register.asked(CallId(1), Some(value(5)), 10);
+        register.asked(CallId(1), Some(value(5)), 3, 10);
         register.refused(CallId(1));
         assert!(!told(&mut register, 5, 20, 30));
     }
@@ -233,5 +271,16 @@ mod tests {
         assert!(told(&mut register.clone(), 7, 80, 90));
         assert!(told(&mut register, 6, 80, 90));
         assert!(!told(&mut register, 7, 95, 99));
+    }
+
+    #[test]
+    fn what_has_lived_too_long_may_go_unless_its_reader_is_there() {
+        let mut register = Register::default();
+        committed(&mut register, 1, 5, 10, 20);
+        assert!(register.clone().expired((30, 40), 50, None).is_err(), "too early");
+        assert!(register.clone().expired((80, 90), 50, Some(3)).is_err(), "it is read");
+        assert!(register.expired((80, 90), 50, Some(4)).is_ok());
+        assert!(!told(&mut register.clone(), 5, 95, 99));
+        assert!(told(&mut register, -1, 95, 99));
     }
 }

@@ -326,6 +326,15 @@ impl Rounds {
             && self.stirred < round.joined
     }
 
+    /// The generation that is complete and at work.
+    pub(super) fn at_work(&self, now: u64) -> Option<i32> {
+        let members = self.rounds.get(&self.newest)?.members.as_ref()?;
+        let (member, instance) = members.first_key_value()?;
+        let (member, instance) = (member.clone(), instance.clone());
+        let claim = Claim { generation: self.newest, member, instance };
+        self.is_calm(&claim, now).then_some(self.newest)
+    }
+
     /// The broker is gone: what no member had its part of may come again in another form.
     pub(super) fn restarted(&mut self, now: u64) {
         self.newest = self.firm;
