@@ -401,7 +401,7 @@ impl Group {
         asked: u64,
         now: u64,
     ) -> Result<(), String> {
-        let reading = self.rounds.at_work(now);
+        let reading = self.rounds.at_work(target, now);
         let retention = self.retention;
         let register = self.register(target);
         match (register.told(found, asked, now), retention) {

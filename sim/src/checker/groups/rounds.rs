@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::client::member::protocol::decode_part;
 use crate::groups::{CallId, Claim, ToldMember};
+use crate::history::TopicPartition;
 
 /// What is known of the generations of one group.
 #[derive(Clone, Debug)]
@@ -326,9 +327,13 @@ impl Rounds {
             && self.stirred < round.joined
     }
 
-    /// The generation that is complete and at work.
-    pub(super) fn at_work(&self, now: u64) -> Option<i32> {
-        let members = self.rounds.get(&self.newest)?.members.as_ref()?;
+    /// The generation that is complete and at work, if this is somebody's part in it.
+    pub(super) fn at_work(&self, target: &TopicPartition, now: u64) -> Option<i32> {
+        let round = self.rounds.get(&self.newest)?;
+        let members = round.members.as_ref()?;
+        let (_, parts) = round.sent.get(*round.agreeing.as_ref()?.first()?)?;
+        let mut parts = parts.values().filter_map(decode_part);
+        parts.any(|part| part.contains(target)).then_some(())?;
         let (member, instance) = members.first_key_value()?;
         let (member, instance) = (member.clone(), instance.clone());
         let claim = Claim { generation: self.newest, member, instance };
