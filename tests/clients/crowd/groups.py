@@ -27,7 +27,7 @@ import time
 import warnings
 from collections import Counter, defaultdict
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from records import eventually
@@ -39,7 +39,7 @@ TOPIC, GROUP, PARTITIONS = "crowded", "crowd", 12
 MEMBERS = [f"member-{number}" for number in range(10)]
 # These keep their place while they are away.
 STATIC = set(MEMBERS[:3])
-SESSION_MS, REBALANCE_MS, WAIT_S = 6000, 10_000, 60
+SESSION_MS, REBALANCE_MS, WAIT_S = 6000, 6000, 60
 # What a broker that starts takes, and what a machine with two cores is late by.
 SLACK_S = 15
 
@@ -77,6 +77,9 @@ class Member:
             for message in self.consumer.consume(200, 0.1):
                 if message.error() is None:
                     read[message.partition()].append(message)
+                elif message.error().code() in (KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID):
+                    # Its broker has died before it wrote down who has the name now.
+                    is_leaving.set()
             for partition, messages in read.items():
                 tell("M", partition, *(f"{one.offset()}:{number(one.value())}" for one in messages))
                 self.positions[partition] = messages[-1].offset() + 1
@@ -236,23 +239,30 @@ class Crowd:
         assert producer.flush(WAIT_S * 2) == 0, "records have no report"
 
     def churn(self):
-        """Somebody comes, leaves or crashes, every half second or so."""
+        """Somebody comes, leaves or crashes, every second or so: whoever crashes keeps the others waiting."""
         for name in MEMBERS[:5]:
             self.join(name)
         while time.monotonic() < self.deadline:
-            time.sleep(self.random.uniform(0.2, 1.0))
+            time.sleep(self.random.uniform(0.3, 1.8))
+            self.forget_fenced()
             name = self.random.choice(MEMBERS)
             life = self.alive.get(name)
             if life is None:
                 self.join(name)
             elif len(self.alive) > 3:
-                deed = self.random.choice(["leave", "crash"])
+                deed = self.random.choice(["leave", "leave", "crash"])
                 self.deeds[deed] += 1
                 getattr(life, deed)()
                 del self.alive[name]
                 if deed == "crash" or name in STATIC:
                     # Two of one name would put each other out.
                     life.process.wait(WAIT_S)
+
+    def forget_fenced(self):
+        for name, life in list(self.alive.items()):
+            if not life.is_alive():
+                self.deeds["fenced"] += 1
+                del self.alive[name]
 
     def join(self, name):
         self.deeds["join"] += 1
@@ -261,14 +271,15 @@ class Crowd:
 
     def settle(self):
         """All who are there become one group, and read to the end."""
-        self.calm_from = time.monotonic()
+        self.forget_fenced()
+        calm_from = time.monotonic()
         for name in MEMBERS:
             if name not in self.alive:
                 self.join(name)
         eventually(self.is_read, "not everything was read", WAIT_S * 2)
         within_s = (SESSION_MS + REBALANCE_MS) / 1000 + SLACK_S
         # Whoever has crashed last is missed by now, and nobody comes any more.
-        time.sleep(max(0, self.calm_from + within_s - time.monotonic()))
+        time.sleep(max(0, calm_from + within_s - time.monotonic()))
         assert self.seen_states[-1][1] == "Stable", f"not stable after {within_s} s: {self.seen_states[-1]}"
 
     def is_read(self):

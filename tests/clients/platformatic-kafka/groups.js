@@ -7,6 +7,7 @@ const { Consumer, Producer } = require('@platformatic/kafka')
 const { batches, eventually } = require('../records/records')
 const { Story, isShared, partitions, patienceMs, topic } = require('../records/story')
 
+const maxWaitTime = 100
 const strategies = ['roundrobin', 'cooperative-sticky']
 
 async function checkGroups(settings, admin, all, asMessage) {
@@ -18,7 +19,7 @@ async function checkGroups(settings, admin, all, asMessage) {
       await producer.send({ messages: batch.map(record => ({ ...asMessage(record, partition), topic })) })
     }
   }
-  const story = new Story(produce, all)
+  const story = new Story(produce, all, 10 * maxWaitTime)
   for (const strategy of strategies) {
     const groupId = `readers-${strategy}`
     const joinThis = () => join(settings, groupId, strategy)
@@ -43,13 +44,15 @@ async function join(settings, groupId, strategy, options = {}) {
     sessionTimeout: 6000,
     rebalanceTimeout: 6000,
     heartbeatInterval: 500,
-    maxWaitTime: 100
+    retries: 20,
+    retryDelay: 200
   })
   const member = { owned: new Set(), read: [], failure: null }
   consumer.on('consumer:group:join', ({ assignments }) => {
     member.owned = new Set(assignments.find(one => one.topic === topic)?.partitions)
   })
-  const stream = await consumer.consume({ topics: [topic], mode: 'committed', fallbackMode: 'earliest', autocommit: false })
+  const how = { mode: 'committed', fallbackMode: 'earliest', autocommit: false, maxWaitTime }
+  const stream = await consumer.consume({ topics: [topic], ...how })
   const fail = error => (member.failure ??= error)
   stream.on('error', fail)
   stream.on('data', message => {

@@ -2,16 +2,18 @@
 // are its own now; `read`, what it was given, with partition and offset; and `leave`.
 
 const assert = require('node:assert/strict')
+const { setTimeout } = require('node:timers/promises')
 const { eventually, expect } = require('./records')
 
 const topic = 'grouped'
 const partitions = [0, 1, 2]
 const patienceMs = 30_000
 
-// `produce` writes records to a partition of the topic; `all` are the records that each writing writes.
+// `produce` writes records to a partition of the topic; `all` are the records that each writing writes. A
+// client that delivers what it has asked for before it lost a partition gets time for that in between.
 class Story {
-  constructor(produce, all) {
-    Object.assign(this, { produce, all, written: partitions.map(() => []) })
+  constructor(produce, all, settleMs = 0) {
+    Object.assign(this, { produce, all, settleMs, written: partitions.map(() => []) })
   }
 
   async write() {
@@ -35,6 +37,7 @@ class Story {
       return members.at(-1)
     }
     const readOn = async () => {
+      await setTimeout(this.settleMs)
       await this.write()
       const isCommitted = async () => isEqual(await committed(), this.ends())
       await eventually(isCommitted, `${what}: everything is committed`, patienceMs)
@@ -62,6 +65,8 @@ class Story {
       const found = members.flatMap(({ read }) => read).filter(record => record.partition === partition)
       found.sort((a, b) => Number(a.offset) - Number(b.offset))
       const wanted = this.written[partition]
+      const told = members.map(({ read }) => runs(read.filter(record => record.partition === partition)))
+      assert.equal(found.length, wanted.length, `${what}: partition ${partition}, read by each: ${told.join('; ')}`)
       expect(found, wanted, `${what}: partition ${partition}`)
       for (const [n, { offset }] of found.entries()) {
         assert.equal(Number(offset), n, `${what}: an offset of partition ${partition}`)
@@ -69,6 +74,16 @@ class Story {
     }
     assert(second.read.length > 0 && third.read.length > 0, `${what}: a member was given nothing`)
   }
+}
+
+// Which offsets were read one after another.
+function runs(read) {
+  const all = []
+  for (const offset of read.map(({ offset }) => Number(offset))) {
+    if (all.at(-1)?.[1] === offset - 1) all.at(-1)[1] = offset
+    else all.push([offset, offset])
+  }
+  return all.map(([first, last]) => `${first}-${last}`).join(' ')
 }
 
 // Each has a part, and both have all.
