@@ -412,7 +412,7 @@ pub(super) fn history(writer: &mut Writer, count: usize) -> Vec<Vec<u8>> {
 }
 
 /// One batch of each list of keys and values.
-fn plain(batches: &[&[(&str, Option<&str>)]]) -> Vec<Vec<u8>> {
+pub(super) fn plain(batches: &[&[(&str, Option<&str>)]]) -> Vec<Vec<u8>> {
     let mut base_offset = 0;
     let encoded = batches.iter().map(|records| {
         let mut builder = BatchBuilder::new();
