@@ -48,6 +48,7 @@ pub const GROUPS: &[Group] = &[
     group("topics that come and go", 8, with_topics),
     group("metadata snapshots", 4, with_snapshots),
     group("topics that are made by looks", 2, with_auto_creation),
+    group("logs that are compacted", 4, with_compaction),
     group("failing disks", 6, with_failing_disks),
     Group {
         interlude: Some(StrikeKind::Stop),
@@ -246,6 +247,25 @@ fn with_rolls(number: u64) -> Options {
         task_interval_ms: 5,
         file_delete_delay_ms: 1,
         checkpoint_interval_ms: 4,
+        page_cache: number / 2 % 2,
+        ..Options::calm()
+    }
+}
+
+/// Two keys, of which all but the last records go.
+fn with_compaction(number: u64) -> Options {
+    Options {
+        requests: 10,
+        segment_bytes: 600,
+        value_bytes_max: 200,
+        compacted_topics: 1,
+        compact_keys: 2,
+        tombstones_per_mille: number % 2 * 300,
+        delete_retention_ms: 1,
+        cleaner_backoff_ms: 1,
+        task_interval_ms: 5,
+        file_delete_delay_ms: 1,
+        checkpoint_interval_ms: 2,
         page_cache: number / 2 % 2,
         ..Options::calm()
     }

@@ -48,7 +48,7 @@ const MARKS: &[(Group, &[&str])] = &[
     (Group::Other, &["bit flipped at rest", "connection reset", "damage found", "half-closed"]),
     (Group::Other, &["range sent", "wall clock stepped back", "wall clock stepped on"]),
     (Group::Other, &["request budget spent", "segment rolled", "stopped in good order"]),
-    (Group::Other, &["stopped by a failed disk", "directory formatted"]),
+    (Group::Other, &["stopped by a failed disk", "directory formatted", "segments replaced"]),
     (Group::Other, &["metadata snapshot written", "metadata snapshot given up"]),
     (Group::Other, &["metadata segment given up", "unfinished metadata snapshot removed"]),
 ];
