@@ -477,7 +477,7 @@ pub const CONTROLS: &[Control] = &[
         name: "answers-commits-early",
         does: "answers commits before they are safe",
         says: "there may be",
-        seeds: 40,
+        seeds: 120,
         options: || Options { disk_micros_max: 20_000, ..with_overseers(Crash::PowerLoss) },
         breaks: layered::<AnswersCommitsEarly>,
     },

@@ -210,7 +210,9 @@ impl Checker {
             let next = fetched.next.unwrap_or(from);
             let withheld = from < end && !fetched.is_crowded && next <= from;
             if withheld || !may_miss(from, next) && next > from {
-                return Some(format!("nothing from {from} to {next}, the log reaches to {end}"));
+                return Some(format!(
+                    "nothing from {from} on, {next} is next, and the log reaches to {end}"
+                ));
             }
             return None;
         };

@@ -298,10 +298,12 @@ impl LoadLog {
             let file = path.join(LeaderEpochs::FILE);
             self.queue.push_back(replace_file(&file, epochs.format(), &mut self.numbering));
         }
+        // A log with a synced end was loaded or created by a job that synced its directory.
+        let is_known = self.context.is_clean
+            || self.context.synced_end.is_some_and(|synced| synced > 0 && end <= synced);
         // The last one may have been cut by a start that was killed before it could sync that: what it cut would
         // come back with the next power loss, behind a clean stop too.
-        let last = self.segments.last().filter(|_| !self.context.is_clean);
-        let last = last.map(|segment| segment.base_offset);
+        let last = self.segments.last().filter(|_| !is_known).map(|segment| segment.base_offset);
         let changed = self.segments.iter().filter(|segment| {
             segment.unsynced().is_some()
                 || segment.kept < segment.length
@@ -309,9 +311,6 @@ impl LoadLog {
         });
         let mut syncs: Vec<_> =
             changed.map(|segment| Operation::Sync(segment.file.clone())).collect();
-        // A log with a synced end was loaded or created by a job that synced its directory.
-        let is_known = self.context.is_clean
-            || self.context.synced_end.is_some_and(|synced| synced > 0 && end <= synced);
         if !syncs.is_empty() || self.directory_is_dirty || !is_known {
             syncs.push(Operation::SyncDirectory(path.parent()));
             syncs.push(Operation::SyncDirectory(path));
