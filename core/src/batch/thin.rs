@@ -68,6 +68,11 @@ impl OpenBatch {
         Records::new(&self.records, self.header.record_count)
     }
 
+    /// A field of one of its records, which keeps all of them alive.
+    pub fn slice(&self, field: &[u8]) -> Bytes {
+        self.records.slice_ref(field)
+    }
+
     /// The batch with nothing but `kept`, some records of its own, at least one. `delete_horizon_ms` is until when
     /// tombstones and markers among them stay: it takes the place of the base timestamp (KIP-534).
     pub fn thin(

@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::batch_file::{BatchFile, Found};
 use super::{JobOutcome, JobResult};
-use crate::batch::{BatchHeader, Compression, HEADER_BYTES, Records};
+use crate::batch::{Compression, OpenBatch, Step, next_batch};
 use crate::broker::Shard;
 use crate::config::Limits;
 use crate::effect::{Completion, Effect, FileRef, IoError, OperationResult, Path};
@@ -153,52 +153,34 @@ impl LoadShard {
     }
 
     fn replay(&mut self, batch: &Bytes) -> Result<(), String> {
-        let header = BatchHeader::parse(batch).ok_or("no batch")?;
+        let Step::Batch(view) = next_batch(batch, usize::MAX) else { return Err("no batch".into()) };
+        let header = *view.header();
         if header.last_offset() < self.context.log_start {
             return Ok(());
         }
-        let body = batch.slice(HEADER_BYTES..);
         if header.attributes.is_control() {
-            let marker = EndMarker::parse(&header, &body).map_err(|error| error.to_string())?;
+            let marker = EndMarker::parse(&header, view.body()).map_err(|it| it.to_string())?;
             if let Some(marker) = marker {
                 self.shard.replay_marker(header.producer_id, !marker.is_abort);
             }
             return Ok(());
         }
-        let body = self.decompressed(&header, body)?;
+        let bytes_max = self.context.limits.decompressed_bytes_max;
+        let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+        let open = OpenBatch::open(&view, batch, &*self.context.compression, bytes_max);
+        let open = open.map_err(|fault| fault.to_string())?;
         let transaction = header.attributes.is_transactional().then_some(header.producer_id);
-        for record in Records::new(&body, header.record_count) {
+        for record in open.records() {
             let record = record.map_err(|fault| fault.to_string())?;
             let offset = header.base_offset + i64::from(record.offset_delta);
-            if offset < self.context.log_start {
-                continue;
-            }
             // A record without a key says nothing about anything.
-            let Some(key) = record.key.map(|key| body.slice_ref(key)) else { continue };
-            let value = record.value.map(|value| body.slice_ref(value));
+            let Some(key) = record.key.filter(|_| offset >= self.context.log_start) else { continue };
+            let (key, value) = (open.slice(key), record.value.map(|value| open.slice(value)));
             if let Err(error) = self.shard.replay(offset, transaction, &key, value.as_ref()) {
                 let count = self.passed_over.take().map_or(0, |(count, _)| count);
                 self.passed_over = Some((count + 1, format!("offset {offset}: {error}")));
             }
         }
         Ok(())
-    }
-
-    fn decompressed(&self, header: &BatchHeader, body: Bytes) -> Result<Bytes, String> {
-        let codec = header.attributes.codec().map_err(|error| error.to_string())?;
-        let Some(codec) = codec else { return Ok(body) };
-        let compression = &self.context.compression;
-        let mut stream = compression.decompress(codec, body).map_err(|error| error.to_string())?;
-        let bytes_max = self.context.limits.decompressed_bytes_max;
-        let (mut whole, mut piece) = (Vec::new(), [0; 8 << 10]);
-        loop {
-            match stream.read(&mut piece).map_err(|error| error.to_string())? {
-                0 => return Ok(whole.into()),
-                count => whole.extend_from_slice(&piece[..count]),
-            }
-            if whole.len() as u64 > bytes_max {
-                return Err(format!("a batch decompresses to more than {bytes_max} bytes"));
-            }
-        }
     }
 }
