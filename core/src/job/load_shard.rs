@@ -10,7 +10,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
-use alloc::vec::Vec;
 
 use bytes::Bytes;
 
@@ -153,7 +152,9 @@ impl LoadShard {
     }
 
     fn replay(&mut self, batch: &Bytes) -> Result<(), String> {
-        let Step::Batch(view) = next_batch(batch, usize::MAX) else { return Err("no batch".into()) };
+        let Step::Batch(view) = next_batch(batch, usize::MAX) else {
+            return Err("no batch".into());
+        };
         let header = *view.header();
         if header.last_offset() < self.context.log_start {
             return Ok(());
@@ -174,7 +175,9 @@ impl LoadShard {
             let record = record.map_err(|fault| fault.to_string())?;
             let offset = header.base_offset + i64::from(record.offset_delta);
             // A record without a key says nothing about anything.
-            let Some(key) = record.key.filter(|_| offset >= self.context.log_start) else { continue };
+            let Some(key) = record.key.filter(|_| offset >= self.context.log_start) else {
+                continue;
+            };
             let (key, value) = (open.slice(key), record.value.map(|value| open.slice(value)));
             if let Err(error) = self.shard.replay(offset, transaction, &key, value.as_ref()) {
                 let count = self.passed_over.take().map_or(0, |(count, _)| count);
