@@ -21,10 +21,10 @@ pub struct OffsetIndex {
 
 impl OffsetIndex {
     /// Keeps an entry that lies behind all others, unless it is near the last one that was kept: a
-    /// read finds what lies between.
+    /// read finds what lies between. One that does not lie behind them, as a damaged file may have them, is left out.
     pub fn push(&mut self, entry: OffsetEntry) {
         let kept_to = self.entries.last().map_or(0, |last| last.position);
-        if entry.position - kept_to >= INDEX_SPARSE_BYTES {
+        if entry.position.saturating_sub(kept_to) >= INDEX_SPARSE_BYTES {
             self.entries.push(entry);
         }
     }
@@ -41,5 +41,19 @@ impl OffsetIndex {
 
     pub(super) fn shrink(&mut self) {
         self.entries.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OffsetEntry, OffsetIndex};
+
+    #[test]
+    fn an_entry_before_the_last_one_is_left_out() {
+        let entry = |relative_offset, position| OffsetEntry { relative_offset, position };
+        let mut index = OffsetIndex::default();
+        index.push(entry(9, 1 << 30));
+        index.push(entry(1, 100));
+        assert_eq!(index.entries(), [entry(9, 1 << 30)]);
     }
 }

@@ -36,8 +36,8 @@ pub(super) enum RunPhase {
     Over,
 }
 
-/// Time for the second phase: more than the longest wait that the broker grants.
-const LIVENESS_MICROS_MAX: u64 = 180_000_000;
+/// Time for the second phase: more than several of the longest waits that the broker grants, one after another.
+const LIVENESS_MICROS_MAX: u64 = 400_000_000;
 
 /// And its events: where nothing takes time, time alone would never end it. A slow disk under clients that
 /// ask every few microseconds takes some hundred thousand.

@@ -43,6 +43,7 @@ const INCONSISTENT_PROTOCOL: i16 = 23;
 const UNKNOWN_MEMBER: i16 = 25;
 const REBALANCING: i16 = 27;
 const STORAGE_ERROR: i16 = 56;
+const GROUP_ID_NOT_FOUND: i16 = 69;
 const MEMBER_ID_REQUIRED: i16 = 79;
 const GROUP_IS_FULL: i16 = 81;
 const FENCED: i16 = 82;
@@ -282,7 +283,8 @@ impl Member {
                 self.positions.clear();
                 self.join_again();
             }
-            UNKNOWN_MEMBER => self.forget_membership(),
+            // Its session has ended; and the group may have been deleted then.
+            UNKNOWN_MEMBER | GROUP_ID_NOT_FOUND => self.forget_membership(),
             // Another has its place: it comes back as what it was.
             FENCED => {
                 self.forget_membership();
