@@ -263,8 +263,11 @@ impl Told {
             Self::Described(group) => Self::Described(undescribed(group.group_id, error_code)),
             Self::Listed(_) => Self::Listed(Err(error_code)),
             Self::Deleted(result) => Self::Deleted(DeletableGroupResult { error_code, ..result }),
-            Self::Fetched(group) => {
-                Self::Fetched(OffsetFetchResponseGroup { error_code, topics: Vec::new(), ..group })
+            Self::Fetched(mut group) => {
+                for partition in group.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+                    *partition = refused_partition(partition.partition_index, error_code);
+                }
+                Self::Fetched(OffsetFetchResponseGroup { error_code, ..group })
             }
         }
     }
@@ -277,7 +280,13 @@ impl Answer {
             (Self::Listed { groups, .. }, Told::Listed(Ok(listed))) => groups[slot] = listed,
             (Self::Listed { error_code, .. }, Told::Listed(Err(error))) => *error_code = error,
             (Self::Deleted(results), Told::Deleted(result)) => results[slot] = Some(result),
-            (Self::Fetched { groups, .. }, Told::Fetched(group)) => groups[slot] = Some(group),
+            (Self::Fetched { version, groups }, Told::Fetched(mut group)) => {
+                // An answer that has a place for an error has nothing beside it.
+                if !group.error_code.is_none() && *version >= ERROR_SINCE {
+                    group.topics.clear();
+                }
+                groups[slot] = Some(group);
+            }
             _ => debug_assert!(false, "a part is of its request's kind"),
         }
     }
@@ -380,13 +389,17 @@ fn refused_topic(
         partitions: topic
             .partition_indexes
             .iter()
-            .map(|partition| OffsetFetchResponsePartitions {
-                partition_index: *partition,
-                committed_offset: -1,
-                error_code,
-                ..OffsetFetchResponsePartitions::default()
-            })
+            .map(|partition| refused_partition(*partition, error_code))
             .collect(),
+    }
+}
+
+fn refused_partition(partition_index: i32, error_code: ErrorCode) -> OffsetFetchResponsePartitions {
+    OffsetFetchResponsePartitions {
+        partition_index,
+        committed_offset: -1,
+        error_code,
+        ..OffsetFetchResponsePartitions::default()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::api::offset_delete::{
     OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
 };
 use crate::api::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
 use crate::api::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment};
 use crate::request::JoinGroupCommand;
@@ -378,4 +378,26 @@ fn a_commit_whose_log_fails_is_not_acknowledged() {
     world.fail_step();
     assert!(world.stopped.is_some(), "the only directory is gone");
     assert_eq!(world.committed(), ErrorCode::NOT_COORDINATOR);
+}
+
+#[test]
+fn an_old_client_is_told_at_each_partition_that_its_coordinator_is_gone() {
+    let mut world = coordinator();
+    world.ask_commit(commit("g", 0, 5));
+    let request = OffsetFetchRequest {
+        group_id: "g".to_string(),
+        topics: Some(vec![OffsetFetchRequestTopic {
+            name: "t".to_string(),
+            partition_indexes: vec![0, 1],
+        }]),
+        ..OffsetFetchRequest::default()
+    };
+    world.ask(RequestBody::OffsetFetch { version: 1, request });
+    world.fail_step();
+    assert_eq!(world.responses.len(), 2);
+    world.responses.remove(0);
+    let ResponseBody::OffsetFetch(answer) = world.take_response() else { panic!() };
+    let told = answer.topics[0].partitions.iter();
+    let told: Vec<_> = told.map(|it| (it.committed_offset, it.error_code)).collect();
+    assert_eq!(told, [(-1, ErrorCode::NOT_COORDINATOR); 2]);
 }
