@@ -52,17 +52,11 @@ pub enum Event {
         reason: String,
     },
     /// The groups of a partition of `__consumer_offsets` are not served until the next start.
-    #[error(
-        "the groups of __consumer_offsets-{partition} are not served: {file}: damaged at position {position}: {reason}"
-    )]
+    #[error("the groups of __consumer_offsets-{partition} are not served: {reason}")]
     ShardFailed {
         /// Which.
         partition: i32,
-        /// The segment.
-        file: Path,
-        /// Of the batch, in bytes from the file's start.
-        position: u64,
-        /// What is wrong with it.
+        /// Names file and position.
         reason: String,
     },
     /// A log that is served does not read as it should. The rest of it is served.

@@ -1,7 +1,8 @@
 //! Reads a file of batches from front to back, in pieces.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
+use super::held;
 use crate::batch::{BatchFault, Step, next_batch};
 use crate::effect::{FileRef, Operation};
 
@@ -120,17 +121,10 @@ impl BatchFile {
     }
 
     /// What [`read`](Self::read) gave; nothing at the file's end.
-    pub(super) fn fill(&mut self, data: Bytes) {
+    pub(super) fn fill(&mut self, data: &Bytes) {
         let end = self.position + self.held.len() as u64 + data.len() as u64;
         self.is_read = data.is_empty() || end >= self.length;
-        if self.held.is_empty() {
-            self.held = data;
-            return;
-        }
-        let mut joined = BytesMut::with_capacity(self.held.len() + data.len());
-        joined.extend_from_slice(&self.held);
-        joined.extend_from_slice(&data);
-        self.held = joined.freeze();
+        held::append(&mut self.held, data);
     }
 
     fn rest(&self) -> u64 {
@@ -151,7 +145,7 @@ mod tests {
         let file = FileRef { id: FileId { owner: JobId(1), number: 1 }, path: Path::new("/f") };
         let mut file = BatchFile::new(file, content.len() as u64, 100, size_max);
         assert!(matches!(file.next(), Found::Missing { .. }));
-        file.fill(content[..content.len().min(100)].to_vec().into());
+        file.fill(&content[..content.len().min(100)].to_vec().into());
         file
     }
 

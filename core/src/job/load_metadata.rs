@@ -292,7 +292,7 @@ impl LoadMetadata {
     }
 
     fn read(&mut self, mut load: Box<Load>, mut file: BatchFile, data: Bytes) {
-        file.fill(data);
+        file.fill(&data);
         loop {
             match file.next() {
                 Found::Batch { position, bytes } => match load.batch(position, &bytes) {

@@ -13,12 +13,12 @@ use alloc::vec;
 
 use bytes::Bytes;
 
-use super::batch_file::{BatchFile, Found};
+use super::segment_reader::{Next, SegmentReader};
 use super::{JobOutcome, JobResult};
-use crate::batch::{Compression, OpenBatch, Step, next_batch};
+use crate::batch::{BatchHeader, Compression, OpenBatch, Step, next_batch};
 use crate::broker::Shard;
 use crate::config::Limits;
-use crate::effect::{Completion, Effect, FileRef, IoError, OperationResult, Path};
+use crate::effect::{Completion, Effect, FileRef, IoError, OperationResult};
 use crate::event::{Event, Severity};
 use crate::ids::{EffectId, JobId, Numbering};
 use crate::log::producers::EndMarker;
@@ -45,15 +45,8 @@ pub struct LoadedShard(pub(crate) Box<Shard>);
 pub enum LoadShardFailure {
     /// The disk failed.
     Disk(IoError),
-    /// The log does not read as it should.
-    Damage {
-        /// The segment.
-        file: Path,
-        /// Of the batch, in bytes from the file's start.
-        position: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// The log does not read as it should: names file and position.
+    Damage(String),
 }
 
 /// The job's state. One effect is out at a time.
@@ -61,7 +54,7 @@ pub enum LoadShardFailure {
 pub(super) struct LoadShard {
     context: LoadShardContext,
     numbering: Numbering,
-    file: Option<BatchFile>,
+    reader: Option<SegmentReader>,
     shard: Box<Shard>,
     /// Records that were passed over, and why the last one was.
     passed_over: Option<(u64, String)>,
@@ -74,7 +67,7 @@ impl LoadShard {
         let mut job = Self {
             context,
             numbering: Numbering::new(id),
-            file: None,
+            reader: None,
             shard: Box::default(),
             passed_over: None,
             out: None,
@@ -95,10 +88,13 @@ impl LoadShard {
                     Some(OperationResult::Read(data)) => data,
                     _ => Bytes::new(),
                 };
-                if let Some(file) = &mut self.file {
-                    file.fill(data);
+                let Some(reader) = &mut self.reader else { return };
+                if reader.fill(&data) {
+                    self.advance();
+                } else {
+                    let reason = format!("{}: the file is shorter than it was", reader.place());
+                    self.outcome = Some(Err(LoadShardFailure::Damage(reason)));
                 }
-                self.advance();
             }
             Err(error) => self.outcome = Some(Err(LoadShardFailure::Disk(error))),
         }
@@ -117,50 +113,49 @@ impl LoadShard {
 
     /// Replays what has been read, and asks for more.
     fn advance(&mut self) {
-        loop {
-            let Some(file) = &mut self.file else {
+        let limits = &self.context.limits;
+        let (piece_bytes, batch_bytes_max) = (limits.job_piece_bytes, limits.frame_bytes_max);
+        let damage = loop {
+            let Some(reader) = &mut self.reader else {
                 let Some((file, bytes)) = self.context.segments.pop_front() else {
                     self.outcome = Some(Ok(()));
                     return;
                 };
-                let limits = &self.context.limits;
-                let piece_bytes = limits.job_piece_bytes;
-                self.file = Some(BatchFile::new(file, bytes, piece_bytes, limits.frame_bytes_max));
+                self.reader = Some(SegmentReader::new(file, bytes, 0));
                 continue;
             };
-            let damage = match file.next() {
-                Found::Batch { position, bytes } => match self.replay(&bytes) {
-                    Ok(()) => continue,
-                    Err(reason) => Some((position, reason)),
-                },
-                Found::Missing { bytes } => {
-                    let read = file.read(bytes);
+            match reader.next(batch_bytes_max as usize) {
+                Next::Batch(header, bytes) => {
+                    if let Err(reason) = self.replay(&header, &bytes) {
+                        let place = self.reader.as_ref().map(SegmentReader::place);
+                        break format!("{}: {reason}", place.unwrap_or_default());
+                    }
+                }
+                Next::Legacy(entry, _) => {
+                    break format!("{}: a batch of magic {}", reader.place(), entry.magic);
+                }
+                Next::Missing(missing) => {
+                    let read = reader.read(missing, piece_bytes);
                     let id = self.numbering.effect();
                     self.out = Some((id, Effect::Operations(vec![read])));
                     return;
                 }
-                Found::End => None,
-                Found::Invalid { position, fault } => Some((position, fault.to_string())),
-            };
-            let ended = self.file.take().expect("it is being read");
-            if let Some((position, reason)) = damage {
-                let file = ended.file().path.clone();
-                self.outcome = Some(Err(LoadShardFailure::Damage { file, position, reason }));
-                return;
+                Next::End => self.reader = None,
+                Next::Invalid(reason) => break reason,
             }
-        }
+        };
+        self.outcome = Some(Err(LoadShardFailure::Damage(damage)));
     }
 
-    fn replay(&mut self, batch: &Bytes) -> Result<(), String> {
-        let Step::Batch(view) = next_batch(batch, usize::MAX) else {
-            return Err("no batch".into());
-        };
-        let header = *view.header();
+    fn replay(&mut self, header: &BatchHeader, batch: &Bytes) -> Result<(), String> {
         if header.last_offset() < self.context.log_start {
             return Ok(());
         }
+        let Step::Batch(view) = next_batch(batch, usize::MAX) else {
+            return Err("no batch".into());
+        };
         if header.attributes.is_control() {
-            let marker = EndMarker::parse(&header, view.body()).map_err(|it| it.to_string())?;
+            let marker = EndMarker::parse(header, view.body()).map_err(|it| it.to_string())?;
             if let Some(marker) = marker {
                 self.shard.replay_marker(header.producer_id, !marker.is_abort);
             }
@@ -185,5 +180,70 @@ impl LoadShard {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+
+    use super::{LoadShardContext, LoadShardFailure, LoadedShard};
+    use crate::batch::BatchBuilder;
+    use crate::batch::testing::Stored;
+    use crate::config::Limits;
+    use crate::effect::{FileRef, Path};
+    use crate::ids::{FileId, JobId};
+    use crate::job::testing::Disk;
+    use crate::job::{Job, JobOutcome};
+    use crate::records::{OffsetCommitValue, OffsetsKey};
+
+    const LOG: &str = "/data/__consumer_offsets-0/00000000000000000000.log";
+
+    /// A commit of partition 0 of `t`.
+    fn commit(base_offset: i64, offset: i64) -> Vec<u8> {
+        let (group, topic) = ("g".to_string(), "t".to_string());
+        let key = OffsetsKey::Offset { group, topic, partition: 0 }.encode();
+        let value = OffsetCommitValue { offset, ..OffsetCommitValue::default() }.encode();
+        let mut batch = BatchBuilder::new();
+        batch.append(0, Some(&key), Some(&value));
+        batch.encode(base_offset, 0)
+    }
+
+    fn load(content: Vec<u8>, bytes: u64) -> Result<LoadedShard, LoadShardFailure> {
+        let mut disk = Disk::default();
+        disk.put(LOG, content);
+        let id = FileId { owner: JobId::BROKER, number: 0 };
+        let file = FileRef { id, path: Path::new(LOG) };
+        let context = LoadShardContext {
+            segments: [(file, bytes)].into(),
+            log_start: 0,
+            compression: Arc::new(Stored),
+            limits: Limits::default(),
+        };
+        match disk.run(&mut Job::load_shard(JobId(1), context)).outcome {
+            JobOutcome::ShardLoaded(loaded) => loaded,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_appended_meanwhile_is_not_looked_at() {
+        let first = commit(0, 5);
+        let bytes = first.len() as u64;
+        let LoadedShard(shard) = load([first, commit(1, 9)].concat(), bytes).expect("loaded");
+        assert_eq!(shard.offset("g", "t", 0), Some(5));
+    }
+
+    #[test]
+    fn damage_is_named_by_file_and_position() {
+        let (first, mut second) = (commit(0, 5), commit(1, 9));
+        *second.last_mut().expect("bytes") ^= 1;
+        let content = [first.clone(), second].concat();
+        let bytes = content.len() as u64;
+        let Err(LoadShardFailure::Damage(reason)) = load(content, bytes) else { panic!("loaded") };
+        let place = alloc::format!("{LOG}: damage at position {}: ", first.len());
+        assert!(reason.starts_with(&place), "{reason}");
     }
 }

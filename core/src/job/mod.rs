@@ -3,11 +3,13 @@
 
 mod batch_file;
 mod compact_log;
+mod held;
 mod load_log;
 mod load_metadata;
 mod load_shard;
 mod remove_directory;
 mod search_timestamp;
+mod segment_reader;
 #[cfg(test)]
 pub(crate) mod testing;
 mod write_snapshot;

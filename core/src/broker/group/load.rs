@@ -90,14 +90,10 @@ impl Broker {
                 slot.state = SlotState::Failed;
                 self.fail_directory_of(&error.path, &error);
             }
-            Err(LoadShardFailure::Damage { file, position, reason }) => {
+            Err(LoadShardFailure::Damage(reason)) => {
                 slot.state = SlotState::Failed;
-                self.push(Output::Event(Event::ShardFailed {
-                    partition: load.index,
-                    file,
-                    position,
-                    reason,
-                }));
+                let partition = load.index;
+                self.push(Output::Event(Event::ShardFailed { partition, reason }));
             }
         }
     }

@@ -62,6 +62,12 @@ impl Shard {
         true
     }
 
+    /// What a group has committed of a partition.
+    #[cfg(test)]
+    pub(crate) fn offset(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
+        self.offsets.get(group, topic, partition).map(|committed| committed.offset)
+    }
+
     /// Takes a record of the log, at `offset`; one of a transaction with its producer's id.
     pub(crate) fn replay(
         &mut self,

@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::source::{Next, Source};
 use super::transactions::{ControlKind, Transactions};
 use super::{CompactLog, Stage};
 use crate::batch::{BatchHeader, HEADER_BYTES, OpenBatch, Step, next_batch};
+use crate::job::segment_reader::{Next, SegmentReader};
 use crate::log::producers::AbortedTransaction;
 
 impl CompactLog {
@@ -21,7 +21,8 @@ impl CompactLog {
         let first = begun.saturating_sub(1);
         let position = if begun == 0 { 0 } else { *first_dirty_position };
         let segment = &segments[first];
-        let source = Source::new(segment.file.clone(), segment.size, position.min(segment.size));
+        let source =
+            SegmentReader::new(segment.file.clone(), segment.size, position.min(segment.size));
         // Those that had ended would pass for ones that are under way.
         let ends_behind = |it: &&AbortedTransaction| it.last_offset >= self.context.first_dirty;
         let aborted: Vec<_> = self.context.aborted.iter().filter(ends_behind).copied().collect();
@@ -54,7 +55,7 @@ impl CompactLog {
                     let Some(segment) = self.context.segments.get(next) else {
                         return self.end_map(false);
                     };
-                    let source = Source::new(segment.file.clone(), segment.size, 0);
+                    let source = SegmentReader::new(segment.file.clone(), segment.size, 0);
                     self.stage = Stage::Map(next, source);
                 }
                 Next::Invalid(reason) => return self.refuse(reason),

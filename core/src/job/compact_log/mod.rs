@@ -19,7 +19,6 @@ mod key_map;
 mod map;
 mod output;
 mod rewrite;
-mod source;
 #[cfg(test)]
 mod tests;
 mod transactions;
@@ -36,6 +35,7 @@ pub use context::{
     PausedCompaction,
 };
 
+use super::segment_reader::SegmentReader;
 use super::{JobOutcome, JobResult};
 use crate::effect::{Completion, Effect, Operation, OperationResult};
 use crate::ids::{EffectId, JobId, Numbering};
@@ -44,7 +44,6 @@ use hash::KeyHasher;
 use keep::{Keeper, LastOffsets};
 use key_map::KeyMap;
 use rewrite::Clean;
-use source::Source;
 use transactions::Transactions;
 
 /// The job's state. One effect is out at a time.
@@ -76,7 +75,7 @@ enum Stage {
     Tidy,
     Tidied,
     /// The keys of the segment with this number are noted.
-    Map(usize, Source),
+    Map(usize, SegmentReader),
     Clean(Box<Clean>),
     /// The segments of the group are finished.
     Finish(Range<usize>, Vec<CleanedSegment>),
@@ -254,12 +253,12 @@ impl CompactLog {
     }
 }
 
-fn fill(source: &mut Source, results: Vec<OperationResult>) -> bool {
+fn fill(source: &mut SegmentReader, results: Vec<OperationResult>) -> bool {
     let read = results.into_iter().find_map(|result| match result {
         OperationResult::Read(bytes) => Some(bytes),
         _ => None,
     });
-    source.fill(read.unwrap_or_default())
+    source.fill(&read.unwrap_or_default())
 }
 
 fn io_bytes(operation: &Operation) -> u64 {

@@ -11,10 +11,10 @@ use bytes::Bytes;
 
 use super::keep::{Judged, Verdict};
 use super::output::{Kept, Output};
-use super::source::{Next, Source};
 use super::{CompactLog, CompactLogContext, CompactionStep, Outcome, Stage, groups};
 use crate::batch::{BatchHeader, legacy_timestamp};
 use crate::effect::Operation;
+use crate::job::segment_reader::{Next, SegmentReader};
 use crate::log::CleanedSegment;
 
 /// Segments that are being written anew.
@@ -22,7 +22,7 @@ use crate::log::CleanedSegment;
 pub(super) struct Clean {
     pub(super) group: Range<usize>,
     pub(super) at: usize,
-    pub(super) source: Source,
+    pub(super) source: SegmentReader,
     pub(super) output: Output,
     /// Those before it, if one was not enough.
     pub(super) finished: Vec<CleanedSegment>,
@@ -41,7 +41,7 @@ impl CompactLog {
             return;
         };
         let first = &segments[group.start];
-        let source = Source::new(first.file.clone(), first.size, 0);
+        let source = SegmentReader::new(first.file.clone(), first.size, 0);
         let output = Output::new(&self.context.directory, first.base_offset, &mut self.numbering);
         let (finished, operations) = (Vec::new(), Vec::new());
         let at = group.start;
@@ -85,7 +85,7 @@ impl CompactLog {
                         return self.finish_group();
                     }
                     let segment = &self.context.segments[clean.at];
-                    clean.source = Source::new(segment.file.clone(), segment.size, 0);
+                    clean.source = SegmentReader::new(segment.file.clone(), segment.size, 0);
                 }
                 Next::Invalid(reason) => return self.refuse(reason),
             }

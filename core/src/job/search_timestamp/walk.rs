@@ -3,12 +3,13 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::SearchedSegment;
 use crate::batch::{
     BatchHeader, HEADER_BYTES, Step, UP_TO_MAGIC_BYTES, legacy_timestamp, next_batch,
 };
+use crate::job::held;
 
 /// The first piece behind an index entry: the batches up to the next entry, and mostly the one.
 const FIRST_PIECE_BYTES: u32 = 16 << 10;
@@ -96,14 +97,7 @@ impl Walk {
     /// Takes what was read behind what is held.
     pub(super) fn feed(&mut self, data: &Bytes) {
         self.reads += 1;
-        if self.held.is_empty() {
-            self.held = data.clone();
-            return;
-        }
-        let mut joined = BytesMut::with_capacity(self.held.len() + data.len());
-        joined.extend_from_slice(&self.held);
-        joined.extend_from_slice(data);
-        self.held = joined.freeze();
+        held::append(&mut self.held, data);
     }
 
     /// Goes on to the next batch whose largest timestamp is at least `timestamp_ms`.

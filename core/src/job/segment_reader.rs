@@ -1,17 +1,19 @@
-//! Reads a segment batch by batch, in pieces.
+//! Reads a segment of a live log batch by batch, in pieces, and nothing behind the bytes that it may look at.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
+use super::held;
 use crate::batch::{BatchHeader, LegacyEntry, Step, next_batch};
 use crate::effect::{FileRef, Operation};
 
-/// A finished segment being read, up to its end.
+/// A segment being read.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct SegmentReader {
     file: FileRef,
+    /// Bytes of it that may be looked at.
     size: u64,
     /// Of the first byte held.
     position: u64,
@@ -33,7 +35,7 @@ pub(super) enum Next {
     Invalid(String),
 }
 
-impl Source {
+impl SegmentReader {
     /// From `position` on, where a batch begins.
     pub(super) fn new(file: FileRef, size: u64, position: u64) -> Self {
         Self { file, size, position, held: Bytes::new() }
@@ -81,18 +83,11 @@ impl Source {
     }
 
     /// Takes what [`read`](Self::read) gave. False when the file is shorter than it was.
-    pub(super) fn fill(&mut self, data: Bytes) -> bool {
+    pub(super) fn fill(&mut self, data: &Bytes) -> bool {
         if data.is_empty() {
             return false;
         }
-        if self.held.is_empty() {
-            self.held = data;
-            return true;
-        }
-        let mut joined = BytesMut::with_capacity(self.held.len() + data.len());
-        joined.extend_from_slice(&self.held);
-        joined.extend_from_slice(&data);
-        self.held = joined.freeze();
+        held::append(&mut self.held, data);
         true
     }
 
