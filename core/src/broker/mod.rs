@@ -81,8 +81,8 @@ use directory::LogDirectory;
 use fetch::{FetchId, Fetches};
 use flood::FloodGate;
 use flushes::Flushes;
+use group::Groups;
 pub(crate) use group::Shard;
-use group::{Groups, HeldId};
 use image::Image;
 use jobs::Jobs;
 pub use kept::Kept;
@@ -278,8 +278,8 @@ enum Waiter {
     ListOffsets(OffsetSearch),
     /// The draft of the image that is in flight.
     Metadata,
-    /// An answer of the group coordinator.
-    Group(HeldId),
+    /// A slot of an answer of the group coordinator.
+    Group(OpenId, usize),
 }
 
 impl Broker {
@@ -664,10 +664,12 @@ impl Broker {
                 (Waiter::Metadata, Wake::Passed) => self.note_durable_flight(),
                 // Its directory has failed, and the broker stops.
                 (Waiter::Metadata, Wake::Failed | Wake::Gone) => {}
-                (Waiter::Group(held), Wake::Passed) => self.settle_group(held, ErrorCode::NONE),
+                (Waiter::Group(id, slot), Wake::Passed) => {
+                    self.settle_group(id, slot, ErrorCode::NONE);
+                }
                 // As after a move to another broker: clients look for their coordinator again.
-                (Waiter::Group(held), Wake::Failed | Wake::Gone) => {
-                    self.settle_group(held, ErrorCode::NOT_COORDINATOR);
+                (Waiter::Group(id, slot), Wake::Failed | Wake::Gone) => {
+                    self.settle_group(id, slot, ErrorCode::NOT_COORDINATOR);
                 }
             }
         }

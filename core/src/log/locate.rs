@@ -1,7 +1,6 @@
 //! Questions of readers: where an offset lies, and how much may be read from there.
 
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 
 use super::place::{Located, Lookup, Place};
 use super::search::{Search, SearchPart, SearchStart};
@@ -60,11 +59,7 @@ impl Log {
     /// The bytes of a segment that may be read; `None` when there are none.
     fn readable(&self, at: usize, bound: Place) -> Option<SearchPart> {
         let segment = self.segments.get(at)?;
-        let end = match segment.base_offset.cmp(&bound.segment) {
-            Ordering::Less => segment.size,
-            Ordering::Equal => bound.position,
-            Ordering::Greater => 0,
-        };
+        let end = segment.bytes_below(bound);
         let next_base = self.segments.get(at + 1).map_or(i64::MAX, |next| next.base_offset);
         let offset_end = next_base.min(bound.offset);
         let (segment, file) = (segment.base_offset, segment.file.clone());

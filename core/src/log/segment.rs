@@ -2,8 +2,10 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::cmp::Ordering;
 
 use super::indexes::{IndexedBatch, Indexes, MaxTimestamp};
+use super::place::Place;
 use crate::batch::BatchInfo;
 use crate::effect::{FileRef, Path};
 
@@ -104,6 +106,15 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// Bytes of it that lie below `bound`.
+    pub fn bytes_below(&self, bound: Place) -> u64 {
+        match self.base_offset.cmp(&bound.segment) {
+            Ordering::Less => self.size,
+            Ordering::Equal => bound.position,
+            Ordering::Greater => 0,
+        }
+    }
+
     /// A segment found on disk. An empty file may be all that a crash left of its first write, and
     /// its directory entry is then not durable.
     pub(super) fn found(parts: SegmentParts) -> Self {

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::topic_name;
-use super::words::Words;
+use super::words::{MALFORMED, Words};
 use crate::api::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
     DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
@@ -22,11 +22,6 @@ use crate::error_code::ErrorCode;
 
 /// Why a resource is not described, and in words.
 type Refusal = (ErrorCode, String);
-
-/// What Kafka says of INVALID_REQUEST where it has nothing to add.
-const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client \
-                         library or the message was sent to an incompatible broker. See the broker \
-                         logs for more details.";
 
 /// Answers `request`.
 pub fn answer(request: &DescribeConfigsRequest, image: &Image) -> DescribeConfigsResponse {

@@ -16,7 +16,7 @@ pub mod topic_name;
 mod words;
 
 pub(crate) use api_versions::{FEATURES, Feature, KRAFT_VERSION};
-pub(crate) use words::Words;
+pub(crate) use words::{MALFORMED, Words};
 
 /// What a client without restrictions may do with a topic (`AclEntry.supportedOperations`, as the
 /// bits of `AclOperation`): read, write, create, delete, alter, describe and both of configs.

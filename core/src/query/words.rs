@@ -5,6 +5,11 @@ use alloc::string::String;
 
 use crate::config::limits::{ANSWER_WORDS_BYTES_FREE, ANSWER_WORDS_ELEMENT_BYTES};
 
+/// What Kafka says of INVALID_REQUEST where it has nothing to add.
+pub(crate) const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client \
+                         library or the message was sent to an incompatible broker. See the broker \
+                         logs for more details.";
+
 /// What is left of one answer's words. Beyond it an error is told by its code alone.
 #[derive(Debug)]
 pub(crate) struct Words {

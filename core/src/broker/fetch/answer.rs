@@ -16,6 +16,7 @@ use crate::api::fetch::{
 use crate::broker::Broker;
 use crate::error_code::ErrorCode;
 use crate::ids::ConnectionId;
+use crate::query::partition_view::endpoint;
 
 /// An answer that grows.
 #[derive(Debug, Default)]
@@ -117,10 +118,9 @@ impl Broker {
 
     fn endpoints(&self, connection: ConnectionId, leaders: &BTreeSet<i32>) -> Vec<NodeEndpoint> {
         let Some(peer) = self.connections.get(&connection) else { return Vec::new() };
-        let endpoint = |node_id: &i32| {
+        let told = |node_id: &i32| {
             let broker = self.image.brokers.get(node_id)?;
-            let found =
-                broker.endpoints.iter().find(|endpoint| *endpoint.name == *peer.listener)?;
+            let found = endpoint(broker, &peer.listener)?;
             Some(NodeEndpoint {
                 node_id: *node_id,
                 host: found.host.clone(),
@@ -128,7 +128,7 @@ impl Broker {
                 rack: broker.rack.clone(),
             })
         };
-        leaders.iter().filter_map(endpoint).collect()
+        leaders.iter().filter_map(told).collect()
     }
 }
 

@@ -33,9 +33,9 @@ impl Shard {
         &mut self,
         context: &mut Context<'_>,
         version: i16,
-        request: OffsetCommitRequest,
+        request: &OffsetCommitRequest,
     ) -> Result<Vec<OffsetCommitResponseTopic>, ErrorCode> {
-        self.validate_offset_commit(context, version, &request)?;
+        self.validate_offset_commit(context, version, request)?;
         let now_ms = context.now.wall_ms;
         let expire_timestamp_ms = match request.retention_time_ms {
             DEFAULT_RETENTION => -1,
@@ -43,20 +43,20 @@ impl Shard {
         };
         let mut accepted = Vec::new();
         let mut answers = Vec::with_capacity(request.topics.len());
-        for topic in request.topics {
+        for topic in &request.topics {
             let name: Arc<str> = Arc::from(topic.name.as_str());
             let mut partitions = Vec::with_capacity(topic.partitions.len());
-            for partition in topic.partitions {
+            for partition in &topic.partitions {
                 let partition_index = partition.partition_index;
-                let metadata = partition.committed_metadata.unwrap_or_default();
+                let metadata = partition.committed_metadata.as_deref().unwrap_or_default();
                 let mut error_code = ErrorCode::NONE;
-                if is_longer(&metadata, context.config.offset_metadata_bytes_max) {
+                if is_longer(metadata, context.config.offset_metadata_bytes_max) {
                     error_code = ErrorCode::OFFSET_METADATA_TOO_LARGE;
                 } else {
                     let committed = CommittedOffset {
                         offset: partition.committed_offset,
                         leader_epoch: partition.committed_leader_epoch,
-                        metadata,
+                        metadata: String::from(metadata),
                         commit_timestamp_ms: now_ms,
                         expire_timestamp_ms,
                         topic_id: topic.topic_id,
@@ -66,7 +66,7 @@ impl Shard {
                 }
                 partitions.push(OffsetCommitResponsePartition { partition_index, error_code });
             }
-            let (name, topic_id) = (topic.name, topic.topic_id);
+            let (name, topic_id) = (topic.name.clone(), topic.topic_id);
             answers.push(OffsetCommitResponseTopic { name, topic_id, partitions });
         }
         self.put_committed(context, &request.group_id, accepted)?;

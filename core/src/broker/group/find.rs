@@ -12,8 +12,8 @@ use crate::broker::metadata_log::Change;
 use crate::config::Listener;
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber, Uuid};
-use crate::query::Words;
 use crate::query::partition_view::endpoint;
+use crate::query::{MALFORMED, Words};
 use crate::request::{Response, ResponseBody};
 
 /// `FindCoordinatorRequest.CoordinatorType`.
@@ -42,46 +42,32 @@ impl Broker {
                 if is_known { Some(String::new()) } else { admitted.admit(Some(words(error))) }
             };
             let coordinators = request.coordinator_keys.into_iter().map(|key| {
-                match self.coordinator(connection, version, request.key_type, &key) {
-                    Ok((node_id, node)) => Coordinator {
-                        key,
-                        node_id,
-                        host: node.host,
-                        port: i32::from(node.port),
-                        error_code: ErrorCode::NONE,
-                        error_message: Some(String::new()),
-                    },
-                    Err(error_code) => Coordinator {
-                        key,
-                        node_id: -1,
-                        host: String::new(),
-                        port: -1,
-                        error_code,
-                        error_message: words(error_code),
-                    },
-                }
+                let found = self.coordinator(connection, version, request.key_type, &key);
+                let error_message = match &found {
+                    Ok(_) => Some(String::new()),
+                    Err(error) => words(*error),
+                };
+                let (error_code, node_id, host, port) = told(found);
+                Coordinator { key, node_id, host, port, error_code, error_message }
             });
             FindCoordinatorResponse {
                 coordinators: coordinators.collect(),
                 ..FindCoordinatorResponse::default()
             }
         } else {
-            match self.coordinator(connection, version, request.key_type, &request.key) {
-                Ok((node_id, node)) => FindCoordinatorResponse {
-                    error_message: Some("NONE".to_string()),
-                    node_id,
-                    host: node.host,
-                    port: i32::from(node.port),
-                    ..FindCoordinatorResponse::default()
-                },
-                Err(error_code) => FindCoordinatorResponse {
-                    error_code,
-                    error_message: Some(words(error_code)),
-                    node_id: -1,
-                    host: String::new(),
-                    port: -1,
-                    ..FindCoordinatorResponse::default()
-                },
+            let found = self.coordinator(connection, version, request.key_type, &request.key);
+            let error_message = match &found {
+                Ok(_) => Some("NONE".to_string()),
+                Err(error) => Some(words(*error)),
+            };
+            let (error_code, node_id, host, port) = told(found);
+            FindCoordinatorResponse {
+                error_code,
+                error_message,
+                node_id,
+                host,
+                port,
+                ..FindCoordinatorResponse::default()
             }
         };
         self.respond(
@@ -143,13 +129,18 @@ fn names_share_partition(key: &str) -> bool {
     partition && topic && parts.next().is_some_and(|group| !group.trim().is_empty())
 }
 
+/// An answer's error, node, host and port.
+fn told(found: Result<(i32, Listener), ErrorCode>) -> (ErrorCode, i32, String, i32) {
+    match found {
+        Ok((node_id, node)) => (ErrorCode::NONE, node_id, node.host, i32::from(node.port)),
+        Err(error) => (error, -1, String::new(), -1),
+    }
+}
+
 /// Kafka's words for it (`Errors`).
 fn words(error: ErrorCode) -> String {
     let words = match error {
-        ErrorCode::INVALID_REQUEST => {
-            "This most likely occurs because of a request being malformed by the client library or the message \
-             was sent to an incompatible broker. See the broker logs for more details."
-        }
+        ErrorCode::INVALID_REQUEST => MALFORMED,
         _ => "The coordinator is not available.",
     };
     words.to_string()

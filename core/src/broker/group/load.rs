@@ -107,12 +107,6 @@ impl Broker {
 /// The segments of a log and how much of each is written.
 fn written_segments(log: &Log) -> VecDeque<(crate::effect::FileRef, u64)> {
     let end = log.place(Level::Written);
-    let segments = log.segments().iter().filter(|it| it.base_offset <= end.segment);
-    segments
-        .map(|it| {
-            let bytes = if it.base_offset == end.segment { end.position } else { it.size };
-            (it.file.clone(), bytes)
-        })
-        .filter(|(_, bytes)| *bytes > 0)
-        .collect()
+    let segments = log.segments().iter().map(|it| (it.file.clone(), it.bytes_below(end)));
+    segments.filter(|(_, bytes)| *bytes > 0).collect()
 }

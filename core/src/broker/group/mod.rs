@@ -23,20 +23,16 @@ mod timers;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Broker, Phase, Waiter};
+use super::{Broker, Phase};
 use crate::batch::BatchBuilder;
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, LogId, RequestNumber, Uuid};
-use crate::request::{Response, ResponseBody};
 use crate::time::Instant;
-use answers::HeldAnswers;
-pub(super) use answers::HeldId;
+use answers::OpenAnswers;
 use context::{Asker, Context, CoordinatorRecord, Outbox};
 pub(super) use load::ShardLoad;
-use several::SeveralGroups;
 pub(crate) use shard::Shard;
 use sweep::Sweeps;
 
@@ -52,8 +48,7 @@ pub(super) struct Groups {
     shards: BTreeMap<i32, Slot>,
     /// Shards by their next deadline: every turn of the broker asks for the first.
     due: BTreeSet<(Instant, i32)>,
-    held: HeldAnswers,
-    several: SeveralGroups,
+    open: OpenAnswers,
     sweeps: Sweeps,
 }
 
@@ -90,7 +85,7 @@ impl Groups {
 
     /// Answers that wait.
     pub(super) fn waiting(&self) -> usize {
-        self.held.count() + self.several.count()
+        self.open.count()
     }
 
     /// The next deadline of a shard may have moved.
@@ -119,12 +114,10 @@ impl Groups {
 }
 
 impl Broker {
-    /// The shard of a group, if it serves.
+    /// The shard that a group lives in.
     fn shard_of(&self, group_id: &str) -> Result<i32, ErrorCode> {
         let topic = self.image.topics.get(OFFSETS_TOPIC).ok_or(ErrorCode::NOT_COORDINATOR)?;
-        let index = home::partition_for(group_id, topic.partitions.len() as i32);
-        self.check_shard(index)?;
-        Ok(index)
+        Ok(home::partition_for(group_id, topic.partitions.len() as i32))
     }
 
     fn check_shard(&self, index: i32) -> Result<(), ErrorCode> {
@@ -196,44 +189,6 @@ impl Broker {
         self.emit_log_effects(log_id, effects);
     }
 
-    /// Answers a request by what a shard knows: as soon as that is safe.
-    fn answer_from(&mut self, index: i32, asker: Asker, body: ResponseBody) {
-        match self.unsafe_offset(index) {
-            None => self.answer_group(asker, body),
-            Some((log, offset)) => {
-                let id = self.groups.held.hold(asker, body);
-                self.waits.add(log, self.level, offset, Waiter::Group(id));
-            }
-        }
-    }
-
-    /// The last offset that the shard has appended, while it is not safe.
-    fn unsafe_offset(&self, index: i32) -> Option<(LogId, i64)> {
-        let slot = self.groups.shards.get(&index)?;
-        let log = &self.logs.get(&slot.log)?.log;
-        let end = log.accepted_end();
-        (log.end(self.level) < end).then(|| (slot.log, end - 1))
-    }
-
-    /// What an answer waited for is safe; or will not be, and then nothing is told of it.
-    pub(super) fn settle_group(&mut self, id: HeldId, error: ErrorCode) {
-        let Some(held) = self.groups.held.take(id) else { return };
-        match held {
-            answers::Held::Whole(asker, body) => {
-                let body = if error.is_none() { body } else { answers::refused(body, error) };
-                self.answer_group(asker, body);
-            }
-            answers::Held::Part(part) => self.settle_part(part, error),
-        }
-    }
-
-    /// Answers, if somebody is there to hear it.
-    fn answer_group(&mut self, asker: Asker, body: ResponseBody) {
-        if self.connections.contains_key(&asker.connection) {
-            self.respond(asker.connection, Response { number: asker.number, body });
-        }
-    }
-
     /// Does what has become due in the shards: a bounded part of it.
     pub(super) fn run_groups(&mut self) {
         if !matches!(self.phase, Phase::Running) {
@@ -255,8 +210,7 @@ impl Broker {
 
     /// Nobody waits for these answers any more. Members stay until their sessions end, as in Kafka.
     pub(super) fn forget_group_answers(&mut self, connection: ConnectionId) {
-        self.groups.held.forget(connection);
-        self.groups.several.forget(connection);
+        self.groups.open.forget(connection);
     }
 
     /// A stop: whoever waits for other members is told to look for its coordinator again.
@@ -308,6 +262,3 @@ fn batch_bytes_max(image: &super::image::Image) -> usize {
 fn asker(connection: ConnectionId, number: RequestNumber) -> Asker {
     Asker { connection, number }
 }
-
-/// Names of topics that are deleted, and their ids.
-type DeletedTopics = Vec<(Arc<str>, Uuid)>;

@@ -1,6 +1,7 @@
 //! OffsetCommit and OffsetDelete: what is not there is answered here, the rest goes to the group's shard
 //! (`KafkaApis.handleOffsetCommitRequest`, `handleOffsetDeleteRequest`).
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -16,7 +17,7 @@ use crate::api::offset_delete::{
 use crate::broker::Broker;
 use crate::broker::image::Image;
 use crate::error_code::ErrorCode;
-use crate::ids::{ConnectionId, RequestNumber};
+use crate::ids::{ConnectionId, RequestNumber, Uuid};
 use crate::request::ResponseBody;
 
 /// From here on topics are named by their ids.
@@ -44,23 +45,16 @@ impl Broker {
         if request.topics.is_empty() {
             return self.answer_group(asker, body(absent));
         }
-        let group_id = request.group_id.clone();
-        let names: Vec<OffsetCommitRequestTopic> = request.topics.clone();
-        let committed = self.with_group(&group_id, |shard, context| {
-            shard.commit_offsets(context, version, request)
+        let committed = self.with_group(&request.group_id, |shard, context| {
+            shard.commit_offsets(context, version, &request)
         });
+        let refused = |error| request.topics.iter().map(|it| refused_commit(it, error)).collect();
         match committed {
-            Ok((index, Ok(topics))) => {
-                self.answer_from(index, asker, body(merged(absent, topics, same_topic)));
+            Ok((index, told)) => {
+                let topics = told.unwrap_or_else(refused);
+                self.answer_from(index, asker, body(merged(absent, topics)));
             }
-            Ok((index, Err(error))) => {
-                let topics = refused_commit(names, error);
-                self.answer_from(index, asker, body(merged(absent, topics, same_topic)));
-            }
-            Err(error) => {
-                let topics = refused_commit(names, error);
-                self.answer_group(asker, body(merged(absent, topics, same_topic)));
-            }
+            Err(error) => self.answer_group(asker, body(merged(absent, refused(error)))),
         }
     }
 
@@ -85,12 +79,12 @@ impl Broker {
             request.topics.extend(there);
             absent.extend(missing);
         }
-        let group_id = request.group_id.clone();
-        let deleted =
-            self.with_group(&group_id, |shard, context| shard.delete_offsets(context, &request));
+        let deleted = self.with_group(&request.group_id, |shard, context| {
+            shard.delete_offsets(context, &request)
+        });
         match deleted {
             Ok((index, Ok(topics))) => {
-                let topics = merged(absent, topics, |a, b| a.name == b.name);
+                let topics = merged(absent, topics);
                 let response = OffsetDeleteResponse { topics, ..OffsetDeleteResponse::default() };
                 self.answer_from(index, asker, ResponseBody::OffsetDelete(response));
             }
@@ -112,18 +106,20 @@ fn split_commit(
     } else {
         (image.topics.get(asked.name.as_str()), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
     };
-    let Some(topic) = topic else { return (None, refused_commit(vec_of(asked), absence).pop()) };
+    let Some(topic) = topic else { return (None, Some(refused_commit(&asked, absence))) };
     asked.name = String::from(&*topic.name);
     asked.topic_id = topic.id;
     let partitions = core::mem::take(&mut asked.partitions);
     let (there, missing): (Vec<_>, Vec<_>) = partitions
         .into_iter()
         .partition(|partition| topic.partitions.contains_key(&partition.partition_index));
-    let split = |partitions| OffsetCommitRequestTopic { partitions, ..asked.clone() };
-    let absent = (!missing.is_empty())
-        .then(|| refused_commit(vec_of(split(missing)), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
-        .and_then(|mut topics| topics.pop());
-    ((!there.is_empty()).then(|| split(there)), absent)
+    let absent = (!missing.is_empty()).then(|| {
+        let (name, topic_id) = (asked.name.clone(), asked.topic_id);
+        let missing = OffsetCommitRequestTopic { name, topic_id, partitions: missing };
+        refused_commit(&missing, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    });
+    asked.partitions = there;
+    ((!asked.partitions.is_empty()).then_some(asked), absent)
 }
 
 fn split_delete(
@@ -150,41 +146,38 @@ fn split_delete(
     (there, absent)
 }
 
-fn vec_of<T>(item: T) -> Vec<T> {
-    alloc::vec![item]
-}
-
 fn refused_commit(
-    asked: Vec<OffsetCommitRequestTopic>,
+    asked: &OffsetCommitRequestTopic,
     error_code: ErrorCode,
-) -> Vec<OffsetCommitResponseTopic> {
-    let topics = asked.into_iter().map(|topic| OffsetCommitResponseTopic {
-        name: topic.name,
-        topic_id: topic.topic_id,
-        partitions: topic
-            .partitions
-            .iter()
-            .map(|partition| OffsetCommitResponsePartition {
-                partition_index: partition.partition_index,
-                error_code,
-            })
-            .collect(),
+) -> OffsetCommitResponseTopic {
+    let partitions = asked.partitions.iter().map(|partition| OffsetCommitResponsePartition {
+        partition_index: partition.partition_index,
+        error_code,
     });
-    topics.collect()
-}
-
-fn same_topic(a: &OffsetCommitResponseTopic, b: &OffsetCommitResponseTopic) -> bool {
-    a.name == b.name && a.topic_id == b.topic_id
+    OffsetCommitResponseTopic {
+        name: asked.name.clone(),
+        topic_id: asked.topic_id,
+        partitions: partitions.collect(),
+    }
 }
 
 /// A topic of an answer.
 trait AnsweredTopic {
     type Partition;
+
+    /// Its name and id.
+    fn key(&self) -> (&str, Uuid);
+
     fn partitions(&mut self) -> &mut Vec<Self::Partition>;
 }
 
 impl AnsweredTopic for OffsetCommitResponseTopic {
     type Partition = OffsetCommitResponsePartition;
+
+    fn key(&self) -> (&str, Uuid) {
+        (&self.name, self.topic_id)
+    }
+
     fn partitions(&mut self) -> &mut Vec<OffsetCommitResponsePartition> {
         &mut self.partitions
     }
@@ -192,6 +185,11 @@ impl AnsweredTopic for OffsetCommitResponseTopic {
 
 impl AnsweredTopic for OffsetDeleteResponseTopic {
     type Partition = OffsetDeleteResponsePartition;
+
+    fn key(&self) -> (&str, Uuid) {
+        (&self.name, Uuid::ZERO)
+    }
+
     fn partitions(&mut self) -> &mut Vec<OffsetDeleteResponsePartition> {
         &mut self.partitions
     }
@@ -199,18 +197,19 @@ impl AnsweredTopic for OffsetDeleteResponseTopic {
 
 /// What the shard answers stands behind what is absent, a topic's partitions together
 /// (`OffsetCommitResponse.Builder.merge`).
-fn merged<T: AnsweredTopic>(
-    mut absent: Vec<T>,
-    topics: Vec<T>,
-    is_same: impl Fn(&T, &T) -> bool,
-) -> Vec<T> {
+fn merged<T: AnsweredTopic>(mut absent: Vec<T>, topics: Vec<T>) -> Vec<T> {
     if absent.is_empty() {
         return topics;
     }
-    let absent_count = absent.len();
-    for mut topic in topics {
-        match absent[..absent_count].iter_mut().find(|it| is_same(it, &topic)) {
-            Some(before) => before.partitions().append(topic.partitions()),
+    let mut places = BTreeMap::new();
+    for (at, topic) in absent.iter().enumerate() {
+        places.entry(topic.key()).or_insert(at);
+    }
+    let places: Vec<Option<usize>> =
+        topics.iter().map(|topic| places.get(&topic.key()).copied()).collect();
+    for (mut topic, place) in topics.into_iter().zip(places) {
+        match place {
+            Some(at) => absent[at].partitions().append(topic.partitions()),
             None => absent.push(topic),
         }
     }

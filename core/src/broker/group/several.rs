@@ -1,57 +1,27 @@
 //! Requests about several groups, which may live in several shards: each shard's part is told when it is
 //! safe, and the answer leaves with the last.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::answers::Answer;
+use super::asker;
 use super::offset_requests::COMMIT_IDS_SINCE;
-use crate::api::delete_groups::{DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse};
-use crate::api::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup};
-use crate::api::list_groups::{ListGroupsRequest, ListGroupsResponse, ListedGroup};
+use crate::api::delete_groups::{DeletableGroupResult, DeleteGroupsRequest};
+use crate::api::describe_groups::{DescribeGroupsRequest, DescribedGroup};
+use crate::api::list_groups::ListGroupsRequest;
 use crate::api::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponse,
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
+use crate::broker::Broker;
 use crate::broker::image::Image;
-use crate::broker::open_requests::{OpenId, OpenRequest, OpenRequests};
-use crate::broker::{Broker, Waiter};
 use crate::codec::{Count, Field, Form};
 use crate::config::limits::GROUPS_ANSWER_BYTES_MAX;
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber, Uuid};
-use crate::request::{Response, ResponseBody};
-
-/// Requests whose parts wait.
-pub(super) type SeveralGroups = OpenRequests<Answer>;
-
-/// An answer as far as it is known: a slot for each part.
-#[derive(Debug)]
-pub(super) enum Answer {
-    Described(Vec<Option<DescribedGroup>>),
-    Listed { groups: Vec<Vec<ListedGroup>>, error_code: ErrorCode },
-    Deleted(Vec<Option<DeletableGroupResult>>),
-    Fetched { version: i16, groups: Vec<Option<OffsetFetchResponseGroup>> },
-}
-
-/// What one shard has to say to one slot.
-#[derive(Debug)]
-pub(super) struct Part {
-    request: OpenId,
-    slot: usize,
-    told: Told,
-}
-
-#[derive(Debug)]
-enum Told {
-    Described(DescribedGroup),
-    Listed(Result<Vec<ListedGroup>, ErrorCode>),
-    Deleted(DeletableGroupResult),
-    Fetched(OffsetFetchResponseGroup),
-}
-
-/// A part, and the shard that must be safe before it is told.
-type Found = (Option<i32>, Told);
 
 impl Broker {
     pub(in crate::broker) fn handle_describe_groups(
@@ -63,12 +33,12 @@ impl Broker {
     ) {
         let has_operations = request.include_authorized_operations;
         let mut room = Room::default();
-        let parts: Vec<Found> = request
+        let (shards, groups): (Vec<_>, Vec<_>) = request
             .groups
             .into_iter()
             .map(|group_id| {
                 if !room.is_left() {
-                    return (None, Told::Described(undescribed(group_id, NO_ROOM)));
+                    return (None, undescribed(group_id, NO_ROOM));
                 }
                 let described =
                     self.with_group(&group_id, |shard, _| shard.describe_group(&group_id, version));
@@ -78,14 +48,13 @@ impl Broker {
                             told.authorized_operations = GROUP_OPERATIONS;
                         }
                         room.take(&told, version);
-                        (Some(index), Told::Described(told))
+                        (Some(index), told)
                     }
-                    Err(error_code) => (None, Told::Described(undescribed(group_id, error_code))),
+                    Err(error_code) => (None, undescribed(group_id, error_code)),
                 }
             })
-            .collect();
-        let answer = Answer::Described(parts.iter().map(|_| None).collect());
-        self.answer_several(connection, number, answer, parts);
+            .unzip();
+        self.answer_when_safe(asker(connection, number), Answer::Described(groups), shards);
     }
 
     pub(in crate::broker) fn handle_list_groups(
@@ -95,21 +64,24 @@ impl Broker {
         request: &ListGroupsRequest,
     ) {
         let indexes: Vec<i32> = self.groups.shards.keys().copied().collect();
-        let mut parts: Vec<Found> = Vec::with_capacity(indexes.len());
+        let (mut shards, mut groups) = (Vec::new(), Vec::new());
+        let mut error_code = ErrorCode::NONE;
         for index in indexes {
             let listed = self.with_shard(index, |shard, _| {
                 shard.list_groups(&request.states_filter, &request.types_filter)
             });
             match listed {
-                Ok(groups) => parts.push((Some(index), Told::Listed(Ok(groups)))),
+                Ok(listed) => {
+                    shards.push(Some(index));
+                    groups.push(listed);
+                }
                 // What is not coordinated here is listed elsewhere.
                 Err(ErrorCode::NOT_COORDINATOR) => {}
-                Err(error) => parts.push((None, Told::Listed(Err(error)))),
+                Err(error) => error_code = error,
             }
         }
-        let groups = parts.iter().map(|_| Vec::new()).collect();
-        let answer = Answer::Listed { groups, error_code: ErrorCode::NONE };
-        self.answer_several(connection, number, answer, parts);
+        let answer = Answer::Listed { groups, error_code };
+        self.answer_when_safe(asker(connection, number), answer, shards);
     }
 
     pub(in crate::broker) fn handle_delete_groups(
@@ -118,23 +90,22 @@ impl Broker {
         number: RequestNumber,
         request: DeleteGroupsRequest,
     ) {
-        let mut seen = alloc::collections::BTreeSet::new();
-        let mut parts: Vec<Found> = Vec::new();
+        let mut seen = BTreeSet::new();
+        let (mut shards, mut results) = (Vec::new(), Vec::new());
         for group_id in request.groups_names {
             if !seen.insert(group_id.clone()) {
                 continue;
             }
             let deleted =
                 self.with_group(&group_id, |shard, context| shard.delete_group(context, &group_id));
-            parts.push(match deleted {
-                Ok((index, result)) => (Some(index), Told::Deleted(result)),
-                Err(error_code) => {
-                    (None, Told::Deleted(DeletableGroupResult { group_id, error_code }))
-                }
-            });
+            let (shard, result) = match deleted {
+                Ok((index, result)) => (Some(index), result),
+                Err(error_code) => (None, DeletableGroupResult { group_id, error_code }),
+            };
+            shards.push(shard);
+            results.push(result);
         }
-        let answer = Answer::Deleted(parts.iter().map(|_| None).collect());
-        self.answer_several(connection, number, answer, parts);
+        self.answer_when_safe(asker(connection, number), Answer::Deleted(results), shards);
     }
 
     pub(in crate::broker) fn handle_offset_fetch(
@@ -147,21 +118,19 @@ impl Broker {
         let requires_stable = request.require_stable;
         let groups = fetched_groups(request, version);
         let mut room = Room::default();
-        let parts: Vec<Found> = groups
+        let (shards, groups): (Vec<_>, Vec<_>) = groups
             .into_iter()
             .map(|group| {
                 if !room.is_left() {
-                    return (None, Told::Fetched(group_error(version, group, NO_ROOM)));
+                    return (None, group_error(version, group, NO_ROOM));
                 }
-                let found = self.fetch_group(version, group, requires_stable);
-                if let (_, Told::Fetched(told)) = &found {
-                    room.take(told, version.max(SEVERAL_SINCE));
-                }
-                found
+                let (shard, told) = self.fetch_group(version, group, requires_stable);
+                room.take(&told, version.max(SEVERAL_SINCE));
+                (shard, told)
             })
-            .collect();
-        let groups = parts.iter().map(|_| None).collect();
-        self.answer_several(connection, number, Answer::Fetched { version, groups }, parts);
+            .unzip();
+        let answer = Answer::Fetched { version, groups };
+        self.answer_when_safe(asker(connection, number), answer, shards);
     }
 
     fn fetch_group(
@@ -169,7 +138,7 @@ impl Broker {
         version: i16,
         mut group: OffsetFetchRequestGroup,
         requires_stable: bool,
-    ) -> Found {
+    ) -> (Option<i32>, OffsetFetchResponseGroup) {
         let by_id = version >= COMMIT_IDS_SINCE;
         let mut unknown = Vec::new();
         if by_id && let Some(topics) = &mut group.topics {
@@ -184,49 +153,10 @@ impl Broker {
                     identify_topics(&self.image, &mut told.topics);
                 }
                 told.topics.extend(unknown);
-                (Some(index), Told::Fetched(told))
+                (Some(index), told)
             }
-            Err(error) => (None, Told::Fetched(group_error(version, group, error))),
+            Err(error) => (None, group_error(version, group, error)),
         }
-    }
-
-    fn answer_several(
-        &mut self,
-        connection: ConnectionId,
-        number: RequestNumber,
-        answer: Answer,
-        parts: Vec<Found>,
-    ) {
-        let open = OpenRequest { connection, number, deadline: None, missing: parts.len(), answer };
-        if open.missing == 0 {
-            return self.end_several(open);
-        }
-        let request = self.groups.several.start(open);
-        for (slot, (index, told)) in parts.into_iter().enumerate() {
-            let part = Part { request, slot, told };
-            match index.and_then(|index| self.unsafe_offset(index)) {
-                None => self.settle_part(part, ErrorCode::NONE),
-                Some((log, offset)) => {
-                    let id = self.groups.held.hold_part(part);
-                    self.waits.add(log, self.level, offset, Waiter::Group(id));
-                }
-            }
-        }
-    }
-
-    /// A part is safe to tell, or its shard is gone.
-    pub(super) fn settle_part(&mut self, part: Part, error: ErrorCode) {
-        let Part { request, slot, told } = part;
-        let told = if error.is_none() { told } else { told.refused(error) };
-        let ended = self.groups.several.settle(request, |answer| answer.fill(slot, told));
-        if let Some(open) = ended {
-            self.end_several(open);
-        }
-    }
-
-    fn end_several(&mut self, open: OpenRequest<Answer>) {
-        let body = open.answer.into_body();
-        self.respond(open.connection, Response { number: open.number, body });
     }
 }
 
@@ -257,71 +187,11 @@ impl Room {
 /// Of groups for which no room is left: clients ask again for these alone.
 const NO_ROOM: ErrorCode = ErrorCode::COORDINATOR_NOT_AVAILABLE;
 
-impl Told {
-    fn refused(self, error_code: ErrorCode) -> Self {
-        match self {
-            Self::Described(group) => Self::Described(undescribed(group.group_id, error_code)),
-            Self::Listed(_) => Self::Listed(Err(error_code)),
-            Self::Deleted(result) => Self::Deleted(DeletableGroupResult { error_code, ..result }),
-            Self::Fetched(mut group) => {
-                for partition in group.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-                    *partition = refused_partition(partition.partition_index, error_code);
-                }
-                Self::Fetched(OffsetFetchResponseGroup { error_code, ..group })
-            }
-        }
-    }
-}
-
-impl Answer {
-    fn fill(&mut self, slot: usize, told: Told) {
-        match (self, told) {
-            (Self::Described(groups), Told::Described(group)) => groups[slot] = Some(group),
-            (Self::Listed { groups, .. }, Told::Listed(Ok(listed))) => groups[slot] = listed,
-            (Self::Listed { error_code, .. }, Told::Listed(Err(error))) => *error_code = error,
-            (Self::Deleted(results), Told::Deleted(result)) => results[slot] = Some(result),
-            (Self::Fetched { version, groups }, Told::Fetched(mut group)) => {
-                // An answer that has a place for an error has nothing beside it.
-                if !group.error_code.is_none() && *version >= ERROR_SINCE {
-                    group.topics.clear();
-                }
-                groups[slot] = Some(group);
-            }
-            _ => debug_assert!(false, "a part is of its request's kind"),
-        }
-    }
-
-    fn into_body(self) -> ResponseBody {
-        match self {
-            Self::Described(groups) => {
-                let groups = groups.into_iter().flatten().collect();
-                ResponseBody::DescribeGroups(DescribeGroupsResponse { throttle_time_ms: 0, groups })
-            }
-            Self::Listed { groups, error_code } => {
-                let groups = if error_code.is_none() { groups } else { Vec::new() };
-                ResponseBody::ListGroups(ListGroupsResponse {
-                    throttle_time_ms: 0,
-                    error_code,
-                    groups: groups.into_iter().flatten().collect(),
-                })
-            }
-            Self::Deleted(results) => {
-                let results = results.into_iter().flatten().collect();
-                ResponseBody::DeleteGroups(DeleteGroupsResponse { throttle_time_ms: 0, results })
-            }
-            Self::Fetched { version, groups } => {
-                let groups = groups.into_iter().flatten().collect();
-                ResponseBody::OffsetFetch(fetch_response(version, groups))
-            }
-        }
-    }
-}
-
 /// What a client without restrictions may do with a group (`AclEntry.supportedOperations`, as the bits of
 /// `AclOperation`): read, delete, describe and both of configs.
 const GROUP_OPERATIONS: i32 = 3400;
 
-fn undescribed(group_id: String, error_code: ErrorCode) -> DescribedGroup {
+pub(super) fn undescribed(group_id: String, error_code: ErrorCode) -> DescribedGroup {
     DescribedGroup { error_code, group_id, ..DescribedGroup::default() }
 }
 
@@ -394,6 +264,21 @@ fn refused_topic(
     }
 }
 
+/// What a shard has told of a group is not told.
+pub(super) fn refuse_fetched(
+    version: i16,
+    group: &mut OffsetFetchResponseGroup,
+    error_code: ErrorCode,
+) {
+    group.error_code = error_code;
+    if version >= ERROR_SINCE {
+        group.topics.clear();
+    }
+    for partition in group.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        *partition = refused_partition(partition.partition_index, error_code);
+    }
+}
+
 fn refused_partition(partition_index: i32, error_code: ErrorCode) -> OffsetFetchResponsePartitions {
     OffsetFetchResponsePartitions {
         partition_index,
@@ -418,7 +303,10 @@ fn group_error(
     OffsetFetchResponseGroup { group_id: group.group_id, topics, error_code }
 }
 
-fn fetch_response(version: i16, mut groups: Vec<OffsetFetchResponseGroup>) -> OffsetFetchResponse {
+pub(super) fn fetch_response(
+    version: i16,
+    mut groups: Vec<OffsetFetchResponseGroup>,
+) -> OffsetFetchResponse {
     if version >= SEVERAL_SINCE {
         return OffsetFetchResponse { groups, ..OffsetFetchResponse::default() };
     }

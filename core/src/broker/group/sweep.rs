@@ -3,9 +3,14 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use super::{Broker, DeletedTopics};
+use super::Broker;
 use crate::ids::Uuid;
+
+/// Names of topics that are deleted, and their ids.
+type DeletedTopics = Vec<(Arc<str>, Uuid)>;
 
 /// Walks that wait, and the one under way.
 #[derive(Debug, Default)]
@@ -15,12 +20,12 @@ pub(super) struct Sweeps {
 }
 
 /// What a walk takes away.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Aim {
     /// What has lived too long.
     Expired,
     /// What was committed of these.
-    Deleted(Arc<DeletedTopics>),
+    Deleted(DeletedTopics),
 }
 
 #[derive(Debug)]
@@ -39,10 +44,9 @@ impl Sweeps {
     pub(super) fn forget_topic(&mut self, name: &Arc<str>, id: Uuid) {
         // Those that are deleted together are forgotten in one walk.
         if let Some(Aim::Deleted(topics)) = self.waiting.back_mut() {
-            Arc::make_mut(topics).push((Arc::clone(name), id));
+            topics.push((Arc::clone(name), id));
         } else {
-            let topics = alloc::vec![(Arc::clone(name), id)];
-            self.waiting.push_back(Aim::Deleted(Arc::new(topics)));
+            self.waiting.push_back(Aim::Deleted(vec![(Arc::clone(name), id)]));
         }
     }
 

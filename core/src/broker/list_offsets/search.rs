@@ -223,11 +223,7 @@ fn searched_segment(
     bound: Place,
     start: SearchStart,
 ) -> Option<SearchedSegment> {
-    let bytes = match segment.base_offset {
-        base_offset if base_offset == bound.segment => bound.position,
-        base_offset if base_offset < bound.segment => segment.size,
-        _ => 0,
-    };
+    let bytes = segment.bytes_below(bound);
     (bytes > 0).then(|| SearchedSegment {
         base_offset: segment.base_offset,
         file: segment.file.clone(),
