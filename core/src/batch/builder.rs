@@ -34,6 +34,27 @@ pub struct NewRecord<'a> {
     pub headers: &'a [(&'a [u8], Option<&'a [u8]>)],
 }
 
+impl NewRecord<'_> {
+    /// Bytes that it takes in a batch, whose first record has the base timestamp.
+    pub fn encoded_size(&self, timestamp_delta: i64, offset_delta: i64) -> usize {
+        let size = self.size(timestamp_delta, offset_delta);
+        varlong_size(size as i64) + size
+    }
+
+    /// The same without its length, which comes first.
+    fn size(&self, timestamp_delta: i64, offset_delta: i64) -> usize {
+        let headers = self.headers.iter();
+        let headers: usize =
+            headers.map(|(key, value)| field_size(Some(key)) + field_size(*value)).sum();
+        1 + varlong_size(timestamp_delta)
+            + varlong_size(offset_delta)
+            + field_size(self.key)
+            + field_size(self.value)
+            + varlong_size(self.headers.len() as i64)
+            + headers
+    }
+}
+
 impl Default for BatchBuilder {
     fn default() -> Self {
         Self::new()
@@ -108,18 +129,7 @@ impl BatchBuilder {
         header.last_offset_delta = header.record_count;
         header.record_count += 1;
 
-        let headers: usize = record
-            .headers
-            .iter()
-            .map(|(key, value)| field_size(Some(key)) + field_size(*value))
-            .sum();
-        let size = 1
-            + varlong_size(timestamp_delta)
-            + varlong_size(offset_delta)
-            + field_size(record.key)
-            + field_size(record.value)
-            + varlong_size(record.headers.len() as i64)
-            + headers;
+        let size = record.size(timestamp_delta, offset_delta);
         let out = &mut self.records;
         write_varlong(size as i64, out);
         out.push(0);
@@ -208,6 +218,26 @@ mod tests {
         assert_eq!(batch.info().base_sequence, 40);
         assert_eq!(batch.info().size as usize, encoded.len());
         assert_eq!(batch.place(1_000, 6).concat(), encoded);
+    }
+
+    #[test]
+    fn a_record_takes_what_it_says_that_it_takes() {
+        let (key, long) = ([1; 70].as_slice(), [2; 9_000].as_slice());
+        let headers = [(key, None), (b"k", Some(long))];
+        let mut builder = BatchBuilder::new();
+        for number in 0..200 {
+            let before = builder.records().len();
+            let value = Some(long).filter(|_| number % 3 == 0);
+            let record = NewRecord {
+                timestamp_ms: 1_000 + number * 100,
+                key: Some(key),
+                value,
+                headers: &headers,
+            };
+            builder.append_record(&record);
+            let taken = builder.records().len() - before;
+            assert_eq!(record.encoded_size(number * 100, number), taken);
+        }
     }
 
     #[test]

@@ -252,10 +252,21 @@ pub struct Limits {
     pub accept_pause_ms: u64,
 }
 
+impl Limits {
+    /// The longest batch that is read back from a log whole: what a request can bring, or could before
+    /// `socket.request.max.bytes` was lowered. A length above it is damage.
+    pub fn stored_batch_bytes_max(&self) -> usize {
+        self.frame_bytes_max.max(FRAME_BYTES_MAX_DEFAULT) as usize
+    }
+}
+
+/// Kafka's default of `socket.request.max.bytes`.
+const FRAME_BYTES_MAX_DEFAULT: u32 = 104_857_600;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            frame_bytes_max: 104_857_600,
+            frame_bytes_max: FRAME_BYTES_MAX_DEFAULT,
             frame_eager_bytes: 1 << 20,
             frame_copied_bytes_max: 8 << 10,
             frame_timeout_ms: 60_000,

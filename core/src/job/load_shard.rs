@@ -114,7 +114,8 @@ impl LoadShard {
     /// Replays what has been read, and asks for more.
     fn advance(&mut self) {
         let limits = &self.context.limits;
-        let (piece_bytes, batch_bytes_max) = (limits.job_piece_bytes, limits.frame_bytes_max);
+        let batch_bytes_max = limits.stored_batch_bytes_max();
+        let piece_bytes = limits.job_piece_bytes;
         let damage = loop {
             let Some(reader) = &mut self.reader else {
                 let Some((file, bytes)) = self.context.segments.pop_front() else {
@@ -124,7 +125,7 @@ impl LoadShard {
                 self.reader = Some(SegmentReader::new(file, bytes, 0));
                 continue;
             };
-            match reader.next(batch_bytes_max as usize) {
+            match reader.next(batch_bytes_max) {
                 Next::Batch(header, bytes) => {
                     if let Err(reason) = self.replay(&header, &bytes) {
                         let place = self.reader.as_ref().map(SegmentReader::place);
@@ -212,6 +213,14 @@ mod tests {
     }
 
     fn load(content: Vec<u8>, bytes: u64) -> Result<LoadedShard, LoadShardFailure> {
+        load_under(Limits::default(), content, bytes)
+    }
+
+    fn load_under(
+        limits: Limits,
+        content: Vec<u8>,
+        bytes: u64,
+    ) -> Result<LoadedShard, LoadShardFailure> {
         let mut disk = Disk::default();
         disk.put(LOG, content);
         let id = FileId { owner: JobId::BROKER, number: 0 };
@@ -220,7 +229,7 @@ mod tests {
             segments: [(file, bytes)].into(),
             log_start: 0,
             compression: Arc::new(Stored),
-            limits: Limits::default(),
+            limits,
         };
         match disk.run(&mut Job::load_shard(JobId(1), context)).outcome {
             JobOutcome::ShardLoaded(loaded) => loaded,
@@ -233,6 +242,15 @@ mod tests {
         let first = commit(0, 5);
         let bytes = first.len() as u64;
         let LoadedShard(shard) = load([first, commit(1, 9)].concat(), bytes).expect("loaded");
+        assert_eq!(shard.offset("g", "t", 0), Some(5));
+    }
+
+    #[test]
+    fn what_was_written_before_requests_had_to_be_short_is_loaded() {
+        let content = commit(0, 5);
+        let bytes = content.len() as u64;
+        let limits = Limits { frame_bytes_max: 1, ..Limits::default() };
+        let LoadedShard(shard) = load_under(limits, content, bytes).expect("loaded");
         assert_eq!(shard.offset("g", "t", 0), Some(5));
     }
 

@@ -3,16 +3,18 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::slice;
 
 use super::context::{Context, CoordinatorRecord};
-use super::offsets::CommittedOffset;
+use super::offsets::{CommittedOffset, OffsetName};
 use super::shard::{Group, Shard};
 use crate::api::delete_groups::DeletableGroupResult;
 use crate::api::offset_commit::{
     OffsetCommitRequest, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
 use crate::api::offset_delete::{
-    OffsetDeleteRequest, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+    OffsetDeleteRequest, OffsetDeleteRequestTopic, OffsetDeleteResponsePartition,
+    OffsetDeleteResponseTopic,
 };
 use crate::api::offset_fetch::{
     OffsetFetchRequestGroup, OffsetFetchResponseGroup, OffsetFetchResponsePartitions,
@@ -24,6 +26,19 @@ use crate::records::OffsetsKey;
 
 /// `OffsetCommitRequest.DEFAULT_RETENTION_TIME`: as the broker has it.
 const DEFAULT_RETENTION: i64 = -1;
+
+/// How much of a group a walk has looked at.
+#[derive(Debug)]
+pub(in crate::broker) struct Looked {
+    pub offsets: usize,
+    /// The last of them, when there may be more.
+    pub up_to: Option<OffsetName>,
+}
+
+impl Looked {
+    /// There was nothing.
+    const ALL: Self = Self { offsets: 0, up_to: None };
+}
 
 impl Shard {
     /// Commits what is asked for. The topics are there, with their names and ids.
@@ -73,6 +88,7 @@ impl Shard {
         Ok(answers)
     }
 
+    /// Makes the group of somebody who commits without being a member, if there is something to be kept.
     fn put_committed(
         &mut self,
         context: &mut Context<'_>,
@@ -85,6 +101,9 @@ impl Shard {
             .collect();
         if !context.fits(&records) {
             return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
+        }
+        if !records.is_empty() {
+            self.ensure_group(group);
         }
         for ((topic, partition, mut committed), record) in accepted.into_iter().zip(records) {
             committed.record_offset = context.out.append(record);
@@ -153,25 +172,25 @@ impl Shard {
     ) -> Result<Vec<OffsetDeleteResponseTopic>, ErrorCode> {
         let group = request.group_id.as_str();
         self.validate_offset_delete(group)?;
-        let mut answers = Vec::with_capacity(request.topics.len());
-        for topic in &request.topics {
-            let error_code = if self.is_subscribed(group, &topic.name) {
-                ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC
-            } else {
-                for partition in &topic.partitions {
-                    self.forget_offset(context, group, &topic.name, partition.partition_index);
-                }
-                ErrorCode::NONE
-            };
-            let partitions =
-                topic.partitions.iter().map(|partition| OffsetDeleteResponsePartition {
-                    partition_index: partition.partition_index,
-                    error_code,
-                });
-            let partitions = partitions.collect();
-            answers.push(OffsetDeleteResponseTopic { name: topic.name.clone(), partitions });
-        }
-        Ok(answers)
+        let unread = request.topics.iter().filter(|it| !self.is_subscribed(group, &it.name));
+        let named = unread.flat_map(|topic| {
+            topic.partitions.iter().map(|it| (topic.name.as_str(), it.partition_index))
+        });
+        let names: Vec<(&str, i32)> = named.collect();
+        self.forget_offsets(context, group, &names)?;
+        Ok(request.topics.iter().map(|topic| self.deleted(group, topic)).collect())
+    }
+
+    /// What is told of a topic whose offsets were to be deleted.
+    fn deleted(&self, group: &str, topic: &OffsetDeleteRequestTopic) -> OffsetDeleteResponseTopic {
+        let is_read = self.is_subscribed(group, &topic.name);
+        let error_code =
+            if is_read { ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC } else { ErrorCode::NONE };
+        let partitions = topic.partitions.iter().map(|partition| OffsetDeleteResponsePartition {
+            partition_index: partition.partition_index,
+            error_code,
+        });
+        OffsetDeleteResponseTopic { name: topic.name.clone(), partitions: partitions.collect() }
     }
 
     /// Deletes a group that has no members, and all that it committed.
@@ -180,78 +199,99 @@ impl Shard {
         context: &mut Context<'_>,
         group_id: &str,
     ) -> DeletableGroupResult {
-        let error_code = match self.validate_group_delete(group_id) {
-            Err(error) => error,
-            Ok(()) => {
-                let names: Vec<_> = self.offsets.names(group_id).collect();
-                for (topic, partition) in names {
-                    self.forget_offset(context, group_id, &topic, partition);
-                }
-                self.remove_group(context, group_id);
-                ErrorCode::NONE
-            }
-        };
+        let deleted = self.validate_group_delete(group_id).and_then(|()| {
+            let names: Vec<_> = self.offsets.names(group_id).collect();
+            self.forget_offsets(context, group_id, &names)?;
+            self.remove_group(context, group_id)
+        });
+        let error_code = deleted.err().unwrap_or(ErrorCode::NONE);
         DeletableGroupResult { group_id: String::from(group_id), error_code }
     }
 
-    /// Takes an offset away, if there is one.
-    pub(super) fn forget_offset(
+    /// Takes these offsets away, as far as they are there: all of them or, when a tombstone is longer than a batch may
+    /// be, none. The tombstones may be several batches, where Kafka refuses more than one: an offset that stays when
+    /// the broker is killed between two is deleted by asking again.
+    fn forget_offsets(
+        &mut self,
+        context: &mut Context<'_>,
+        group: &str,
+        names: &[(impl AsRef<str>, i32)],
+    ) -> Result<(), ErrorCode> {
+        let can_go = |(topic, partition): &(_, i32)| {
+            let topic = AsRef::as_ref(topic);
+            let tombstone = CoordinatorRecord::tombstone(offset_key(group, topic, *partition));
+            context.fits(slice::from_ref(&tombstone))
+                || !self.offsets.contains(group, topic, *partition)
+        };
+        if !names.iter().all(can_go) {
+            return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
+        }
+        for (topic, partition) in names {
+            self.forget_offset(context, group, topic.as_ref(), *partition);
+        }
+        Ok(())
+    }
+
+    /// Takes an offset away, if there is one; not while its tombstone is longer than a batch may be.
+    fn forget_offset(
         &mut self,
         context: &mut Context<'_>,
         group: &str,
         topic: &str,
         partition: i32,
     ) {
-        if self.offsets.remove(group, topic, partition) {
-            let key = offset_key(group, topic, partition);
-            context.out.append(CoordinatorRecord { key, value: None });
+        let tombstone = CoordinatorRecord::tombstone(offset_key(group, topic, partition));
+        if context.fits(slice::from_ref(&tombstone)) && self.offsets.remove(group, topic, partition)
+        {
+            context.out.append(tombstone);
         }
     }
 
-    /// Takes away what has lived too long of one group, and the group itself when nothing is left of it
-    /// (`cleanupExpiredOffsets`, `cleanupGroupMetadata`). Gives the number of offsets that it looked at.
+    /// Takes away what has lived too long of one group, of so many offsets behind the one that was looked at last, and
+    /// behind the last of all the group itself when nothing is left of it (`cleanupExpiredOffsets`,
+    /// `cleanupGroupMetadata`).
     pub(in crate::broker) fn expire_group(
         &mut self,
         context: &mut Context<'_>,
         group_id: &str,
-    ) -> usize {
-        let Some(Group::Classic(group)) = self.groups.get(group_id) else { return 1 };
-        let retention_ms = context.config.offsets_retention_ms;
-        let now_ms = context.now.wall_ms;
-        let (mut looked_at, mut expired, mut is_all) = (1, Vec::new(), true);
-        for (topic, partitions) in self.offsets.of_group(group_id).into_iter().flatten() {
-            let is_read = group.is_subscribed(topic);
-            for (partition, committed) in partitions {
-                looked_at += 1;
-                let since_ms = group.offset_idle_since_ms(committed.commit_timestamp_ms);
-                let is_old = since_ms.is_some_and(|since_ms| match committed.expire_timestamp_ms {
-                    -1 => now_ms.saturating_sub(since_ms) >= retention_ms,
-                    expire_ms => now_ms >= expire_ms,
-                });
-                if is_old && !is_read && !self.offsets.is_pending(group_id, topic, *partition) {
-                    expired.push((Arc::clone(topic), *partition));
-                } else {
-                    is_all = false;
-                }
+        after: Option<&OffsetName>,
+        offsets_max: usize,
+    ) -> Looked {
+        let Some(Group::Classic(group)) = self.groups.get(group_id) else { return Looked::ALL };
+        let (mut looked_at, mut last, mut expired) = (0, None, Vec::new());
+        for (topic, partition, committed) in self.offsets.behind(group_id, after).take(offsets_max)
+        {
+            looked_at += 1;
+            last = Some((topic, partition));
+            let is_idle = group.is_idle(committed, context.now.wall_ms, context.config);
+            let is_kept =
+                group.is_subscribed(topic) || self.offsets.is_pending(group_id, topic, partition);
+            if is_idle && !is_kept {
+                expired.push((Arc::clone(topic), partition));
             }
         }
+        let up_to = last
+            .filter(|_| looked_at == offsets_max)
+            .map(|(topic, partition)| (Arc::clone(topic), partition));
         for (topic, partition) in expired {
             self.forget_offset(context, group_id, &topic, partition);
         }
-        if is_all && !self.offsets.has_pending(group_id) {
+        let has_offsets =
+            self.offsets.of_group(group_id).is_some() || self.offsets.has_pending(group_id);
+        if up_to.is_none() && !has_offsets {
             self.remove_group_if_empty(context, group_id);
         }
-        looked_at
+        Looked { offsets: looked_at, up_to }
     }
 
     /// Takes away what a group committed of topics that are deleted, given by name and id. An offset
-    /// whose topic's id nobody knows goes by its name. Gives the number of offsets that it looked at.
+    /// whose topic's id nobody knows goes by its name.
     pub(in crate::broker) fn forget_topics(
         &mut self,
         context: &mut Context<'_>,
         group_id: &str,
         deleted: &[(Arc<str>, Uuid)],
-    ) -> usize {
+    ) -> Looked {
         let mut gone = Vec::new();
         let topics = self.offsets.of_group(group_id);
         for (name, id) in deleted {
@@ -262,11 +302,11 @@ impl Shard {
                 }
             }
         }
-        let looked_at = 1 + gone.len();
+        let offsets = gone.len();
         for (topic, partition) in gone {
             self.forget_offset(context, group_id, &topic, partition);
         }
-        looked_at
+        Looked { offsets, up_to: None }
     }
 
     /// The group behind `after`, or the first.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::batch::{BatchBuilder, CheckedBatch, HEADER_BYTES, NewRecord};
 use crate::config::GroupConfig;
 use crate::ids::{ConnectionId, RequestNumber};
 use crate::request::ResponseBody;
@@ -18,7 +19,8 @@ pub(in crate::broker) struct Context<'a> {
     pub now: Now,
     /// The broker's settings of groups.
     pub config: &'a GroupConfig,
-    /// The most bytes that one batch of records may have: what does not fit is refused before the state moves.
+    /// The most bytes that one batch of records may have: what has to be one batch and does not fit is refused before
+    /// the state moves.
     pub batch_bytes_max: usize,
     /// For member ids.
     pub rng: &'a mut Rng,
@@ -50,8 +52,8 @@ pub(in crate::broker) struct CoordinatorRecord {
     pub value: Option<Bytes>,
 }
 
-/// What one input made of a shard. The state has moved already: the records are appended, as one batch, and the
-/// answers leave when all that the shard has appended by then is safe.
+/// What one input made of a shard. The state has moved already: the records are appended, and the answers leave when
+/// all that the shard has appended by then is safe.
 #[derive(Debug, Default)]
 pub(in crate::broker) struct Outbox {
     /// The offset that the first record gets.
@@ -61,22 +63,27 @@ pub(in crate::broker) struct Outbox {
 }
 
 impl Context<'_> {
-    /// Whether these records can be appended, as one batch.
+    /// Whether these records can be appended as one batch.
     pub(in crate::broker) fn fits(&self, records: &[CoordinatorRecord]) -> bool {
-        let bytes: usize = records.iter().map(CoordinatorRecord::bytes_max).sum();
-        BATCH_OVERHEAD_BYTES + bytes <= self.batch_bytes_max
+        let sizes = records.iter().zip(0..).map(|(record, at)| record.encoded_size(at));
+        HEADER_BYTES + sizes.sum::<usize>() <= self.batch_bytes_max
     }
 }
 
-/// The header of a batch.
-const BATCH_OVERHEAD_BYTES: usize = 61;
-
-/// The most that a record takes beside its key and value.
-const RECORD_OVERHEAD_BYTES: usize = 35;
-
 impl CoordinatorRecord {
-    fn bytes_max(&self) -> usize {
-        RECORD_OVERHEAD_BYTES + self.key.len() + self.value.as_ref().map_or(0, Bytes::len)
+    /// There is nothing under the key any more.
+    pub(in crate::broker) fn tombstone(key: Bytes) -> Self {
+        Self { key, value: None }
+    }
+
+    /// As record number `at` of a batch.
+    fn encoded_size(&self, at: i64) -> usize {
+        self.at(0).encoded_size(0, at)
+    }
+
+    fn at(&self, timestamp_ms: i64) -> NewRecord<'_> {
+        let (key, value) = (Some(&*self.key), self.value.as_deref());
+        NewRecord { timestamp_ms, key, value, headers: &[] }
     }
 }
 
@@ -90,5 +97,24 @@ impl Outbox {
 
     pub(in crate::broker) fn answer(&mut self, asker: Asker, body: ResponseBody) {
         self.answers.push((asker, body));
+    }
+
+    /// The records as batches of the log: one, so that a crash leaves all of them or nothing, wherever that fits. Only
+    /// tombstones, each of which stands for itself, may be more.
+    pub(in crate::broker) fn batches(&self, now_ms: i64, bytes_max: usize) -> Vec<CheckedBatch> {
+        let (mut full, mut batch, mut bytes) = (Vec::new(), BatchBuilder::new(), HEADER_BYTES);
+        for record in &self.records {
+            let mut size = record.encoded_size(i64::from(batch.record_count()));
+            if batch.record_count() > 0 && bytes + size > bytes_max {
+                full.push(core::mem::take(&mut batch).build());
+                (bytes, size) = (HEADER_BYTES, record.encoded_size(0));
+            }
+            batch.append_record(&record.at(now_ms));
+            bytes += size;
+        }
+        if batch.record_count() > 0 {
+            full.push(batch.build());
+        }
+        full
     }
 }

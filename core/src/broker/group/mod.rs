@@ -25,13 +25,15 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use super::image::Image;
 use super::{Broker, Phase};
-use crate::batch::BatchBuilder;
+use crate::batch::CheckedBatch;
+use crate::config::Limits;
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, LogId, RequestNumber, Uuid};
 use crate::time::Instant;
 use answers::OpenAnswers;
-use context::{Asker, Context, CoordinatorRecord, Outbox};
+use context::{Asker, Context, Outbox};
 pub(super) use load::ShardLoad;
 pub(crate) use shard::Shard;
 use sweep::Sweeps;
@@ -153,10 +155,11 @@ impl Broker {
         let live = self.logs.get(log).ok_or(ErrorCode::NOT_COORDINATOR)?;
         let mut shard = shard.take().expect("one call of a shard at a time");
         let mut out = Outbox { next_offset: live.log.accepted_end(), ..Outbox::default() };
+        let batch_bytes_max = batch_bytes_max(&self.image, &self.config.limits);
         let mut context = Context {
             now: self.now,
             config: &self.config.groups,
-            batch_bytes_max: batch_bytes_max(&self.image),
+            batch_bytes_max,
             rng: &mut self.rng,
             out: &mut out,
         };
@@ -165,28 +168,23 @@ impl Broker {
         let deadline = shard.deadline();
         slot.state = SlotState::Serving(Some(shard));
         self.groups.note_deadline(index, deadline);
-        self.append_records(index, &out.records);
+        self.append_batches(index, out.batches(self.now.wall_ms, batch_bytes_max));
         for (asker, body) in out.answers {
             self.answer_from(index, asker, body);
         }
         Ok(result)
     }
 
-    /// Appends what a shard has decided: as one batch, so that a crash leaves all of it or nothing.
-    fn append_records(&mut self, index: i32, records: &[CoordinatorRecord]) {
-        if records.is_empty() {
-            return;
-        }
+    /// Appends what a shard has decided.
+    fn append_batches(&mut self, index: i32, batches: Vec<CheckedBatch>) {
         let Some(slot) = self.groups.shards.get(&index) else { return };
         let (log_id, epoch) = (slot.log, slot.leader_epoch);
-        let Some(live) = self.logs.get_mut(&log_id) else { return };
-        let mut builder = BatchBuilder::new();
-        for record in records {
-            builder.append(self.now.wall_ms, Some(&record.key), record.value.as_deref());
+        for batch in batches {
+            let Some(live) = self.logs.get_mut(&log_id) else { return };
+            let mut effects = core::mem::take(&mut self.log_effects);
+            live.log.append(batch, epoch, self.now, &mut self.numbering, &mut effects);
+            self.emit_log_effects(log_id, effects);
         }
-        let mut effects = core::mem::take(&mut self.log_effects);
-        live.log.append(builder.build(), epoch, self.now, &mut self.numbering, &mut effects);
-        self.emit_log_effects(log_id, effects);
     }
 
     /// Does what has become due in the shards: a bounded part of it.
@@ -250,12 +248,11 @@ impl Broker {
     }
 }
 
-/// What a batch of the topic may have: the records of one decision are one batch.
-fn batch_bytes_max(image: &super::image::Image) -> usize {
+/// What a batch of the topic may have: no more than can be loaded again.
+fn batch_bytes_max(image: &Image, limits: &Limits) -> usize {
     let topic = image.topics.get(OFFSETS_TOPIC);
-    topic.map_or(0, |topic| {
-        (topic.config.message_bytes_max as usize).min(topic.config.segment_bytes as usize)
-    })
+    let bytes = topic.map_or(0, |it| it.config.message_bytes_max.min(it.config.segment_bytes));
+    (bytes as usize).min(limits.stored_batch_bytes_max())
 }
 
 /// Who asked.

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::ops::Bound::{Excluded, Included, Unbounded};
 
 use crate::ids::Uuid;
 
@@ -25,6 +26,9 @@ pub(in crate::broker) struct CommittedOffset {
     pub record_offset: i64,
 }
 
+/// A topic and a partition.
+pub(super) type OffsetName = (Arc<str>, i32);
+
 /// Of one group, by topic and partition.
 pub(super) type GroupOffsets = BTreeMap<Arc<str>, BTreeMap<i32, CommittedOffset>>;
 
@@ -42,9 +46,32 @@ impl Offsets {
         self.committed.get(group)
     }
 
+    /// Those of a group behind this one, or all.
+    pub(super) fn behind(
+        &self,
+        group: &str,
+        after: Option<&OffsetName>,
+    ) -> impl Iterator<Item = (&Arc<str>, i32, &CommittedOffset)> {
+        let after = after.cloned();
+        let from = after.as_ref().map_or(Unbounded, |(topic, _)| Included(Arc::clone(topic)));
+        let topics = self.committed.get(group).map(|it| it.range::<Arc<str>, _>((from, Unbounded)));
+        topics.into_iter().flatten().flat_map(move |(topic, partitions)| {
+            let from = match &after {
+                Some((begun, partition)) if begun == topic => Excluded(*partition),
+                _ => Unbounded,
+            };
+            partitions.range((from, Unbounded)).map(move |(index, it)| (topic, *index, it))
+        })
+    }
+
     /// One of them.
     pub(super) fn get(&self, group: &str, topic: &str, partition: i32) -> Option<&CommittedOffset> {
         self.committed.get(group)?.get(topic)?.get(&partition)
+    }
+
+    /// There is one, committed or pending.
+    pub(super) fn contains(&self, group: &str, topic: &str, partition: i32) -> bool {
+        self.get(group, topic, partition).is_some() || self.is_pending(group, topic, partition)
     }
 
     pub(super) fn put(

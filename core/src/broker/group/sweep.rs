@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::Broker;
+use super::offsets::OffsetName;
 use crate::ids::Uuid;
 
 /// Names of topics that are deleted, and their ids.
@@ -31,9 +32,18 @@ enum Aim {
 #[derive(Debug)]
 struct Sweep {
     aim: Aim,
-    /// The shard, and the last group of it that was looked at.
+    /// The shard that is looked at.
     index: i32,
-    after: Option<Arc<str>>,
+    /// The last group of it that was looked at, if any, and up to where while that goes on.
+    group: Option<Arc<str>>,
+    offset: Option<OffsetName>,
+}
+
+impl Sweep {
+    /// From this shard on.
+    fn begin(aim: Aim, index: i32) -> Self {
+        Self { aim, index, group: None, offset: None }
+    }
 }
 
 impl Sweeps {
@@ -57,8 +67,9 @@ impl Sweeps {
     }
 
     fn take(&mut self) -> Option<Sweep> {
-        let begin = |aim| Sweep { aim, index: i32::MIN, after: None };
-        self.running.take().or_else(|| self.waiting.pop_front().map(begin))
+        self.running
+            .take()
+            .or_else(|| self.waiting.pop_front().map(|aim| Sweep::begin(aim, i32::MIN)))
     }
 }
 
@@ -77,29 +88,32 @@ impl Broker {
                 return;
             };
             if index != sweep.index {
-                (sweep.index, sweep.after) = (index, None);
+                sweep = Sweep::begin(sweep.aim, index);
             }
-            match self.sweep_group(&sweep) {
-                Some((group, looked_at)) => {
-                    sweep.after = Some(group);
-                    left = left.saturating_sub(looked_at);
-                }
+            match self.sweep_group(&mut sweep, left) {
+                Some(offsets) => left = left.saturating_sub(1 + offsets),
                 None if index == i32::MAX => return,
-                None => (sweep.index, sweep.after) = (index + 1, None),
+                None => sweep = Sweep::begin(sweep.aim, index + 1),
             }
         }
         self.groups.sweeps.running = Some(sweep);
     }
 
-    /// The next group of the shard, and how much of it was looked at; `None` behind the last.
-    fn sweep_group(&mut self, sweep: &Sweep) -> Option<(Arc<str>, usize)> {
+    /// The next group of the shard, or more of the one before: how many offsets were looked at; `None` behind the last.
+    fn sweep_group(&mut self, sweep: &mut Sweep, offsets_max: usize) -> Option<usize> {
         let looked = self.with_shard(sweep.index, |shard, context| {
-            let group = shard.next_group(sweep.after.as_ref())?;
-            let looked_at = match &sweep.aim {
-                Aim::Expired => shard.expire_group(context, &group),
+            let group = match (&sweep.offset, &sweep.group) {
+                (Some(_), Some(group)) => Arc::clone(group),
+                (_, before) => shard.next_group(before.as_ref())?,
+            };
+            let looked = match &sweep.aim {
+                Aim::Expired => {
+                    shard.expire_group(context, &group, sweep.offset.as_ref(), offsets_max)
+                }
                 Aim::Deleted(topics) => shard.forget_topics(context, &group, topics),
             };
-            Some((group, looked_at))
+            (sweep.group, sweep.offset) = (Some(group), looked.up_to);
+            Some(looked.offsets)
         });
         // A shard that does not serve is passed over: it is looked at next time.
         looked.unwrap_or(None)

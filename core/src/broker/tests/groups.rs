@@ -27,7 +27,12 @@ fn grouped() -> Config {
 
 /// A broker whose coordinator serves.
 fn coordinator() -> World {
-    let mut world = World::ready_as(grouped(), 2);
+    coordinator_as(grouped(), 2)
+}
+
+/// The same under these settings, with so many partitions of `t`.
+fn coordinator_as(config: Config, partitions: i32) -> World {
+    let mut world = World::ready_as(config, partitions);
     assert_eq!(world.find("g"), ErrorCode::COORDINATOR_NOT_AVAILABLE);
     world.settle();
     assert_eq!(world.find("g"), ErrorCode::NONE);
@@ -343,6 +348,68 @@ fn more_than_a_batch_holds_is_refused_and_leaves_no_trace() {
     request.topics[0].partitions = vec![one; 20_000];
     assert_eq!(world.commit(request), ErrorCode::UNKNOWN_SERVER_ERROR);
     assert_eq!(world.fetch_offset("g"), Ok(-1));
+    assert_eq!(world.groups_listed(), Ok(vec![]));
+}
+
+/// What a batch may have, where that is little.
+const SHORT_BATCH_BYTES: u32 = 250;
+
+/// With short batches, and turns that look at few offsets.
+fn cramped() -> Config {
+    let settings = [("offsets.topic.num.partitions".to_string(), "1".to_string())];
+    let topic_defaults =
+        TopicConfig { message_bytes_max: SHORT_BATCH_BYTES, ..TopicConfig::default() };
+    let limits = Limits { waits_per_turn_max: 7, ..Limits::default() };
+    let settings = Arc::new(settings.into());
+    Config { topic_defaults, limits, settings, ..config(&["/data"]) }
+}
+
+/// A group that has committed forty partitions, one by one.
+fn with_many_offsets() -> World {
+    let mut world = coordinator_as(cramped(), 40);
+    let mut all = commit("g", 0, 5);
+    all.topics[0].partitions =
+        (0..40).flat_map(|it| commit("g", it, 5).topics.remove(0).partitions).collect();
+    assert_eq!(world.commit(all), ErrorCode::UNKNOWN_SERVER_ERROR);
+    for partition in 0..40 {
+        assert_eq!(world.commit(commit("g", partition, 5)), ErrorCode::NONE);
+    }
+    world
+}
+
+impl World {
+    /// The log of the only shard can be read again, and there is nothing in it any more.
+    fn has_forgotten_all(&mut self) {
+        let log = "/data/__consumer_offsets-0/00000000000000000000.log";
+        let mut bytes = self.disk.get(log).expect("a log");
+        let mut batches = 0;
+        while let crate::batch::Step::Batch(batch) = crate::batch::next_batch(bytes, usize::MAX) {
+            assert!(batch.size() <= SHORT_BATCH_BYTES as usize);
+            batches += 1;
+            bytes = &bytes[batch.size()..];
+        }
+        assert!(bytes.is_empty() && batches >= 45, "{batches} batches");
+        assert_eq!(self.groups_listed(), Ok(vec![]));
+        let mut again = Self::serving(self.disk.clone(), cramped());
+        assert_eq!(again.fetch_offset("g"), Ok(-1));
+        assert_eq!(again.groups_listed(), Ok(vec![]));
+    }
+}
+
+#[test]
+fn a_group_is_deleted_whose_tombstones_fill_many_batches() {
+    let mut world = with_many_offsets();
+    assert_eq!(world.delete_group("g"), ErrorCode::NONE);
+    world.has_forgotten_all();
+}
+
+#[test]
+fn a_group_of_many_old_offsets_is_forgotten_over_many_turns() {
+    let mut world = with_many_offsets();
+    world.now.wall_ms += 7 * 24 * 60 * 60 * 1_000;
+    world.pass(Millis(600_000));
+    world.settle();
+    world.has_forgotten_all();
 }
 
 #[test]
@@ -351,6 +418,7 @@ fn long_words_are_refused() {
     let mut request = commit("g", 0, 5);
     request.topics[0].partitions[0].committed_metadata = Some("ü".repeat(4_097));
     assert_eq!(world.commit(request.clone()), ErrorCode::OFFSET_METADATA_TOO_LARGE);
+    assert_eq!(world.groups_listed(), Ok(vec![]));
     request.topics[0].partitions[0].committed_metadata = Some("ü".repeat(4_096));
     assert_eq!(world.commit(request), ErrorCode::NONE);
 }

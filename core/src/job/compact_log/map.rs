@@ -32,7 +32,7 @@ impl CompactLog {
 
     /// Notes keys until more must be read.
     pub(super) fn map_on(&mut self) {
-        let batch_bytes_max = self.context.limits.frame_bytes_max as usize;
+        let batch_bytes_max = self.context.limits.stored_batch_bytes_max();
         loop {
             let Stage::Map(at, source) = &mut self.stage else { return };
             match source.next(batch_bytes_max) {

@@ -52,7 +52,7 @@ impl CompactLog {
 
     /// Writes what stays until more must be read, or the disk has much to write.
     pub(super) fn clean_on(&mut self) {
-        let batch_bytes_max = self.context.limits.frame_bytes_max as usize;
+        let batch_bytes_max = self.context.limits.stored_batch_bytes_max();
         loop {
             let Stage::Clean(clean) = &mut self.stage else { return };
             if clean.output.buffered() >= u64::from(self.context.piece_bytes) {

@@ -5,7 +5,9 @@ use alloc::string::String;
 use super::{ClassicGroup, State, Work, session_key};
 use crate::api::offset_commit::OffsetCommitRequest;
 use crate::broker::group::context::{Context, CoordinatorRecord};
+use crate::broker::group::offsets::CommittedOffset;
 use crate::broker::group::shard::{ForeignGroup, Group, Shard};
+use crate::config::GroupConfig;
 use crate::error_code::ErrorCode;
 use crate::records::OffsetsKey;
 
@@ -13,8 +15,8 @@ use crate::records::OffsetsKey;
 const NOT_FOUND_SINCE: i16 = 9;
 
 impl Shard {
-    /// Whether this may be committed. Who is no member, and names no generation, may while there are no members; for
-    /// it a group is made where there is none. A member's commit counts as a heartbeat
+    /// Whether this may be committed. Who is no member, and names no generation, may while there are no members, or no
+    /// group. A member's commit counts as a heartbeat
     /// (`OffsetMetadataManager.validateOffsetCommit`).
     pub(in crate::broker::group) fn validate_offset_commit(
         &mut self,
@@ -28,7 +30,7 @@ impl Shard {
             Some(Group::Foreign(ForeignGroup::Share)) => return Err(ErrorCode::GROUP_ID_NOT_FOUND),
             Some(Group::Foreign(_)) if is_outside => return Ok(()),
             Some(Group::Foreign(_)) => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
-            None if is_outside => self.ensure_group(&request.group_id),
+            None if is_outside => return Ok(()),
             None if version >= NOT_FOUND_SINCE => return Err(ErrorCode::GROUP_ID_NOT_FOUND),
             None => return Err(ErrorCode::ILLEGAL_GENERATION),
         }
@@ -79,15 +81,20 @@ impl Shard {
         &mut self,
         context: &mut Context<'_>,
         group_id: &str,
-    ) {
-        let Some(Group::Classic(group)) = self.groups.get(group_id) else { return };
+    ) -> Result<(), ErrorCode> {
+        let Some(Group::Classic(group)) = self.groups.get(group_id) else { return Ok(()) };
         debug_assert!(group.members.is_empty(), "only groups without members go");
+        let key = OffsetsKey::Group(String::from(group_id)).encode();
+        let tombstone = CoordinatorRecord::tombstone(key);
+        if !context.fits(core::slice::from_ref(&tombstone)) {
+            return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
+        }
         for member in group.pending.ids() {
             self.timers.cancel(&session_key(&group.id, member));
         }
         self.groups.remove(group_id);
-        let key = OffsetsKey::Group(String::from(group_id)).encode();
-        context.out.append(CoordinatorRecord { key, value: None });
+        context.out.append(tombstone);
+        Ok(())
     }
 
     /// The same if it has none; nothing else would keep it (`maybeDeleteGroup`).
@@ -97,7 +104,8 @@ impl Shard {
         group_id: &str,
     ) {
         if self.validate_group_delete(group_id).is_ok() {
-            self.remove_group(context, group_id);
+            // One whose tombstone is longer than a batch may be stays until it may.
+            let _removed = self.remove_group(context, group_id);
         }
     }
 }
@@ -142,15 +150,26 @@ impl ClassicGroup {
         }
     }
 
+    /// Whether an offset has been idle for as long as it may be, if nobody reads it.
+    pub(in crate::broker::group) fn is_idle(
+        &self,
+        committed: &CommittedOffset,
+        now_ms: i64,
+        config: &GroupConfig,
+    ) -> bool {
+        let since_ms = self.offset_idle_since_ms(committed.commit_timestamp_ms);
+        since_ms.is_some_and(|since_ms| match committed.expire_timestamp_ms {
+            -1 => now_ms.saturating_sub(since_ms) >= config.offsets_retention_ms,
+            expire_ms => now_ms >= expire_ms,
+        })
+    }
+
     /// From when on an offset that nobody reads is idle, in milliseconds of the wall clock; `None` while it must stay
     /// (`offsetExpirationCondition`).
     ///
     /// Members that are gone may come back: their offsets are idle since the last of them left. What is committed
     /// without members, or beside them, is idle since it was committed.
-    pub(in crate::broker::group) fn offset_idle_since_ms(
-        &self,
-        commit_timestamp_ms: i64,
-    ) -> Option<i64> {
+    pub(super) fn offset_idle_since_ms(&self, commit_timestamp_ms: i64) -> Option<i64> {
         match (&self.protocol_type, self.state) {
             (None, _) => Some(commit_timestamp_ms),
             (Some(_), State::Empty) => Some(self.state_since_ms.unwrap_or(commit_timestamp_ms)),

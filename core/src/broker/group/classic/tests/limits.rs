@@ -1,9 +1,13 @@
 //! Groups of the largest size, and requests of a kind that no client makes.
 
 use super::*;
+use crate::api::offset_delete::{
+    OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
 use crate::config::limits::{
     GROUP_MEMBERS_BYTES_MAX, GROUP_PENDING_BYTES_MAX, GROUP_PENDING_MEMBERS_MAX,
 };
+use crate::ids::Uuid;
 
 #[test]
 fn a_full_group_takes_nobody_in() {
@@ -189,4 +193,120 @@ fn what_a_member_sent_is_copied_out_of_its_frame() {
     drop(request);
     assert_eq!(scene.synced(asker).assignment, frame);
     assert!(frame.is_unique());
+}
+
+impl Scene {
+    /// Commits so many partitions of `t`, as nobody's member.
+    fn commit_many(&mut self, partitions: i32) -> Result<(), ErrorCode> {
+        let partitions = (0..partitions).map(|partition_index| OffsetCommitRequestPartition {
+            partition_index,
+            ..OffsetCommitRequestPartition::default()
+        });
+        let topic = OffsetCommitRequestTopic {
+            name: "t".to_string(),
+            partitions: partitions.collect(),
+            ..OffsetCommitRequestTopic::default()
+        };
+        let request = OffsetCommitRequest { topics: vec![topic], ..committing(G, "", -1, None) };
+        let told = self.call(|shard, context| shard.commit_offsets(context, 9, &request))?;
+        assert!(told[0].partitions.iter().all(|it| it.error_code.is_none()));
+        Ok(())
+    }
+
+    fn delete_group(&mut self) -> ErrorCode {
+        self.call(|shard, context| shard.delete_group(context, G)).error_code
+    }
+
+    /// Deletes the first so many of them.
+    fn delete_offsets(&mut self, partitions: i32) -> Result<(), ErrorCode> {
+        let partitions =
+            (0..partitions).map(|partition_index| OffsetDeleteRequestPartition { partition_index });
+        let topics = vec![OffsetDeleteRequestTopic {
+            name: "t".to_string(),
+            partitions: partitions.collect(),
+        }];
+        let request = OffsetDeleteRequest { group_id: G.to_string(), topics };
+        self.call(|shard, context| shard.delete_offsets(context, &request)).map(drop)
+    }
+
+    fn offsets(&self) -> usize {
+        self.shard.offsets.names(G).count()
+    }
+}
+
+#[test]
+fn a_commit_takes_all_the_room_of_a_batch_and_no_more() {
+    let mut scene = Scene::new();
+    scene.batch_bytes_max = 100_000;
+    let counts: Vec<i32> = (1..10_000).collect();
+    let fitting = counts.partition_point(|count| {
+        scene.shard = Shard::default();
+        scene.commit_many(*count).is_ok()
+    }) as i32;
+    scene.shard = Shard::default();
+    scene.log.clear();
+    assert_eq!(scene.commit_many(fitting + 1), Err(ErrorCode::UNKNOWN_SERVER_ERROR));
+    assert_eq!((scene.offsets(), scene.log.len()), (0, 0));
+    assert_eq!(scene.commit_many(fitting), Ok(()));
+    let whole = Outbox { records: core::mem::take(&mut scene.log), ..Outbox::default() };
+    let [batch] = &whole.batches(0, usize::MAX)[..] else { panic!("one request is one batch") };
+    let each = batch.info().size as usize / fitting as usize;
+    let left = scene.batch_bytes_max - batch.info().size as usize;
+    assert!(left <= each + 1, "{left} bytes are left, and a record has {each}");
+}
+
+#[test]
+fn many_offsets_go_in_as_many_batches_as_that_takes() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.commit_many(1_000), Ok(()));
+    scene.batch_bytes_max = 1_000;
+    assert_eq!(scene.delete_offsets(500), Ok(()));
+    assert_eq!(scene.offsets(), 500);
+    let deleted_topic: [(Arc<str>, Uuid); 1] = [("t".into(), Uuid::ZERO)];
+    let mut other = Scene::new();
+    assert_eq!(other.commit_many(1_000), Ok(()));
+    other.batch_bytes_max = 1_000;
+    other.call(|shard, context| shard.forget_topics(context, G, &deleted_topic));
+    assert_eq!(other.offsets(), 0);
+
+    assert_eq!(scene.delete_group(), ErrorCode::NONE);
+    assert!(scene.offsets() == 0 && scene.shard.groups.is_empty());
+    scene.restart();
+    assert!(scene.offsets() == 0 && scene.shard.groups.is_empty());
+}
+
+#[test]
+fn old_offsets_go_in_as_many_batches_as_that_takes() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.commit_many(1_000), Ok(()));
+    scene.batch_bytes_max = 1_000;
+    scene.now.wall_ms += scene.config.offsets_retention_ms;
+    let looked = scene.call(|shard, context| shard.expire_group(context, G, None, 600));
+    assert_eq!((looked.offsets, scene.offsets()), (600, 400));
+    let next = looked.up_to.expect("more");
+    assert_eq!(next, ("t".into(), 599));
+    let looked = scene.call(|shard, context| shard.expire_group(context, G, Some(&next), 600));
+    assert_eq!((looked.offsets, looked.up_to), (400, None));
+    assert!(scene.offsets() == 0 && scene.shard.groups.is_empty());
+    scene.restart();
+    assert!(scene.offsets() == 0 && scene.shard.groups.is_empty());
+}
+
+#[test]
+fn what_no_batch_can_say_is_not_deleted() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.commit_many(3), Ok(()));
+    let records = scene.log.len();
+    scene.batch_bytes_max = 70;
+    assert_eq!(scene.delete_group(), ErrorCode::UNKNOWN_SERVER_ERROR);
+    assert_eq!(scene.delete_offsets(2), Err(ErrorCode::UNKNOWN_SERVER_ERROR));
+    scene.now.wall_ms += scene.config.offsets_retention_ms;
+    scene.call(|shard, context| shard.expire_group(context, G, None, 600));
+    assert_eq!((scene.offsets(), scene.log.len()), (3, records));
+    scene.batch_bytes_max = 1_000;
+    assert_eq!(scene.delete_offsets(7), Ok(()));
+    scene.batch_bytes_max = 60;
+    assert_eq!(scene.delete_offsets(7), Ok(()), "nothing is there to be said");
+    assert_eq!(scene.delete_group(), ErrorCode::UNKNOWN_SERVER_ERROR);
+    assert!(scene.shard.groups.contains_key(G));
 }

@@ -16,6 +16,7 @@ mod syncing;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -24,7 +25,9 @@ use super::{ClassicGroup, State, join_key, session_key, sync_key};
 use crate::api::heartbeat::HeartbeatRequest;
 use crate::api::join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse};
 use crate::api::leave_group::{LeaveGroupRequest, LeaveGroupResponse, MemberIdentity};
-use crate::api::offset_commit::OffsetCommitRequest;
+use crate::api::offset_commit::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use crate::api::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse};
 use crate::broker::group::context::{Asker, ClientDetails, Context, CoordinatorRecord, Outbox};
 use crate::broker::group::shard::{Group, Shard};
@@ -89,7 +92,15 @@ impl Scene {
             out: &mut out,
         };
         let result = call(&mut self.shard, &mut context);
-        assert!(context.fits(&context.out.records), "what does not fit is not appended");
+        let batches = out.batches(self.now.wall_ms, self.batch_bytes_max);
+        for batch in &batches {
+            assert!(batch.info().size as usize <= self.batch_bytes_max, "it can be appended");
+        }
+        let are_tombstones = out.records.iter().all(|record| record.value.is_none());
+        assert!(
+            batches.len() <= 1 || are_tombstones,
+            "the rest is there as a whole, or not at all"
+        );
         self.log.extend(out.records);
         for (asker, body) in out.answers {
             assert!(self.waiting.remove(&asker), "{asker:?} is answered without asking, or twice");
@@ -192,13 +203,12 @@ impl Scene {
     }
 
     fn commit(&mut self, member_id: &str, generation: i32) -> ErrorCode {
-        self.validate_commit(9, &committing(G, member_id, generation, None))
+        self.commit_as(9, &committing(G, member_id, generation, None))
     }
 
-    fn validate_commit(&mut self, version: i16, request: &OffsetCommitRequest) -> ErrorCode {
-        let checked =
-            self.call(|shard, context| shard.validate_offset_commit(context, version, request));
-        checked.err().unwrap_or(ErrorCode::NONE)
+    fn commit_as(&mut self, version: i16, request: &OffsetCommitRequest) -> ErrorCode {
+        let told = self.call(|shard, context| shard.commit_offsets(context, version, request));
+        told.err().unwrap_or(ErrorCode::NONE)
     }
 
     /// Time passes, and what is due happens when it is due.
@@ -466,6 +476,11 @@ fn committing(
         generation_id_or_member_epoch: generation,
         member_id: member_id.to_string(),
         group_instance_id: instance_id.map(String::from),
+        topics: vec![OffsetCommitRequestTopic {
+            name: "t".to_string(),
+            partitions: vec![OffsetCommitRequestPartition::default()],
+            ..OffsetCommitRequestTopic::default()
+        }],
         ..OffsetCommitRequest::default()
     }
 }

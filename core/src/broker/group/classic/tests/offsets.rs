@@ -6,7 +6,7 @@ use super::*;
 fn who_is_no_member_commits_while_there_are_none() {
     let mut scene = Scene::new();
     assert_eq!(scene.commit("", -1), ErrorCode::NONE);
-    assert_eq!((scene.state(), scene.log.len()), (State::Empty, 0), "a group of its own");
+    assert_eq!((scene.state(), scene.log.len()), (State::Empty, 1), "a group of its own");
     assert_eq!(scene.group().protocol_type, None);
     assert_eq!(scene.commit("anybody", -1), ErrorCode::NONE);
     assert_eq!(scene.commit("", 3), ErrorCode::UNKNOWN_MEMBER_ID);
@@ -21,11 +21,11 @@ fn who_is_no_member_commits_while_there_are_none() {
 fn a_group_that_is_not_there_has_no_generation() {
     let mut scene = Scene::new();
     let request = committing(G, "m", 0, None);
-    assert_eq!(scene.validate_commit(8, &request), ErrorCode::ILLEGAL_GENERATION);
-    assert_eq!(scene.validate_commit(9, &request), ErrorCode::GROUP_ID_NOT_FOUND);
+    assert_eq!(scene.commit_as(8, &request), ErrorCode::ILLEGAL_GENERATION);
+    assert_eq!(scene.commit_as(9, &request), ErrorCode::GROUP_ID_NOT_FOUND);
     assert!(scene.shard.groups.is_empty());
     // The empty name is a group's too.
-    assert_eq!(scene.validate_commit(9, &committing("", "", -1, None)), ErrorCode::NONE);
+    assert_eq!(scene.commit_as(9, &committing("", "", -1, None)), ErrorCode::NONE);
     assert!(scene.shard.groups.contains_key(""));
 }
 

@@ -112,7 +112,7 @@ fn a_group_that_was_deleted_is_not_there() {
     let mut scene = Scene::new();
     let (ids, _) = scene.stable(1);
     scene.leave(&[(&ids[0], None)]);
-    scene.call(|shard, context| shard.remove_group(context, G));
+    assert_eq!(scene.call(|shard, context| shard.remove_group(context, G)), Ok(()));
     assert!(scene.shard.groups.is_empty());
     scene.restart();
     assert!(scene.shard.groups.is_empty());

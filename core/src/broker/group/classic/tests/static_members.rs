@@ -131,11 +131,11 @@ fn the_old_id_is_fenced_wherever_it_names_its_instance() {
     let left = scene.leave(&[(&before, Some(instance))]);
     assert_eq!(left.members[0].error_code, fenced);
     let request = committing(G, &before, generation, Some(instance));
-    assert_eq!(scene.validate_commit(9, &request), fenced);
+    assert_eq!(scene.commit_as(9, &request), fenced);
     let request = committing(G, &id, generation, Some(instance));
-    assert_eq!(scene.validate_commit(9, &request), ErrorCode::NONE);
+    assert_eq!(scene.commit_as(9, &request), ErrorCode::NONE);
     let request = committing(G, &id, generation, Some("other"));
-    assert_eq!(scene.validate_commit(9, &request), ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(scene.commit_as(9, &request), ErrorCode::UNKNOWN_MEMBER_ID);
 }
 
 #[test]
