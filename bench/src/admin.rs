@@ -10,8 +10,14 @@ use klamm_core::api::ApiKey;
 use klamm_core::api::create_partitions::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic,
 };
-use klamm_core::api::create_topics::{CreatableTopic, CreateTopicsRequest, CreateTopicsResponse};
+use klamm_core::api::create_topics::{
+    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest, CreateTopicsResponse,
+};
 use klamm_core::api::delete_topics::{DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse};
+use klamm_core::api::incremental_alter_configs::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+};
 use klamm_core::api::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
 };
@@ -29,6 +35,7 @@ const DELETE_VERSION: i16 = 6;
 const GROW_VERSION: i16 = 3;
 const METADATA_VERSION: i16 = 12;
 const LIST_OFFSETS_VERSION: i16 = 7;
+const ALTER_VERSION: i16 = 1;
 
 /// No answer may take this long.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -47,6 +54,28 @@ pub(crate) fn creation(topics: impl IntoIterator<Item = (String, i32)>) -> Creat
         timeout_ms: TIMEOUT_MS,
         validate_only: false,
     }
+}
+
+/// A topic with settings of its own.
+pub(crate) fn configured(
+    topic: &str,
+    partitions: i32,
+    settings: &[(&str, &str)],
+) -> CreateTopicsRequest {
+    let setting = |(key, value): &(&str, &str)| {
+        let (name, value) = ((*key).to_owned(), Some((*value).to_owned()));
+        CreatableTopicConfig { name, value }
+    };
+    let mut request = creation([(topic.to_owned(), partitions)]);
+    request.topics[0].configs = settings.iter().map(setting).collect();
+    request
+}
+
+/// What has settings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Resource<'a> {
+    Topic(&'a str),
+    AllBrokers,
 }
 
 /// Asks one thing after the other.
@@ -82,6 +111,33 @@ impl Admin {
         match answer.responses.first() {
             Some(deleted) if deleted.error_code == ErrorCode::NONE => Ok(()),
             other => Err(format!("a topic is not deleted: {other:?}")),
+        }
+    }
+
+    /// These settings are to have these values.
+    pub(crate) fn alter(
+        &mut self,
+        resource: Resource<'_>,
+        settings: &[(&str, &str)],
+    ) -> Result<(), String> {
+        // `ConfigResource.Type`; a broker without a name is each of them.
+        let (resource_type, resource_name) = match resource {
+            Resource::Topic(name) => (2, name.to_owned()),
+            Resource::AllBrokers => (4, String::new()),
+        };
+        let set = |(key, value): &(&str, &str)| {
+            let (name, value) = ((*key).to_owned(), Some((*value).to_owned()));
+            AlterableConfig { name, config_operation: 0, value }
+        };
+        let configs = settings.iter().map(set).collect();
+        let resources = vec![AlterConfigsResource { resource_type, resource_name, configs }];
+        let request = IncrementalAlterConfigsRequest { resources, validate_only: false };
+        let (key, version) = (ApiKey::INCREMENTAL_ALTER_CONFIGS, ALTER_VERSION);
+        let answer: IncrementalAlterConfigsResponse =
+            read(&self.ask(key, version, &request)?, key, version)?;
+        match answer.responses.first() {
+            Some(altered) if altered.error_code == ErrorCode::NONE => Ok(()),
+            other => Err(format!("{resource:?} is not altered: {other:?}")),
         }
     }
 

@@ -34,18 +34,22 @@ Commands:
   commits       offsets committed by 16 members, of a group each and of one
   heartbeats    what 1,000 groups of 10 members cost that only say they are alive
   offsets       starts with a million committed offsets, after a clean stop and a kill
+  compaction    the next two
+  cleaning      how fast logs are compacted, and what it takes
+  disturbance   a record's way to its acknowledgement while another log is compacted
   connections   what 1,000 idle connections cost
   core          the state machines alone, without sockets and disk
   codec         decoding and encoding, API by API
   checks        what it costs to look at a produced batch, codec by codec
-  all           all of these but groups and programs
+  all           all of these but groups, compaction and programs
   compare       those of produce to idle, `partitions` and `core`, beside Apache Kafka, and the bar
                 that Klamm is to reach
 
 Options:
   --quick            a small run, under 30 s for `all`
   --rounds N         how often each figure is taken
-  --mib N            MiB sent for each figure of `produce`, and in the partition of `fetch`
+  --mib N            MiB sent for each figure of `produce`, in the partition of `fetch`, and in each log of
+                     `compaction`
   --only TEXT        only the loads whose name holds this
   --partitions N     only this number of them in `partitions`; in `topics`, and a tenth of it in topics
   --against LIST     whom to measure: some of kafka,std,smol (default: std,smol; of `compare`, all)
@@ -104,6 +108,8 @@ pub(crate) struct Effort {
     pub(crate) mib: usize,
     /// In the partition that `fetch` reads.
     pub(crate) fetch_mib: usize,
+    /// In a log that is compacted.
+    pub(crate) compacted_mib: usize,
     /// A figure ends after this time, however little was done.
     pub(crate) figure_ms: u64,
     /// Sent at most before the first figure, and for how long: Java compiles what runs often.
@@ -127,6 +133,7 @@ impl Effort {
         rounds: 5,
         mib: 192,
         fetch_mib: 1024,
+        compacted_mib: 256,
         figure_ms: 1_000,
         warm_mib: 128,
         warm_ms: 2_000,
@@ -141,6 +148,7 @@ impl Effort {
         rounds: 2,
         mib: 8,
         fetch_mib: 16,
+        compacted_mib: 16,
         figure_ms: 150,
         warm_mib: 2,
         warm_ms: 100,
@@ -196,6 +204,8 @@ pub(crate) enum Suite {
     Commits,
     Heartbeats,
     Offsets,
+    Cleaning,
+    Disturbance,
     Connections,
     Core,
     Codec,
@@ -215,6 +225,8 @@ const COMPARED: &[Suite] = &[
 ];
 
 const GROUPS: &[Suite] = &[Suite::Rebalances, Suite::Commits, Suite::Heartbeats, Suite::Offsets];
+
+const COMPACTION: &[Suite] = &[Suite::Cleaning, Suite::Disturbance];
 
 /// What `all` leaves out takes more than Rust.
 const ALL: &[Suite] = &[
@@ -246,6 +258,8 @@ const SUITES: &[(&str, Suite)] = &[
     ("commits", Suite::Commits),
     ("heartbeats", Suite::Heartbeats),
     ("offsets", Suite::Offsets),
+    ("cleaning", Suite::Cleaning),
+    ("disturbance", Suite::Disturbance),
     ("connections", Suite::Connections),
     ("core", Suite::Core),
     ("codec", Suite::Codec),
@@ -331,6 +345,7 @@ fn read_measure(arguments: Vec<OsString>) -> Result<Command, String> {
     let mib: Option<usize> = arguments.opt_value_from_str("--mib").map_err(said)?;
     effort.mib = mib.unwrap_or(effort.mib).max(1);
     effort.fetch_mib = mib.unwrap_or(effort.fetch_mib).max(1);
+    effort.compacted_mib = mib.unwrap_or(effort.compacted_mib).max(1);
     let directory: Option<PathBuf> = arguments.opt_value_from_str("--directory").map_err(said)?;
     let against: Option<String> = arguments.opt_value_from_str("--against").map_err(said)?;
     let jars: Option<PathBuf> = arguments.opt_value_from_str("--kafka").map_err(said)?;
@@ -379,6 +394,7 @@ fn suites(names: &[OsString]) -> Result<Vec<Suite>, String> {
             "all" => suites.extend(ALL),
             COMPARE => suites.extend(COMPARED),
             "groups" => suites.extend(GROUPS),
+            "compaction" => suites.extend(COMPACTION),
             name => suites.push(in_table(SUITES, name)?),
         }
     }
@@ -445,6 +461,15 @@ mod tests {
             panic!("nothing to measure")
         };
         assert_eq!((plan.suites.as_slice(), plan.kafka.is_some()), (GROUPS, true));
+    }
+
+    #[test]
+    fn compaction_is_two_tables() {
+        let Ok(Command::Measure(plan)) = command(&["compaction", "--against", "std", "--mib", "3"])
+        else {
+            panic!("nothing to measure")
+        };
+        assert_eq!((plan.suites.as_slice(), plan.effort.compacted_mib), (COMPACTION, 3));
     }
 
     #[test]

@@ -88,27 +88,46 @@ impl Batch {
         partitions: impl IntoIterator<Item = i32>,
         acks: i16,
     ) -> ProduceRequest {
-        let partition = |index| PartitionProduceData { index, records: Some(self.bytes.clone()) };
-        let topic = TopicProduceData {
-            name: TOPIC.to_owned(),
-            partition_data: partitions.into_iter().map(partition).collect(),
-            ..TopicProduceData::default()
-        };
-        ProduceRequest {
-            acks,
-            timeout_ms: 30_000,
-            topic_data: vec![topic],
-            ..ProduceRequest::default()
-        }
+        produce(TOPIC, &self.bytes, partitions, acks)
     }
 
     /// The same as a frame; give it a correlation id by [`number`].
     pub(crate) fn frame(&self, partitions: impl IntoIterator<Item = i32>, acks: i16) -> BytesMut {
-        let mut frame = BytesMut::new();
-        let header = header(ApiKey::PRODUCE, PRODUCE_VERSION);
-        write_request(&mut frame, &header, &self.request(partitions, acks));
-        frame
+        produce_frame(TOPIC, &self.bytes, partitions, acks)
     }
+}
+
+fn produce(
+    topic: &str,
+    batch: &Bytes,
+    partitions: impl IntoIterator<Item = i32>,
+    acks: i16,
+) -> ProduceRequest {
+    let partition = |index| PartitionProduceData { index, records: Some(batch.clone()) };
+    let topic = TopicProduceData {
+        name: topic.to_owned(),
+        partition_data: partitions.into_iter().map(partition).collect(),
+        ..TopicProduceData::default()
+    };
+    ProduceRequest {
+        acks,
+        timeout_ms: 30_000,
+        topic_data: vec![topic],
+        ..ProduceRequest::default()
+    }
+}
+
+/// A Produce that appends a batch to each of a topic's `partitions`; give it a correlation id by [`number`].
+pub(crate) fn produce_frame(
+    topic: &str,
+    batch: &Bytes,
+    partitions: impl IntoIterator<Item = i32>,
+    acks: i16,
+) -> BytesMut {
+    let mut frame = BytesMut::new();
+    let header = header(ApiKey::PRODUCE, PRODUCE_VERSION);
+    write_request(&mut frame, &header, &produce(topic, batch, partitions, acks));
+    frame
 }
 
 impl Payload {
@@ -121,7 +140,8 @@ impl Payload {
         }
     }
 
-    fn value(self, bytes: usize, rng: &mut Rng) -> Vec<u8> {
+    /// So many bytes.
+    pub(crate) fn value(self, bytes: usize, rng: &mut Rng) -> Vec<u8> {
         const LINE: &[u8] = b"the quick brown fox jumps over the lazy dog; ";
         let random = match self {
             Self::Random => bytes,

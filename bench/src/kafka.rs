@@ -6,10 +6,9 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use klamm_core::api::create_topics::CreatableTopicConfig;
 use klamm_core::config::Durability;
 
-use crate::admin::{Admin, creation};
+use crate::admin::{Admin, configured};
 use crate::batches::TOPIC;
 use crate::process::Served;
 
@@ -78,10 +77,7 @@ impl Kafka {
     ) -> Result<(), String> {
         let mut admin = Admin::connect(self.port)?;
         let mut made = partitions.min(RECORDS_MAX);
-        let mut request = creation([(TOPIC.to_owned(), made)]);
-        request.topics[0].configs =
-            settings.iter().map(|(key, value)| setting(key, value)).collect();
-        admin.create(&request)?;
+        admin.create(&configured(TOPIC, made, settings))?;
         while made < partitions {
             made = partitions.min(made + RECORDS_MAX);
             admin.grow(TOPIC, made)?;
@@ -113,10 +109,6 @@ impl Kafka {
         }
         Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)))
     }
-}
-
-fn setting(key: &str, value: &str) -> CreatableTopicConfig {
-    CreatableTopicConfig { name: key.to_owned(), value: Some(value.to_owned()) }
 }
 
 /// Where the jars are; they are brought from Maven Central when they are not.

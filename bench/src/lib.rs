@@ -18,6 +18,7 @@ mod bare;
 mod batches;
 mod checks;
 mod codec;
+mod compaction;
 mod connections;
 mod contest;
 mod drivers;
@@ -117,6 +118,8 @@ fn take(
         Suite::Partitions => partitions::measure(plan, scratch),
         Suite::Topics => topics::measure(plan, scratch),
         Suite::Offsets => groups::measure_starts(plan, scratch),
+        Suite::Cleaning => compaction::measure_cleaning(plan, scratch),
+        Suite::Disturbance => compaction::measure_disturbance(plan, scratch),
         Suite::Connections => connections::measure(plan, scratch),
         Suite::Core => machine::measure(plan, scratch, allocations),
         Suite::Codec => Ok(codec::measure(plan, allocations)),

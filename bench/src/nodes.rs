@@ -90,7 +90,11 @@ impl Node {
         }
     }
 
-    fn start_with(&self, durability: Durability, settings: Settings) -> Result<Served, String> {
+    pub(crate) fn start_with(
+        &self,
+        durability: Durability,
+        settings: Settings,
+    ) -> Result<Served, String> {
         match self {
             Self::Klamm(driver, directory) => {
                 let directory = directory.clone();

@@ -55,11 +55,10 @@ impl Pair {
             sent: 0,
         })
     }
-}
 
-impl Session for Pair {
-    /// Sends until the time is over. The latencies are those of the readers, where there are some.
-    fn run(&mut self, bounds: Bounds) -> Result<Done, String> {
+    /// Sends as long as `goes_on` says so, once at least. The latencies are those of the readers, where there are
+    /// some.
+    pub(crate) fn run_while(&mut self, goes_on: impl Fn() -> bool) -> Result<Done, String> {
         let first = self.sent;
         let pace = Pace { first: first.into(), begun: Instant::now(), interval: self.interval };
         let mut answers = self.stream.try_clone().map_err(lost)?;
@@ -74,7 +73,7 @@ impl Session for Pair {
             let reading: Vec<_> =
                 tails.iter_mut().map(|tail| scope.spawn(|| pace.read(tail, end_offset))).collect();
             let mut sending = || {
-                while pace.begun.elapsed() < bounds.time || *sent == first {
+                while goes_on() || *sent == first {
                     thread::sleep(pace.due(*sent).saturating_duration_since(Instant::now()));
                     number(frame, *sent);
                     // Ends when the other side has failed, which tells why.
@@ -102,6 +101,14 @@ impl Session for Pair {
         let requests = (self.sent - first) as usize;
         let bytes = requests * self.batch.bytes.len();
         Ok(Done { elapsed, requests, bytes, stored: bytes, latencies })
+    }
+}
+
+impl Session for Pair {
+    /// Sends until the time is over.
+    fn run(&mut self, bounds: Bounds) -> Result<Done, String> {
+        let begun = Instant::now();
+        self.run_while(|| begun.elapsed() < bounds.time)
     }
 }
 

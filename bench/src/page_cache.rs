@@ -8,10 +8,15 @@ use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, syncfs};
 
 use crate::batches::TOPIC;
 
+/// Writes what their file system holds to its disk.
+pub(crate) fn write_back(logs: &Path) -> Result<(), String> {
+    let written = File::open(logs).and_then(|directory| Ok(syncfs(directory)?));
+    written.map_err(|error| format!("{}: {error}", logs.display()))
+}
+
 /// Lets the page cache forget them. What is not written to the disk yet it would keep, so all is written.
 pub(crate) fn forget(logs: &Path) -> Result<(), String> {
-    let written = File::open(logs).and_then(|directory| Ok(syncfs(directory)?));
-    written.map_err(|error| format!("{}: {error}", logs.display()))?;
+    write_back(logs)?;
     each(logs, |file| Ok(fadvise(&file, 0, None, Advice::DontNeed)?))
 }
 

@@ -65,3 +65,25 @@ fn every_kind_of_client_is_measured() {
     assert_eq!((tell(0, "p99 us"), tell(1, "MB/s"), tell(2, "requests/s")), (14, 16, 8));
     assert_eq!((tell(3, "RSS MiB"), tell(4, "open files")), (2, 8));
 }
+
+#[test]
+fn compaction_is_measured_where_its_logs_are_what_they_must_be() {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-compaction");
+    fs::create_dir_all(&directory).expect("a directory");
+    // Not all loads: Klamm compacts nothing before its checkpoint of some seconds says that it is synced.
+    let rows = |suite: &str, only: &str| {
+        let figures = run(&[suite, "--against", "std", "--only", only], &directory);
+        figures["tables"][0]["rows"].as_array().expect("rows").clone()
+    };
+    let [cleaned] = &rows("cleaning", "100 B, lz4")[..] else { panic!("one load") };
+    assert!(cleaned["MB/s"]["median"].as_f64() > Some(0.0));
+    // Of four records with one key one stays.
+    let left = cleaned["bytes after/before"]["median"].as_f64().expect("a share");
+    assert!((0.2..0.6).contains(&left), "{left}");
+    let windows = rows("disturbance", "durable");
+    let compaction: Vec<_> = windows.iter().filter_map(|row| row["compaction"].as_str()).collect();
+    assert_eq!(compaction, ["none", "64 MiB/s", "no limit"]);
+    assert!(windows.iter().all(|row| row["p99 us"]["median"].as_f64() > Some(0.0)));
+    let has_speed = windows.iter().map(|row| row["compacted MB/s"]["median"].as_f64() > Some(0.0));
+    assert_eq!(has_speed.collect::<Vec<_>>(), [false, true, true]);
+}
