@@ -69,11 +69,6 @@ impl SegmentReader {
         Next::Invalid(format!("{file}: damage at position {position}: {fault}"))
     }
 
-    /// Whether what was taken last is the last of the segment.
-    pub(super) fn is_at_end(&self) -> bool {
-        self.position == self.size
-    }
-
     /// Reads on, by at least `missing` bytes.
     pub(super) fn read(&self, missing: usize, piece_bytes: u32) -> Operation {
         let position = self.position + self.held.len() as u64;

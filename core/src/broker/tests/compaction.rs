@@ -279,8 +279,9 @@ fn reader_that_looked_into_an_old_segment_looks_again() {
     let Records::File(range) = &answer.responses[0].partitions[0].records else {
         panic!("none {answer:?}")
     };
-    let segment = &world.log().segments()[0];
-    assert_eq!(range.file.id, segment.file.id, "what is there now is served");
+    let mut segments = world.log().segments().iter();
+    let served = segments.find(|segment| segment.file.id == range.file.id);
+    let segment = served.expect("what is there now is served");
     let content = world.disk.get(segment.path(crate::log::FileSuffix::Log).as_str()).unwrap();
     let header = BatchHeader::parse(&content[range.position as usize..]).expect("a batch begins");
     assert!(header.last_offset() >= 1 && header.base_offset >= 0);

@@ -1,4 +1,5 @@
-//! Cuts a compaction wherever a crash may, and loads what is left: each group of segments is the old one or the new.
+//! Cuts a compaction wherever a crash may, and loads what is left: each group of segments is the old one or the new,
+//! or the new with old segments behind its last batch.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -62,7 +63,24 @@ fn apply(disk: &mut Disk, operations: &[Operation]) {
     assert!(matches!(completion, Completion::Done(_)), "{completion:?}");
 }
 
+/// Whether `found` is `new` with a piece of `old` in one place more.
+fn has_some_left(found: &[u8], old: &[u8], new: &[u8]) -> bool {
+    let Some(more @ 1..) = found.len().checked_sub(new.len()) else { return false };
+    let same = found.iter().zip(new).take_while(|(found, new)| found == new).count();
+    let (left, behind) = found[same..].split_at(more);
+    behind == &new[same..] && old.windows(more).any(|piece| piece == left)
+}
+
 impl Compacted {
+    /// The number of the state with this content; that of the new one for a group that is partly there.
+    fn state(&self, content: &[u8]) -> Option<usize> {
+        let whole = self.states.iter().position(|state| state == content);
+        let mut steps = self.states.windows(2);
+        whole.or_else(|| {
+            Some(1 + steps.position(|step| has_some_left(content, &step[0], &step[1]))?)
+        })
+    }
+
     /// Loads it, and gives which state it is in.
     fn check(&self, disk: &Disk, says: &str) -> usize {
         let mut found = BTreeSet::new();
@@ -71,8 +89,7 @@ impl Compacted {
             let mut disk = disk.clone();
             let log = load(&mut disk, 500, self.end, recovery_point);
             assert_eq!(log.accepted_end(), self.end, "{says}");
-            let content = content(&disk, &log);
-            let state = self.states.iter().position(|state| *state == content);
+            let state = self.state(&content(&disk, &log));
             found.insert(state.unwrap_or_else(|| panic!("{says}: neither old nor new")));
             let producers = log.producers().active();
             let sequences: Vec<_> =

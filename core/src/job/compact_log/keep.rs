@@ -22,16 +22,6 @@ pub(super) struct LastOffsets {
     pub(super) end: i64,
 }
 
-/// A batch as it is found.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Judged<'a> {
-    pub(super) header: &'a BatchHeader,
-    pub(super) bytes: &'a Bytes,
-    /// It ends where the segments end that are written anew together. It stays, if without a record: what takes
-    /// the place of segments must reach to their end, or a start behind a crash would leave the last of them there.
-    pub(super) is_last: bool,
-}
-
 /// What a batch becomes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -55,9 +45,9 @@ impl Keeper {
     pub(super) fn judge(
         &mut self,
         context: &CompactLogContext,
-        batch: &Judged<'_>,
+        header: &BatchHeader,
+        bytes: &Bytes,
     ) -> Result<Verdict, String> {
-        let Judged { header, bytes, is_last } = *batch;
         let is_control = header.attributes.is_control();
         let may_go = if is_control {
             let kind = ControlKind::of(header, bytes.get(HEADER_BYTES..).unwrap_or_default());
@@ -67,6 +57,8 @@ impl Keeper {
         };
         let is_over = header.delete_horizon_ms().is_some_and(|until| until <= context.now_ms);
         let drops_all = may_go && (!is_control || is_over && !self.has_legacy);
+        // The last of all stays too: where the segments end is told by it alone.
+        let is_last = header.last_offset().wrapping_add(1) == context.end;
         let stays_empty = is_last || is_last_of_producer(context, header);
         let empty = || if stays_empty { Verdict::Stays(header.emptied()) } else { Verdict::Goes };
         if drops_all || header.record_count == 0 {

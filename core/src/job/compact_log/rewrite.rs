@@ -9,7 +9,7 @@ use core::ops::Range;
 
 use bytes::Bytes;
 
-use super::keep::{Judged, Verdict};
+use super::keep::Verdict;
 use super::output::{Kept, Output};
 use super::{CompactLog, CompactLogContext, CompactionStep, Outcome, Stage, groups};
 use crate::batch::{BatchHeader, legacy_timestamp};
@@ -93,10 +93,7 @@ impl CompactLog {
     }
 
     fn clean_batch(&mut self, header: &BatchHeader, bytes: &Bytes) -> Result<(), String> {
-        let Stage::Clean(clean) = &self.stage else { return Ok(()) };
-        let is_last = clean.source.is_at_end() && self.is_last_with_bytes(clean);
-        let judged = Judged { header, bytes, is_last };
-        let verdict = self.keeper.judge(&self.context, &judged).map_err(|reason| {
+        let verdict = self.keeper.judge(&self.context, header, bytes).map_err(|reason| {
             let Stage::Clean(clean) = &self.stage else { return reason };
             format!("{}: {reason}", clean.source.place())
         })?;
@@ -106,12 +103,6 @@ impl CompactLog {
             self.append(bytes, Kept { last_offset, max_timestamp_ms });
         }
         Ok(())
-    }
-
-    /// Whether no segment of the group behind this one has anything in it.
-    fn is_last_with_bytes(&self, clean: &Clean) -> bool {
-        let behind = self.context.segments.get(clean.at + 1..clean.group.end).unwrap_or_default();
-        behind.iter().all(|segment| segment.size == 0)
     }
 
     fn append(&mut self, batch: Bytes, kept: Kept) {

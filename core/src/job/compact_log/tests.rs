@@ -458,6 +458,47 @@ fn last_record_of_each_key_stays_in_its_place() {
     assert_eq!(bench.compact().expect("once more").bytes_after, report.bytes_after);
 }
 
+/// The offsets of batches, and how many records each holds.
+fn batches(bench: &Bench) -> Vec<(i64, i32)> {
+    let content = Bytes::from(bench.content());
+    let (mut batches, mut at) = (Vec::new(), 0);
+    while let Step::Batch(view) = next_batch(&content[at..], usize::MAX) {
+        batches.push((view.header().base_offset, view.header().record_count));
+        at += view.size();
+    }
+    batches
+}
+
+/// To a consumer's poll that finds none at its offset, nothing has come.
+#[test]
+fn batches_without_records_go() {
+    let pairs: &[(&str, Option<&str>)] = &[("a", Some("value")), ("b", Some("value"))];
+    let mut bench = Bench::new(&plain(&[pairs; 20]), 3);
+    bench.compact().expect("it is compacted");
+    assert_eq!(batches(&bench), [(34, 2), (36, 2), (38, 2)]);
+    let finished = bench.log.segments().iter().rev().skip(2);
+    let sizes: Vec<_> = finished.map(|segment| segment.size).collect();
+    assert!(!sizes.is_empty() && sizes.iter().all(|size| *size == 0), "{sizes:?}");
+    assert_eq!(bench.log.log_start(), 0);
+}
+
+/// Nothing else tells where the segments end that were compacted.
+#[test]
+fn last_batch_of_all_stays_without_records() {
+    let mut written = plain(&[&[("a", Some("1"))], &[("a", None)], &[("b", Some("1"))]]);
+    let more = written.split_off(2);
+    let mut bench = Bench::new(&written, 1);
+    bench.append(&more, 1);
+    bench.compact().expect("it is compacted");
+    bench.now_ms += RETENTION_MS as i64;
+    bench.compact().expect("it is compacted");
+    assert_eq!(batches(&bench), [(1, 0), (2, 1)]);
+    let record: &[_] = &[("c", Some("1"))];
+    bench.append(&plain(&[record; 4])[3..], 1);
+    bench.compact().expect("it is compacted");
+    assert_eq!(batches(&bench), [(2, 1), (3, 1)]);
+}
+
 #[test]
 fn tombstone_stays_until_its_horizon() {
     let batches =

@@ -43,7 +43,8 @@ pub(super) struct SwapWalk {
     at: usize,
     file: FileRef,
     scan: SegmentScan,
-    /// What the files so far cover: from the lowest base offset to behind the last record.
+    /// What the files so far cover: from the lowest base offset to behind the last record, or the base offset of
+    /// one without records.
     covered: Option<(i64, i64)>,
 }
 
@@ -100,8 +101,8 @@ impl LoadLog {
         let Some((at, swap)) = next else { return self.complete_swaps(covered) };
         let file = FileRef { id: self.numbering.file(), path: self.context.path.join(&swap.name) };
         let covered = Some(match covered {
-            Some((from, to)) => (from.min(swap.offset), to.max(swap.offset)),
-            None => (swap.offset, swap.offset),
+            Some((from, to)) => (from.min(swap.offset), to.max(swap.offset + 1)),
+            None => (swap.offset, swap.offset + 1),
         });
         let scan = SegmentScan::new(swap.length);
         self.read_swap(SwapWalk { at, file, scan, covered }, Vec::new());
