@@ -64,7 +64,7 @@ class Member:
             "log_level": 0,
             **named,
         })
-        self.owned, self.positions, self.last_told = set(), {}, None
+        self.owned, self.positions = set(), {}
 
     def run(self):
         callbacks = {"on_assign": self.take, "on_revoke": self.give, "on_lost": self.lose}
@@ -83,7 +83,6 @@ class Member:
             for partition, messages in read.items():
                 tell("M", partition, *(f"{one.offset()}:{number(one.value())}" for one in messages))
                 self.positions[partition] = messages[-1].offset() + 1
-            self.tell_ownership()
             if time.monotonic() > next_commit:
                 self.commit(self.owned)
                 next_commit = time.monotonic() + 0.3
@@ -103,10 +102,14 @@ class Member:
             tell("E", refused.args[0].name())
 
     def take(self, _, partitions):
+        """At the end of each rebalance. Between the answers to its two requests the generation is one that counts
+        for nothing yet: behind a crash of the broker the next one has its number."""
         taken = {one.partition for one in partitions}
         self.owned |= taken
         tell("A", *taken)
-        self.tell_ownership()
+        agreed = generation(self.consumer)
+        if agreed >= 0:
+            tell("G", agreed, *sorted(self.owned))
 
     def give(self, _, partitions):
         given = {one.partition for one in partitions}
@@ -119,12 +122,6 @@ class Member:
         for partition in lost:
             self.positions.pop(partition, None)
         tell("R", *lost)
-
-    def tell_ownership(self):
-        now = (generation(self.consumer), sorted(self.owned))
-        if now[0] >= 0 and now != self.last_told:
-            tell("G", now[0], *now[1])
-            self.last_told = now
 
 
 def tell(kind, *parts):
@@ -354,10 +351,10 @@ class Judge:
             if kind != "G":
                 continue
             # Who has a name is the same member after a crash.
-            who = life.name if life.name in STATIC else id(life)
+            who = life.name if life.name in STATIC else f"{life.name} ({life.process.pid})"
             for partition in parts[1:]:
                 owner = owners.setdefault((parts[0], partition), who)
-                assert owner == who, f"partition {partition} has two owners in generation {parts[0]}"
+                assert owner == who, f"partition {partition} has two owners in generation {parts[0]}: {owner} and {who}"
 
     def check_reading(self):
         """A member starts at or behind what was committed before, and reads without gaps; all is read."""
