@@ -29,9 +29,13 @@ struct Compacted {
 const HISTORIES: u8 = 5;
 
 fn compacted(seed: u8) -> Compacted {
+    compact(uncompacted(seed))
+}
+
+fn uncompacted(seed: u8) -> Bench {
     if seed + 1 == HISTORIES {
         let pairs: &[(&str, Option<&str>)] = &[("a", Some("value")), ("b", Some("value"))];
-        return compact(Bench::new(&plain(&[pairs; 20]), 3));
+        return Bench::new(&plain(&[pairs; 20]), 3);
     }
     let mut writer = Writer::new(seed);
     let mut batches = history(&mut writer, 30);
@@ -43,7 +47,8 @@ fn compacted(seed: u8) -> Compacted {
         batches = history(&mut writer, 20);
         bench.append(&batches, 3);
     }
-    compact(bench)
+    bench.aborted = writer.aborted;
+    bench
 }
 
 fn compact(mut bench: Bench) -> Compacted {
@@ -126,6 +131,25 @@ fn kill_leaves_each_group_old_or_new() {
         }
         assert!(states.is_sorted(), "what is done stays done: {states:?}");
         assert_eq!(states.last(), Some(&(compacted.states.len() - 1)));
+    }
+}
+
+/// Old segments that a crash leaves behind new ones hold what later records have replaced or deleted.
+#[test]
+fn what_a_crash_leaves_is_compacted_to_its_end() {
+    for seed in 0..HISTORIES {
+        let compacted = compacted(seed);
+        let operations = compacted.operations.iter().enumerate();
+        for (cut, _) in operations.filter(|(_, it)| matches!(it, Operation::Rename { .. })) {
+            let mut bench = uncompacted(seed);
+            apply(&mut bench.disk, &compacted.operations[..cut]);
+            bench.log = load(&mut bench.disk, 500, compacted.end, compacted.recovery_point);
+            for _ in 0..3 {
+                bench.compact().expect("it is compacted");
+                bench.check();
+                bench.now_ms += 5_000;
+            }
+        }
     }
 }
 

@@ -302,7 +302,7 @@ impl Bench {
     }
 
     /// What must hold of any compacted log.
-    fn check(&self) {
+    pub(super) fn check(&self) {
         let kept = self.records();
         for (offset, told) in &kept {
             assert_eq!(Some(told), self.written.get(offset), "offset {offset}");
