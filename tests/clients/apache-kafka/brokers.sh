@@ -20,6 +20,7 @@ start() {
     local name=$1 ready=$2 begun
     shift 2
     begun=$(date +%s%N)
+    : >"$scratch/broker.log"
     "$@" "$scratch/server.properties" >"$scratch/broker.log" 2>&1 &
     broker=$!
     for _ in $(seq 600); do
