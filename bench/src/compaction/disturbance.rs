@@ -79,7 +79,7 @@ impl Cleaner {
         let bytes = plan.effort.compacted_mib << 20;
         match self {
             Self::Throttled { .. } => bytes / 2,
-            Self::Rests | Self::Free => bytes * 2,
+            Self::Rests | Self::Free => bytes * 4,
         }
     }
 }
