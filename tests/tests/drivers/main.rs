@@ -5,6 +5,7 @@
 mod cluster;
 mod disk;
 mod fetch;
+mod groups;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
