@@ -116,6 +116,7 @@ pub mod log;
 pub mod partition_name;
 pub mod query;
 pub mod records;
+mod refusal;
 pub mod request;
 pub mod rng;
 pub mod time;

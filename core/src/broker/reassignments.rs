@@ -23,10 +23,8 @@ use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber, Uuid};
 use crate::query::Words;
 use crate::records::PartitionChangeRecord;
+use crate::refusal::Refusal;
 use crate::request::{Response, ResponseBody};
-
-/// Why a partition stays where it is.
-type Refusal = (ErrorCode, Option<String>);
 
 impl Broker {
     pub(super) fn handle_alter_partition_reassignments(
@@ -74,7 +72,7 @@ impl Broker {
                         records.extend(change.map(|record| (record.into(), record_version)));
                         (ErrorCode::NONE, None)
                     }
-                    Err((error, text)) => (error, words.admit(text)),
+                    Err(Refusal { error, message }) => (error, words.admit(message)),
                 };
                 let partition_index = asked.partition_index;
                 let response =
@@ -100,7 +98,7 @@ impl Broker {
         draft: &Draft,
     ) -> Result<Option<PartitionChangeRecord>, Refusal> {
         let index = asked.partition_index;
-        let unknown = |text: String| (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, Some(text));
+        let unknown = |text: String| Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, text);
         let topic = draft
             .topic(name)
             .ok_or_else(|| unknown(format!("Unable to find a topic named {name}.")))?;
@@ -131,7 +129,7 @@ impl Broker {
     fn check_assignment(&self, replicas: &[i32], image: &Image) -> Result<(), Refusal> {
         let refused = |what: String| {
             let text = format!("The manual partition assignment includes {what}");
-            Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, Some(text)))
+            Err(Refusal::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, text))
         };
         if replicas.is_empty() {
             return refused("an empty replica list.".to_string());
@@ -160,7 +158,7 @@ impl Broker {
             "Unable to move partition {name}:{index}: broker {node_id} does not lead it, and no \
              other broker is registered."
         );
-        Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, Some(text)))
+        Err(Refusal::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, text))
     }
 
     /// Replicas and in-sync replicas as they were before the reassignment (`PartitionReassignmentRevert`).
@@ -171,7 +169,7 @@ impl Broker {
         partition: &Partition,
     ) -> Result<(Vec<i32>, Vec<i32>), Refusal> {
         if !partition.is_reassigned() {
-            return Err((ErrorCode::NO_REASSIGNMENT_IN_PROGRESS, None));
+            return Err(Refusal::mute(ErrorCode::NO_REASSIGNMENT_IN_PROGRESS));
         }
         let kept = |nodes: &[i32]| -> Vec<i32> {
             nodes.iter().copied().filter(|node| !partition.adding.contains(node)).collect()
@@ -182,7 +180,7 @@ impl Broker {
                 "Unable to revert partition assignment for {name}:{index} because it would require \
                  an unclean leader election."
             );
-            return Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, Some(text)));
+            return Err(Refusal::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, text));
         }
         Ok((replicas, isr))
     }
@@ -197,7 +195,7 @@ fn check_replication_factor(partition: &Partition, wanted: usize) -> Result<(), 
         return Ok(());
     }
     let text = format!("The replication factor is changed from {} to {wanted}", nodes.len());
-    Err((ErrorCode::INVALID_REPLICATION_FACTOR, Some(text)))
+    Err(Refusal::new(ErrorCode::INVALID_REPLICATION_FACTOR, text))
 }
 
 /// The partition's change when its reassignment is over at once: this node leads it, in a new epoch.

@@ -19,9 +19,7 @@ use crate::config::keys::topic::TopicKey;
 use crate::config::keys::{self, Key};
 use crate::config::limits::DESCRIBED_SETTINGS_MAX;
 use crate::error_code::ErrorCode;
-
-/// Why a resource is not described, and in words.
-type Refusal = (ErrorCode, String);
+use crate::refusal::Refusal;
 
 /// Answers `request`.
 pub fn answer(request: &DescribeConfigsRequest, image: &Image) -> DescribeConfigsResponse {
@@ -39,7 +37,7 @@ pub fn answer(request: &DescribeConfigsRequest, image: &Image) -> DescribeConfig
         };
         let (error_code, error_message, configs) = match described {
             Ok(configs) => (ErrorCode::NONE, Some(String::new()), configs),
-            Err((error, message)) => (error, words.admit(Some(message)), Vec::new()),
+            Err(Refusal { error, message }) => (error, words.admit(message), Vec::new()),
         };
         DescribeConfigsResult {
             error_code,
@@ -125,10 +123,10 @@ impl Describer<'_> {
         asked: &Asked<'_>,
     ) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
         if let Some(refusal) = topic_name::refusal(name) {
-            return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, refusal));
+            return Err(Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, refusal));
         }
         if !self.image.topics.contains_key(name) {
-            return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, String::new()));
+            return Err(Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, String::new()));
         }
         let nothing = Settings::new();
         let own = self.image.configs.get(&ConfigResource::topic(name)).unwrap_or(&nothing);
@@ -324,5 +322,5 @@ impl From<Synonym<'_>> for DescribeConfigsSynonym {
 }
 
 fn invalid<T>(message: String) -> Result<T, Refusal> {
-    Err((ErrorCode::INVALID_REQUEST, message))
+    Err(Refusal::new(ErrorCode::INVALID_REQUEST, message))
 }

@@ -13,6 +13,7 @@ use crate::api::elect_leaders::{
 };
 use crate::broker::image::{Image, NO_LEADER, Partition};
 use crate::error_code::ErrorCode;
+use crate::refusal::Refusal;
 
 /// `ElectionType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +23,6 @@ enum Election {
     /// Whoever there is is to lead, where nobody does.
     Unclean,
 }
-
-/// Why there was no election, and in words.
-type Refusal = (ErrorCode, String);
 
 /// Answers `request`.
 pub fn answer(request: &ElectLeadersRequest, image: &Image) -> ElectLeadersResponse {
@@ -48,10 +46,10 @@ pub fn answer(request: &ElectLeadersRequest, image: &Image) -> ElectLeadersRespo
         None => image.topics.values().map(|topic| topic.partitions.len()).sum(),
     };
     let mut words = Words::of(count);
-    let mut refuse = |partition_id: i32, (error_code, message): Refusal| PartitionResult {
+    let mut refuse = |partition_id: i32, refusal: Refusal| PartitionResult {
         partition_id,
-        error_code,
-        error_message: words.admit(Some(message)),
+        error_code: refusal.error,
+        error_message: words.admit(refusal.message),
     };
     let results = match &request.topic_partitions {
         Some(topics) => {
@@ -87,13 +85,13 @@ pub fn answer(request: &ElectLeadersRequest, image: &Image) -> ElectLeadersRespo
 fn named_refusal(image: &Image, name: &str, index: i32, election: Election) -> Refusal {
     let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
     let Some(topic) = image.topics.get(name) else {
-        return (unknown, format!("No such topic as {name}"));
+        return Refusal::new(unknown, format!("No such topic as {name}"));
     };
     match topic.partitions.get(&index) {
-        None => (unknown, format!("No such partition as {name}-{index}")),
+        None => Refusal::new(unknown, format!("No such partition as {name}-{index}")),
         Some(partition) if needs_none(partition, election) => {
             let message = "Leader election not needed for topic partition.";
-            (ErrorCode::ELECTION_NOT_NEEDED, message.to_string())
+            Refusal::new(ErrorCode::ELECTION_NOT_NEEDED, message)
         }
         Some(_) => unavailable(election),
     }
@@ -116,7 +114,7 @@ fn unavailable(election: Election) -> Refusal {
             "Eligible topic partition leaders are not available.",
         ),
     };
-    (error, message.to_string())
+    Refusal::new(error, message)
 }
 
 /// The same for every partition that was named.

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::check::{self, Reach, Refusal, invalid, refuse};
+use super::check::{self, Reach, invalid, refuse};
 use super::layers::{self, BrokerLayers};
 use super::topics::check_topic_settings;
 use crate::api::{alter_configs, incremental_alter_configs};
@@ -22,6 +22,7 @@ use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber};
 use crate::query::{Words, topic_name};
 use crate::records::{ClearElrRecord, ConfigRecord, MetadataRecord};
+use crate::refusal::Refusal;
 use crate::request::ResponseBody;
 
 /// Changes of settings, of either API.
@@ -135,7 +136,7 @@ impl Broker {
         }
         if are_excessive(records.iter().map(setting_bytes)) {
             records.clear();
-            outcomes.fill(Err((ErrorCode::POLICY_VIOLATION, EXCESSIVE.to_string())));
+            outcomes.fill(Err(Refusal::new(ErrorCode::POLICY_VIOLATION, EXCESSIVE)));
         }
         let mut records: Vec<_> =
             records.into_iter().map(|record| (MetadataRecord::Config(record), 0)).collect();
@@ -285,13 +286,13 @@ impl Planner<'_> {
             }
             ConfigResource::TOPIC => {
                 if let Some(refusal) = topic_name::refusal(name) {
-                    return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, refusal));
+                    return Err(Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, refusal));
                 }
                 check_topic_settings(next, image)
-                    .map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
+                    .map_err(|message| Refusal::new(ErrorCode::INVALID_CONFIG, message))?;
                 if self.draft.topic(name).is_none() {
                     let words = format!("The topic '{name}' does not exist.");
-                    return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, words));
+                    return Err(Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, words));
                 }
                 Ok(())
             }
@@ -469,7 +470,7 @@ fn answer(
     let results = resources.into_iter().zip(outcomes).map(|(change, outcome)| {
         let (error_code, message) = match outcome {
             Ok(()) => (ErrorCode::NONE, None),
-            Err((error_code, message)) => (error_code, words.admit(Some(message))),
+            Err(Refusal { error, message }) => (error, words.admit(message)),
         };
         (error_code, message, change.resource)
     });

@@ -11,9 +11,7 @@ use crate::config::keys::client_metrics::{self, MATCHED};
 use crate::config::keys::group::{self, SESSIONS_AND_HEARTBEATS};
 use crate::config::keys::{self, Key, Update};
 use crate::error_code::ErrorCode;
-
-/// Why something may not be set, and in Kafka's words.
-pub(super) type Refusal = (ErrorCode, String);
+use crate::refusal::Refusal;
 
 /// What is set while the broker runs: for this broker, or for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +47,8 @@ pub(super) fn check_broker(
     for (name, value) in next {
         let base = layers::base_name(name).unwrap_or(name);
         if let Some(key) = keys::find(base) {
-            key.check(value).map_err(|message| (ErrorCode::INVALID_REQUEST, message))?;
+            key.check(value)
+                .map_err(|message| Refusal::new(ErrorCode::INVALID_REQUEST, message))?;
         }
     }
     if reach == Reach::AllBrokers {
@@ -296,15 +295,15 @@ fn is_whole_expression(text: &str) -> bool {
 }
 
 fn check_value(key: &Key, value: &str) -> Result<(), Refusal> {
-    key.check(value).map_err(|message| (ErrorCode::INVALID_CONFIG, message))
+    key.check(value).map_err(|message| Refusal::new(ErrorCode::INVALID_CONFIG, message))
 }
 
 pub(super) fn invalid<T>(message: String) -> Result<T, Refusal> {
-    Err((ErrorCode::INVALID_REQUEST, message))
+    Err(Refusal::new(ErrorCode::INVALID_REQUEST, message))
 }
 
 pub(super) fn refuse<T>(message: String) -> Result<T, Refusal> {
-    Err((ErrorCode::INVALID_CONFIG, message))
+    Err(Refusal::new(ErrorCode::INVALID_CONFIG, message))
 }
 
 #[cfg(test)]

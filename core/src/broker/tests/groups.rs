@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::delete_groups::DeleteGroupsRequest;
+use crate::api::delete_topics::DeleteTopicsRequest;
 use crate::api::find_coordinator::FindCoordinatorRequest;
 use crate::api::heartbeat::HeartbeatRequest;
 use crate::api::join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse};
@@ -468,4 +469,40 @@ fn an_old_client_is_told_at_each_partition_that_its_coordinator_is_gone() {
     let told = answer.topics[0].partitions.iter();
     let told: Vec<_> = told.map(|it| (it.committed_offset, it.error_code)).collect();
     assert_eq!(told, [(-1, ErrorCode::NOT_COORDINATOR); 2]);
+}
+
+#[test]
+fn who_waits_while_the_offsets_are_deleted_looks_for_its_coordinator_again() {
+    let mut world = coordinator();
+    assert_eq!(world.commit(commit("g", 0, 5)), ErrorCode::NONE);
+    let mut anew = join("g", "");
+    anew.protocols[0].metadata = bytes::Bytes::new();
+    world.ask(RequestBody::JoinGroup(JoinGroupCommand {
+        version: 3,
+        client_id: "c".to_string(),
+        request: anew,
+    }));
+    let request = DeleteTopicsRequest {
+        topic_names: vec![OFFSETS_TOPIC.to_string()],
+        timeout_ms: 1_000,
+        ..DeleteTopicsRequest::default()
+    };
+    world.ask(RequestBody::DeleteTopics { version: 5, request });
+    world.settle();
+    let mut told = core::mem::take(&mut world.responses).into_iter().map(|(_, body)| body);
+    let joined = told.find_map(|body| match body {
+        ResponseBody::JoinGroup(joined) => Some(joined.error_code),
+        _ => None,
+    });
+    assert_eq!(joined, Some(ErrorCode::NOT_COORDINATOR));
+    assert_eq!(world.fetch_offset("g"), Err(ErrorCode::NOT_COORDINATOR));
+    assert_eq!(world.groups_listed(), Ok(vec![]));
+    // The topic is made anew, and knows of nothing that was in the old one.
+    assert_eq!(world.find("g"), ErrorCode::COORDINATOR_NOT_AVAILABLE);
+    world.settle();
+    assert_eq!(world.find("g"), ErrorCode::NONE);
+    assert_eq!(world.fetch_offset("g"), Ok(-1));
+    assert_eq!(world.commit(commit("g", 0, 7)), ErrorCode::NONE);
+    let mut again = world.next_life();
+    assert_eq!(again.fetch_offset("g"), Ok(7));
 }

@@ -4,13 +4,13 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::refusal::Refusal;
 use crate::broker::Broker;
 use crate::broker::metadata_log::MetadataLog;
 use crate::broker::metadata_version::MetadataVersion;
 use crate::error_code::ErrorCode;
 use crate::ids::{DirectoryIndex, Uuid};
 use crate::records::PartitionRecord;
+use crate::refusal::Refusal;
 
 /// Log directories that take new partitions, and how many partitions each has or is about to have.
 #[derive(Debug)]

@@ -11,13 +11,13 @@ use alloc::vec::Vec;
 
 use super::assignment::Placement;
 use super::create::check_size;
-use super::refusal::Refusal;
 use crate::api::create_topics::{CreatableTopic, CreatableTopicConfig};
 use crate::api::metadata::MetadataRequest;
 use crate::broker::metadata_log::{Change, Draft, Records};
 use crate::broker::{Broker, Output};
 use crate::event::{Event, Severity};
 use crate::query::metadata::absent_topics;
+use crate::refusal::Refusal;
 
 /// The answer to nobody: its settings are not told.
 const NO_VERSION: i16 = 0;

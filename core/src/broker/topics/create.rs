@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 
 use super::assignment::{Layout, Placement};
 use super::names;
-use super::refusal::Refusal;
 use crate::api::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfigs, CreatableTopicResult,
     CreateTopicsRequest, CreateTopicsResponse,
@@ -27,6 +26,7 @@ use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber, Uuid};
 use crate::query::topic_name;
 use crate::records::{ClearElrRecord, ConfigRecord, MetadataRecord, TopicRecord};
+use crate::refusal::Refusal;
 use crate::request::{Response, ResponseBody};
 use crate::time::Instant;
 

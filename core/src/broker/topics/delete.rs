@@ -5,7 +5,6 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::create::check_size;
-use super::refusal::Refusal;
 use crate::api::delete_topics::{DeletableTopicResult, DeleteTopicsRequest, DeleteTopicsResponse};
 use crate::broker::Broker;
 use crate::broker::metadata_log::{AskedChange, Draft, Planned, Records};
@@ -13,6 +12,7 @@ use crate::broker::occurrences::occurrences;
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber, Uuid};
 use crate::records::RemoveTopicRecord;
+use crate::refusal::Refusal;
 use crate::request::{Response, ResponseBody};
 use crate::time::Instant;
 
@@ -184,7 +184,7 @@ fn disabled(version: i16) -> ErrorCode {
 
 /// Without words (`DeleteTopicsRequest.getErrorResponse`).
 fn refuse_all(asked: &[Asked], error: ErrorCode) -> ResponseBody {
-    let refusal = Refusal { error, message: None };
+    let refusal = Refusal::mute(error);
     let responses = asked.iter().map(|topic| refused(topic, refusal.clone())).collect();
     ResponseBody::DeleteTopics(DeleteTopicsResponse { throttle_time_ms: 0, responses })
 }

@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 
 use super::assignment::{Layout, Placement};
 use super::create::check_size;
-use super::refusal::Refusal;
 use crate::api::create_partitions::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic,
     CreatePartitionsTopicResult,
@@ -18,6 +17,7 @@ use crate::broker::occurrences::occurrences;
 use crate::config::limits::METADATA_OPERATION_RECORDS_MAX;
 use crate::error_code::ErrorCode;
 use crate::ids::{ConnectionId, RequestNumber};
+use crate::refusal::Refusal;
 use crate::request::{Response, ResponseBody};
 use crate::time::Instant;
 
@@ -89,7 +89,7 @@ fn grow(
     placement: &mut Placement,
     records: &mut Records,
 ) -> Result<(), Refusal> {
-    let unknown = Refusal { error: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message: None };
+    let unknown = Refusal::mute(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     let found = draft.topic(&topic.name).ok_or(unknown)?;
     let present = found.partitions.len() as i32;
     let too_few = |message| Err(Refusal::new(ErrorCode::INVALID_PARTITIONS, message));

@@ -1,25 +1,12 @@
-//! Why something is not done, as Kafka says it.
-
-use alloc::string::String;
+//! What many requests about topics are refused for.
 
 use crate::error_code::ErrorCode;
-
-/// An error for a topic, or for a whole request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) error: ErrorCode,
-    /// `None` where Kafka has no words for it.
-    pub(super) message: Option<String>,
-}
+use crate::refusal::Refusal;
 
 impl Refusal {
-    pub(super) fn new(error: ErrorCode, message: impl Into<String>) -> Self {
-        Self { error, message: Some(message.into()) }
-    }
-
     /// The request's time is up before its turn has come. Kafka has no words for it.
     pub(super) fn timed_out() -> Self {
-        Self { error: ErrorCode::REQUEST_TIMED_OUT, message: None }
+        Self::mute(ErrorCode::REQUEST_TIMED_OUT)
     }
 
     /// The same topic more than once in a request: none of them counts.
