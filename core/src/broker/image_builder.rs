@@ -7,9 +7,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Bound;
 
+use crate::broker::configs::find_broker_key;
 use crate::broker::image::{ConfigResource, Image, Partition, Topic};
-use crate::broker::topic_config::Layers;
+use crate::broker::topic_config::{Layers, Settings};
 use crate::config::TopicConfig;
+use crate::config::keys::Key;
 use crate::event::{Event, Severity};
 use crate::ids::Uuid;
 use crate::query::KRAFT_VERSION;
@@ -305,30 +307,35 @@ impl ImageBuilder {
         let broker = configs.get(&ConfigResource::broker(self.draft.node_id));
         let all_brokers = configs.get(&ConfigResource::broker_default());
         let fallback = &self.topic_defaults;
-        let mut refusals = Refusals::default();
+        let mut unheeded = Unheeded::default();
+        if matches!(self.reconfigured, Reconfigured::All) {
+            broker.into_iter().chain(all_brokers).for_each(|it| unheeded.add_broker(it));
+        }
         for id in ids {
             let Some(shared) = self.draft.topics_by_id.get_mut(&id) else { continue };
             let topic = configs.get(&ConfigResource::topic(&shared.name));
             let (config, refused) = Layers { topic, broker, all_brokers, fallback }.resolve();
-            refusals.add(&shared.name, &refused);
+            unheeded.add_topic(&shared.name, &refused);
             if shared.config != config {
                 Arc::make_mut(shared).config = config;
             }
         }
-        refusals.event()
+        unheeded.event()
     }
 }
 
-/// Topics with settings that nothing can have: told of once, since one setting of the broker may
-/// concern every topic.
+/// Settings that nothing goes by: told of once, since one setting of the broker may concern every topic.
 #[derive(Debug, Default)]
-struct Refusals {
+struct Unheeded {
+    /// Impossible ones: those of the first topic, and how many topics have some.
     first: Option<String>,
     topics: usize,
+    /// Of brokers: those that have no effect here.
+    idle: BTreeSet<String>,
 }
 
-impl Refusals {
-    fn add(&mut self, topic: &str, refused: &[String]) {
+impl Unheeded {
+    fn add_topic(&mut self, topic: &str, refused: &[String]) {
         if refused.is_empty() {
             return;
         }
@@ -336,12 +343,24 @@ impl Refusals {
         self.first.get_or_insert_with(|| format!("topic {topic}: {}", refused.join(", ")));
     }
 
+    fn add_broker(&mut self, settings: &Settings) {
+        let has_effect = |name: &str| find_broker_key(name).is_some_and(Key::has_effect);
+        self.idle.extend(settings.keys().filter(|name| !has_effect(name)).cloned());
+    }
+
     fn event(self) -> Option<Event> {
-        let mut text = format!("impossible settings are passed over: {}", self.first?);
-        if self.topics > 1 {
-            text = format!("{text}, and so in {} more", self.topics - 1);
-        }
-        Some(Event::Notice { severity: Severity::Warning, text })
+        let more = match self.topics {
+            0 | 1 => String::new(),
+            topics => format!(", and so in {} more", topics - 1),
+        };
+        let impossible =
+            self.first.map(|it| format!("impossible settings are passed over: {it}{more}"));
+        let names: Vec<String> = self.idle.into_iter().collect();
+        let idle = (!names.is_empty())
+            .then(|| format!("these settings have no effect: {}", names.join(", ")));
+        let texts: Vec<String> = impossible.into_iter().chain(idle).collect();
+        let text = texts.join("; ");
+        (!text.is_empty()).then_some(Event::Notice { severity: Severity::Warning, text })
     }
 }
 

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::keys::{self, Value, Voter};
+use super::keys::{self, Key, Value, Voter};
 use super::{
     CleanerConfig, Config, CreationConfig, Durability, GroupConfig, Limits, Listener,
     MetadataLogConfig, TaskConfig, TopicConfig,
@@ -46,8 +46,9 @@ pub fn parse<K: AsRef<str>, V: AsRef<str>>(
     let mut unused: Vec<String> = Vec::new();
     for (name, text) in entries {
         let name = name.as_ref();
-        let does_nothing = keys::find(name).is_none_or(|key| key.documentation.is_none());
-        if does_nothing && !unused.iter().any(|other| other == name) {
+        if !keys::find(name).is_some_and(Key::has_effect)
+            && !unused.iter().any(|other| other == name)
+        {
             unused.push(name.to_string());
         }
         texts.insert(name.to_string(), text.as_ref().to_string());
@@ -325,7 +326,7 @@ impl Values {
                 value: text.to_string(),
                 allowed: key.value_type.allowed(),
             };
-            if key.documentation.is_none() {
+            if !key.has_effect() {
                 match text.filter(|text| key.check(text).is_err()) {
                     Some(text) => return Err(wrong(text)),
                     None => continue,

@@ -190,6 +190,21 @@ fn impossible_settings_are_told_of_once() {
 }
 
 #[test]
+fn settings_without_effect_are_told_of() {
+    let set = |resource, key| config(resource, key, Some("1048576"));
+    let own = set(ConfigResource::broker(1), "group.coordinator.cached.buffer.max.bytes");
+    let made_up = set(ConfigResource::broker_default(), "made.up");
+    let used = set(ConfigResource::broker_default(), "log.segment.bytes");
+    let base = Image { node_id: 1, ..two_topics() };
+    let (image, event) = built(&base, [own, made_up, used]);
+    let text = event.unwrap().to_string();
+    let told = "these settings have no effect: group.coordinator.cached.buffer.max.bytes, made.up";
+    assert!(text.ends_with(told), "{text}");
+    let (_, event) = built(&image, [config(ConfigResource::topic("a"), "segment.bytes", None)]);
+    assert_eq!(event, None, "once");
+}
+
+#[test]
 fn features_are_levels_above_zero() {
     let feature = |level| FeatureLevelRecord { name: "f".into(), feature_level: level }.into();
     let image = build(&Image::default(), [feature(2)]);

@@ -78,6 +78,11 @@ impl Key {
         self.update != Update::AtStart
     }
 
+    /// It does something here. What does not is named in the log, wherever it is set.
+    pub fn has_effect(&self) -> bool {
+        self.documentation.is_some()
+    }
+
     /// Checks a value; Kafka's words when it may not be.
     pub fn check(&self, text: &str) -> Result<(), alloc::string::String> {
         // The default of a key for a class is a class.
