@@ -78,6 +78,11 @@ impl Image {
             && self.others.is_empty()
     }
 
+    /// The id of the topic that has this name.
+    pub fn topic_id(&self, name: &str) -> Option<Uuid> {
+        self.topics.get(name).map(|topic| topic.id)
+    }
+
     /// The last registration of this node, with what changed it since.
     pub fn registration(&self) -> Option<&RegisterBrokerRecord> {
         self.registrations.get(&self.node_id).map(|last| &**last)

@@ -112,19 +112,23 @@ impl Shard {
         Ok(())
     }
 
-    /// What a group has committed, of the topics that are asked for, or of all.
+    /// What a group has committed, of the topics that are asked for, or of all. Where a topic is meant by its id,
+    /// what was committed of an earlier one of its name is nothing. `id_of` gives the ids that all topics are told
+    /// by, `None` for one that cannot be told of; the zero id is any topic's.
     pub(in crate::broker) fn fetch_offsets(
         &self,
         request: &OffsetFetchRequestGroup,
         requires_stable: bool,
+        id_of: impl Fn(&str) -> Option<Uuid>,
     ) -> OffsetFetchResponseGroup {
         let group = request.group_id.as_str();
-        let told = |topic: &str, partition: i32| {
+        let told = |topic: &str, topic_id: Uuid, partition: i32| {
             if requires_stable && self.offsets.is_pending(group, topic, partition) {
                 let error_code = ErrorCode::UNSTABLE_OFFSET_COMMIT;
                 return OffsetFetchResponsePartitions { error_code, ..none(partition) };
             }
-            match self.offsets.get(group, topic, partition) {
+            let committed = self.offsets.get(group, topic, partition);
+            match committed.filter(|it| it.may_be_of(topic_id)) {
                 None => none(partition),
                 Some(committed) => OffsetFetchResponsePartitions {
                     committed_offset: committed.offset,
@@ -143,16 +147,23 @@ impl Shard {
                     partitions: topic
                         .partition_indexes
                         .iter()
-                        .map(|partition| told(&topic.name, *partition))
+                        .map(|partition| told(&topic.name, topic.topic_id, *partition))
                         .collect(),
                 })
                 .collect(),
             None => {
                 let all = self.offsets.of_group(group).into_iter().flatten();
-                all.map(|(topic, partitions)| OffsetFetchResponseTopics {
-                    name: String::from(&**topic),
-                    topic_id: partitions.values().next().map_or(Uuid::ZERO, |it| it.topic_id),
-                    partitions: partitions.keys().map(|it| told(topic, *it)).collect(),
+                all.filter_map(|(topic, partitions)| {
+                    let topic_id = id_of(topic)?;
+                    let meant = partitions.iter().filter(|(_, it)| it.may_be_of(topic_id));
+                    let partitions: Vec<_> =
+                        meant.map(|(partition, _)| told(topic, topic_id, *partition)).collect();
+                    let name = String::from(&**topic);
+                    (!partitions.is_empty()).then_some(OffsetFetchResponseTopics {
+                        name,
+                        topic_id,
+                        partitions,
+                    })
                 })
                 .collect()
             }
@@ -258,30 +269,44 @@ impl Shard {
         offsets_max: usize,
     ) -> Looked {
         let Some(Group::Classic(group)) = self.groups.get(group_id) else { return Looked::ALL };
-        let (mut looked_at, mut last, mut expired) = (0, None, Vec::new());
-        for (topic, partition, committed) in self.offsets.behind(group_id, after).take(offsets_max)
-        {
-            looked_at += 1;
-            last = Some((topic, partition));
-            let is_idle = group.is_idle(committed, context.now.wall_ms, context.config);
-            let is_kept =
-                group.is_subscribed(topic) || self.offsets.is_pending(group_id, topic, partition);
-            if is_idle && !is_kept {
-                expired.push((Arc::clone(topic), partition));
-            }
-        }
-        let up_to = last
-            .filter(|_| looked_at == offsets_max)
-            .map(|(topic, partition)| (Arc::clone(topic), partition));
+        let is_expired = |topic: &str, partition: i32, committed: &CommittedOffset| {
+            group.is_idle(committed, context.now.wall_ms, context.config)
+                && !group.is_subscribed(topic)
+                && !self.offsets.is_pending(group_id, topic, partition)
+        };
+        let (expired, looked) = self.find_offsets(group_id, after, offsets_max, is_expired);
         for (topic, partition) in expired {
             self.forget_offset(context, group_id, &topic, partition);
         }
         let has_offsets =
             self.offsets.of_group(group_id).is_some() || self.offsets.has_pending(group_id);
-        if up_to.is_none() && !has_offsets {
+        if looked.up_to.is_none() && !has_offsets {
             self.remove_group_if_empty(context, group_id);
         }
-        Looked { offsets: looked_at, up_to }
+        looked
+    }
+
+    /// Of so many offsets of a group, behind the one that was looked at last: those that are to go.
+    fn find_offsets(
+        &self,
+        group_id: &str,
+        after: Option<&OffsetName>,
+        offsets_max: usize,
+        goes: impl Fn(&str, i32, &CommittedOffset) -> bool,
+    ) -> (Vec<OffsetName>, Looked) {
+        let (mut offsets, mut last, mut going) = (0, None, Vec::new());
+        for (topic, partition, committed) in self.offsets.behind(group_id, after).take(offsets_max)
+        {
+            offsets += 1;
+            last = Some((topic, partition));
+            if goes(topic, partition, committed) {
+                going.push((Arc::clone(topic), partition));
+            }
+        }
+        let up_to = last
+            .filter(|_| offsets == offsets_max)
+            .map(|(topic, partition)| (Arc::clone(topic), partition));
+        (going, Looked { offsets, up_to })
     }
 
     /// Takes away what a group committed of topics that are deleted, given by name and id. An offset
@@ -297,7 +322,7 @@ impl Shard {
         for (name, id) in deleted {
             let Some(partitions) = topics.and_then(|topics| topics.get(name)) else { continue };
             for (partition, committed) in partitions {
-                if committed.topic_id == Uuid::ZERO || committed.topic_id == *id {
+                if committed.may_be_of(*id) {
                     gone.push((Arc::clone(name), *partition));
                 }
             }
@@ -307,6 +332,25 @@ impl Shard {
             self.forget_offset(context, group_id, &topic, partition);
         }
         Looked { offsets, up_to: None }
+    }
+
+    /// Takes away what a group committed of topics that are not there, of so many offsets behind the one that was
+    /// looked at last: `id_of` gives the id of the topic that has a name.
+    pub(in crate::broker) fn forget_absent_topics(
+        &mut self,
+        context: &mut Context<'_>,
+        group_id: &str,
+        (after, offsets_max): (Option<&OffsetName>, usize),
+        id_of: impl Fn(&str) -> Option<Uuid>,
+    ) -> Looked {
+        let is_absent = |topic: &str, _: i32, committed: &CommittedOffset| {
+            !id_of(topic).is_some_and(|id| committed.may_be_of(id))
+        };
+        let (gone, looked) = self.find_offsets(group_id, after, offsets_max, is_absent);
+        for (topic, partition) in gone {
+            self.forget_offset(context, group_id, &topic, partition);
+        }
+        looked
     }
 
     /// The group behind `after`, or the first.

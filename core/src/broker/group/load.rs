@@ -85,6 +85,7 @@ impl Broker {
                 slot.state = SlotState::Serving(Some(shard));
                 // It serves: the call is taken.
                 let _begun = self.with_shard(load.index, Shard::begin);
+                self.groups.sweeps.forget_absent(load.index);
             }
             Err(LoadShardFailure::Disk(error)) => {
                 slot.state = SlotState::Failed;

@@ -26,6 +26,13 @@ pub(in crate::broker) struct CommittedOffset {
     pub record_offset: i64,
 }
 
+impl CommittedOffset {
+    /// False when it was committed of another topic than the one with this id. The zero id is any topic's.
+    pub(super) fn may_be_of(&self, topic_id: Uuid) -> bool {
+        self.topic_id == topic_id || self.topic_id == Uuid::ZERO || topic_id == Uuid::ZERO
+    }
+}
+
 /// A topic and a partition.
 pub(super) type OffsetName = (Arc<str>, i32);
 

@@ -3,6 +3,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::answers::Answer;
@@ -144,14 +145,14 @@ impl Broker {
         if by_id && let Some(topics) = &mut group.topics {
             name_topics(&self.image, topics, &mut unknown);
         }
-        let is_all = group.topics.is_none();
-        let fetched = self
-            .with_group(&group.group_id, |shard, _| shard.fetch_offsets(&group, requires_stable));
+        let image = Arc::clone(&self.image);
+        // A topic whose id nobody knows cannot be told of by it.
+        let id_of = |topic: &str| if by_id { image.topic_id(topic) } else { Some(Uuid::ZERO) };
+        let fetched = self.with_group(&group.group_id, |shard, _| {
+            shard.fetch_offsets(&group, requires_stable, id_of)
+        });
         match fetched {
             Ok((index, mut told)) => {
-                if by_id && is_all {
-                    identify_topics(&self.image, &mut told.topics);
-                }
                 told.topics.extend(unknown);
                 (Some(index), told)
             }
@@ -236,16 +237,6 @@ fn name_topics(
             unknown.push(refused_topic(topic, ErrorCode::UNKNOWN_TOPIC_ID));
             false
         }
-    });
-}
-
-/// A topic whose id nobody knows cannot be told of.
-fn identify_topics(image: &Image, topics: &mut Vec<OffsetFetchResponseTopics>) {
-    topics.retain_mut(|topic| {
-        if topic.topic_id == Uuid::ZERO {
-            topic.topic_id = image.topics.get(topic.name.as_str()).map_or(Uuid::ZERO, |it| it.id);
-        }
-        topic.topic_id != Uuid::ZERO
     });
 }
 

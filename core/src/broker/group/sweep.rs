@@ -1,5 +1,5 @@
 //! Walks over all groups, a bounded part of them in one turn: offsets that have lived too long, and those of
-//! topics that are deleted.
+//! topics that are deleted, now or while nobody served the groups.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -27,6 +27,8 @@ enum Aim {
     Expired,
     /// What was committed of these.
     Deleted(DeletedTopics),
+    /// What was committed, in this shard, of topics that are not there: they were deleted before it was loaded.
+    Absent(i32),
 }
 
 #[derive(Debug)]
@@ -66,10 +68,17 @@ impl Sweeps {
         }
     }
 
+    /// A shard was loaded.
+    pub(super) fn forget_absent(&mut self, index: i32) {
+        self.waiting.push_back(Aim::Absent(index));
+    }
+
     fn take(&mut self) -> Option<Sweep> {
-        self.running
-            .take()
-            .or_else(|| self.waiting.pop_front().map(|aim| Sweep::begin(aim, i32::MIN)))
+        let begin = |aim| {
+            let index = if let Aim::Absent(index) = aim { index } else { i32::MIN };
+            Sweep::begin(aim, index)
+        };
+        self.running.take().or_else(|| self.waiting.pop_front().map(begin))
     }
 }
 
@@ -87,12 +96,16 @@ impl Broker {
             let Some(index) = self.groups.shards.range(sweep.index..).next().map(|it| *it.0) else {
                 return;
             };
+            let is_of_one = matches!(sweep.aim, Aim::Absent(_));
             if index != sweep.index {
+                if is_of_one {
+                    return;
+                }
                 sweep = Sweep::begin(sweep.aim, index);
             }
             match self.sweep_group(&mut sweep, left) {
                 Some(offsets) => left = left.saturating_sub(1 + offsets),
-                None if index == i32::MAX => return,
+                None if is_of_one || index == i32::MAX => return,
                 None => sweep = Sweep::begin(sweep.aim, index + 1),
             }
         }
@@ -101,6 +114,7 @@ impl Broker {
 
     /// The next group of the shard, or more of the one before: how many offsets were looked at; `None` behind the last.
     fn sweep_group(&mut self, sweep: &mut Sweep, offsets_max: usize) -> Option<usize> {
+        let image = Arc::clone(&self.image);
         let looked = self.with_shard(sweep.index, |shard, context| {
             let group = match (&sweep.offset, &sweep.group) {
                 (Some(_), Some(group)) => Arc::clone(group),
@@ -111,11 +125,16 @@ impl Broker {
                     shard.expire_group(context, &group, sweep.offset.as_ref(), offsets_max)
                 }
                 Aim::Deleted(topics) => shard.forget_topics(context, &group, topics),
+                Aim::Absent(_) => {
+                    let bounds = (sweep.offset.as_ref(), offsets_max);
+                    let id_of = |topic: &str| image.topic_id(topic);
+                    shard.forget_absent_topics(context, &group, bounds, id_of)
+                }
             };
             (sweep.group, sweep.offset) = (Some(group), looked.up_to);
             Some(looked.offsets)
         });
-        // A shard that does not serve is passed over: it is looked at next time.
+        // A shard that does not serve is passed over: it is looked at next time, or when it is loaded.
         looked.unwrap_or(None)
     }
 }

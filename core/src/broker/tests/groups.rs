@@ -1,6 +1,7 @@
 //! The group coordinator: what clients are told, when, and after a restart.
 
 use super::*;
+use crate::api::create_topics::{CreatableTopic, CreateTopicsRequest};
 use crate::api::delete_groups::DeleteGroupsRequest;
 use crate::api::delete_topics::DeleteTopicsRequest;
 use crate::api::find_coordinator::FindCoordinatorRequest;
@@ -205,6 +206,54 @@ impl World {
         self.settle();
         let ResponseBody::DeleteGroups(answer) = self.take_response() else { panic!() };
         answer.results[0].error_code
+    }
+
+    /// Deletes topic `t`; what follows from it for groups has not been done.
+    fn delete_topic(&mut self) {
+        let topic_names = vec!["t".to_string()];
+        let request = DeleteTopicsRequest { topic_names, timeout_ms: 1_000, topics: vec![] };
+        self.ask(RequestBody::DeleteTopics { version: 5, request });
+        self.settle();
+        assert!(matches!(self.take_response(), ResponseBody::DeleteTopics(_)));
+    }
+
+    /// Makes topic `t`, and tells its id.
+    fn create_topic(&mut self) -> Uuid {
+        let topic = CreatableTopic {
+            name: "t".to_string(),
+            num_partitions: 1,
+            replication_factor: 1,
+            ..CreatableTopic::default()
+        };
+        let (topics, timeout_ms, validate_only) = (vec![topic], 1_000, false);
+        let request = CreateTopicsRequest { topics, timeout_ms, validate_only };
+        self.ask(RequestBody::CreateTopics { version: 7, request });
+        self.settle();
+        let ResponseBody::CreateTopics(answer) = self.take_response() else { panic!() };
+        assert_eq!(answer.topics[0].error_code, ErrorCode::NONE);
+        answer.topics[0].topic_id
+    }
+
+    /// What is told of a topic by its id: of its partition 0, and of all that the group has.
+    fn offsets_by_id(&mut self, topic_id: Uuid) -> (i64, Vec<(Uuid, i64)>) {
+        let topic = OffsetFetchRequestTopics {
+            topic_id,
+            partition_indexes: vec![0],
+            ..OffsetFetchRequestTopics::default()
+        };
+        let told = [Some(vec![topic]), None].map(|topics| {
+            let group_id = "g".to_string();
+            let group =
+                OffsetFetchRequestGroup { group_id, topics, ..OffsetFetchRequestGroup::default() };
+            let groups = vec![group];
+            let request = OffsetFetchRequest { groups, ..OffsetFetchRequest::default() };
+            self.ask(RequestBody::OffsetFetch { version: 10, request });
+            let ResponseBody::OffsetFetch(answer) = self.take_response() else { panic!() };
+            let topics = answer.groups[0].topics.iter();
+            topics.map(|it| (it.topic_id, it.partitions[0].committed_offset)).collect::<Vec<_>>()
+        });
+        let [one, all] = told;
+        (one[0].1, all)
     }
 
     /// The same node, started on what is on the disk after a stop in good order or none.
@@ -438,6 +487,51 @@ fn offsets_of_nobody_are_forgotten_after_their_time() {
     world.settle();
     assert_eq!(world.fetch_offset("g"), Ok(-1));
     assert_eq!(world.groups_listed(), Ok(vec![]), "nothing is left of the group");
+}
+
+#[test]
+fn offsets_of_a_deleted_topic_go_and_a_new_one_of_its_name_has_none() {
+    let mut world = coordinator();
+    world.commit(commit("g", 0, 5));
+    let old = world.broker.image().topics["t"].id;
+    assert_eq!(world.offsets_by_id(old), (5, vec![(old, 5)]));
+    world.delete_topic();
+    let new = world.create_topic();
+    assert_eq!(world.fetch_offset("g"), Ok(5), "nobody has looked for it yet");
+    assert_eq!(world.offsets_by_id(new), (-1, vec![]), "but it is not the new topic's");
+    world.pass(Millis(1));
+    world.settle();
+    assert_eq!(world.fetch_offset("g"), Ok(-1));
+    assert_eq!(world.offsets_by_id(new), (-1, vec![]));
+    world.commit(commit("g", 0, 7));
+    assert_eq!(world.next_life().offsets_by_id(new), (7, vec![(new, 7)]));
+}
+
+/// A broker in which topic `t` is another one than the group has committed for, and whose shards are being loaded.
+fn with_topic_made_anew() -> (World, Uuid) {
+    let mut world = coordinator();
+    world.commit(commit("g", 0, 5));
+    let mut held = World::on(world.disk.clone(), grouped());
+    held.holds_later_jobs = true;
+    held.settle();
+    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: String::new() };
+    held.broker.handle_connect(CLIENT, peer, held.now);
+    held.delete_topic();
+    let new = held.create_topic();
+    (held, new)
+}
+
+#[test]
+fn offsets_of_a_topic_that_was_deleted_while_its_shard_was_loaded_go_too() {
+    let (mut held, new) = with_topic_made_anew();
+    for (id, job) in core::mem::take(&mut held.jobs) {
+        held.finish_job(id, job);
+    }
+    held.pass(Millis(1));
+    held.settle();
+    assert_eq!(held.fetch_offset("g"), Ok(-1));
+    assert_eq!(held.offsets_by_id(new), (-1, vec![]));
+    assert_eq!(held.next_life().fetch_offset("g"), Ok(-1));
 }
 
 #[test]
