@@ -34,13 +34,28 @@ pub trait Layer: Debug {
     /// A request is about to be handed to the broker; gives an answer in its place, which leaves at
     /// once.
     fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
-        let _ = (from, request);
+        self.alter_request(from, request);
         None
     }
 
+    /// The same, where the broker answers.
+    fn alter_request(&mut self, from: ConnectionId, request: &mut Request) {
+        let _ = (from, request);
+    }
+
     /// The broker has answered; gives what is delivered now.
-    fn response(&mut self, to: ConnectionId, response: Response) -> Vec<(ConnectionId, Response)> {
+    fn response(
+        &mut self,
+        to: ConnectionId,
+        mut response: Response,
+    ) -> Vec<(ConnectionId, Response)> {
+        self.alter_response(to, &mut response);
         vec![(to, response)]
+    }
+
+    /// The same, where each answer is delivered at once.
+    fn alter_response(&mut self, to: ConnectionId, response: &mut Response) {
+        let _ = (to, response);
     }
 
     /// A connection is over; says whether the broker hears of it.

@@ -33,18 +33,13 @@ pub struct LowersHighWatermark {
 }
 
 impl Layer for LowersHighWatermark {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         self.answers += 1;
         let lowers = self.answers.is_multiple_of(3);
-        for data in partitions(&mut response).filter(|data| lowers && is_empty(data)) {
+        for data in partitions(response).filter(|data| lowers && is_empty(data)) {
             data.high_watermark = (data.high_watermark - 1).max(0);
             data.last_stable_offset = data.high_watermark;
         }
-        vec![(to, response)]
     }
 }
 
@@ -56,11 +51,7 @@ pub struct ReusesOffsets {
 }
 
 impl Layer for ReusesOffsets {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::Produce(outcomes) = &mut response.body {
             for outcome in outcomes.iter_mut().filter(|outcome| outcome.error == ErrorCode::NONE) {
                 self.answers += 1;
@@ -70,7 +61,6 @@ impl Layer for ReusesOffsets {
                 self.last = outcome.base_offset;
             }
         }
-        vec![(to, response)]
     }
 }
 
@@ -79,11 +69,10 @@ impl Layer for ReusesOffsets {
 pub struct WakesNobody;
 
 impl Layer for WakesNobody {
-    fn request(&mut self, _: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, _: ConnectionId, request: &mut Request) {
         if let RequestBody::Fetch { request, .. } = &mut request.body {
             request.min_bytes = i32::MAX;
         }
-        None
     }
 }
 
@@ -92,13 +81,12 @@ impl Layer for WakesNobody {
 pub struct LeaksSessions;
 
 impl Layer for LeaksSessions {
-    fn request(&mut self, _: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, _: ConnectionId, request: &mut Request) {
         if let RequestBody::Fetch { request, .. } = &mut request.body
             && request.session_epoch == -1
         {
             request.session_id = 0;
         }
-        None
     }
 }
 
@@ -110,7 +98,7 @@ pub struct DeletesWhatItRefuses {
 }
 
 impl Layer for DeletesWhatItRefuses {
-    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, from: ConnectionId, request: &mut Request) {
         if let RequestBody::DeleteRecords { request: asked, .. } = &mut request.body {
             for partition in asked.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
                 if partition.offset > self.end {
@@ -119,15 +107,10 @@ impl Layer for DeletesWhatItRefuses {
                 }
             }
         }
-        None
     }
 
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
-        for data in partitions(&mut response) {
+    fn alter_response(&mut self, to: ConnectionId, response: &mut Response) {
+        for data in partitions(response) {
             self.end = self.end.max(data.high_watermark);
         }
         let beyond = self.beyond.remove(&(to, response.number));
@@ -138,7 +121,6 @@ impl Layer for DeletesWhatItRefuses {
                 partition.low_watermark = -1;
             }
         }
-        vec![(to, response)]
     }
 }
 
@@ -176,20 +158,15 @@ pub struct ForgetsInSession {
 }
 
 impl Layer for ForgetsInSession {
-    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, from: ConnectionId, request: &mut Request) {
         if let RequestBody::Fetch { request: fetch, .. } = &request.body
             && fetch.session_epoch > 0
         {
             self.incremental.insert((from, request.number.0));
         }
-        None
     }
 
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, to: ConnectionId, response: &mut Response) {
         if self.incremental.remove(&(to, response.number.0))
             && let ResponseBody::Fetch(fetched) = &mut response.body
         {
@@ -198,7 +175,6 @@ impl Layer for ForgetsInSession {
                 fetched.responses.pop();
             }
         }
-        vec![(to, response)]
     }
 }
 
@@ -288,15 +264,14 @@ pub struct AppendsElsewhere {
 }
 
 impl Layer for AppendsElsewhere {
-    fn request(&mut self, _: ConnectionId, request: &mut Request) -> Option<Response> {
-        let RequestBody::Produce(command) = &mut request.body else { return None };
+    fn alter_request(&mut self, _: ConnectionId, request: &mut Request) {
+        let RequestBody::Produce(command) = &mut request.body else { return };
         for append in &mut command.partitions {
             self.appends += 1;
             if self.appends.is_multiple_of(3) {
                 append.partition ^= 1;
             }
         }
-        None
     }
 }
 
@@ -307,11 +282,7 @@ pub struct RefusesWhatItTakes {
 }
 
 impl Layer for RefusesWhatItTakes {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::Produce(outcomes) = &mut response.body {
             for outcome in outcomes.iter_mut().filter(|outcome| outcome.error == ErrorCode::NONE) {
                 self.answers += 1;
@@ -320,7 +291,6 @@ impl Layer for RefusesWhatItTakes {
                 }
             }
         }
-        vec![(to, response)]
     }
 }
 
@@ -331,17 +301,12 @@ pub struct GivesProducerIdsTwice {
 }
 
 impl Layer for GivesProducerIdsTwice {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::InitProducerId(given) = &mut response.body
             && given.error_code == ErrorCode::NONE
         {
             given.producer_id = *self.first.get_or_insert(given.producer_id);
         }
-        vec![(to, response)]
     }
 }
 
@@ -361,20 +326,15 @@ impl MisplacesOffsets {
 }
 
 impl Layer for MisplacesOffsets {
-    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, from: ConnectionId, request: &mut Request) {
         if let RequestBody::ListOffsets { request: asked, .. } = &request.body {
             let partitions = asked.topics.iter().flat_map(|topic| &topic.partitions);
             let timestamps = partitions.map(|partition| partition.timestamp).collect();
             self.asked.insert((from, request.number.0), timestamps);
         }
-        None
     }
 
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, to: ConnectionId, response: &mut Response) {
         if let ResponseBody::ListOffsets(found) = &mut response.body
             && let Some(timestamps) = self.asked.remove(&(to, response.number.0))
         {
@@ -385,7 +345,6 @@ impl Layer for MisplacesOffsets {
                 }
             }
         }
-        vec![(to, response)]
     }
 }
 
@@ -394,17 +353,12 @@ impl Layer for MisplacesOffsets {
 pub struct TellsLaterEpochEnds;
 
 impl Layer for TellsLaterEpochEnds {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::OffsetForLeaderEpoch(told) = &mut response.body {
             let partitions = told.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
             for partition in partitions.filter(|partition| partition.end_offset >= 0) {
                 partition.end_offset += 1_000;
             }
         }
-        vec![(to, response)]
     }
 }

@@ -62,12 +62,8 @@ impl Layer for TrustsTornIndex {
         Carry::Honestly
     }
 
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
-        for range in ranges(&mut response) {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
+        for range in ranges(response) {
             let batches = self.written.0.get(&range.file.path);
             let first = batches.and_then(|batches| batches.get(&range.position)).copied();
             let Some(first) = first.filter(|first| *first < range.length) else { continue };
@@ -77,7 +73,6 @@ impl Layer for TrustsTornIndex {
                 range.length -= first;
             }
         }
-        vec![(to, response)]
     }
 }
 
@@ -94,16 +89,11 @@ impl Layer for ServesUnsynced {
         }
     }
 
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
-        for range in ranges(&mut response) {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
+        for range in ranges(response) {
             let end = self.written.end(&range.file.path);
             range.length = range.length.max(end.saturating_sub(range.position));
         }
-        vec![(to, response)]
     }
 }
 

@@ -182,7 +182,7 @@ pub struct DeletesNothing {
 }
 
 impl Layer for DeletesNothing {
-    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, from: ConnectionId, request: &mut Request) {
         if let RequestBody::DeleteTopics { request: asked, .. } = &mut request.body {
             let by_state = std::mem::take(&mut asked.topics).into_iter();
             let by_name = std::mem::take(&mut asked.topic_names).into_iter();
@@ -197,18 +197,12 @@ impl Layer for DeletesNothing {
             let response = DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() };
             self.answers.insert((from, request.number.0), response);
         }
-        None
     }
 
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, to: ConnectionId, response: &mut Response) {
         if let Some(told) = self.answers.remove(&(to, response.number.0)) {
             response.body = ResponseBody::DeleteTopics(told);
         }
-        vec![(to, response)]
     }
 }
 
@@ -217,11 +211,10 @@ impl Layer for DeletesNothing {
 pub struct MakesWhatIsTried;
 
 impl Layer for MakesWhatIsTried {
-    fn request(&mut self, _: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, _: ConnectionId, request: &mut Request) {
         if let RequestBody::CreateTopics { request: asked, .. } = &mut request.body {
             asked.validate_only = false;
         }
-        None
     }
 }
 
@@ -230,11 +223,10 @@ impl Layer for MakesWhatIsTried {
 pub struct MakesWhatIsLookedAt;
 
 impl Layer for MakesWhatIsLookedAt {
-    fn request(&mut self, _: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, _: ConnectionId, request: &mut Request) {
         if let RequestBody::Query(Query::Metadata(asked)) = &mut request.body {
             asked.allow_auto_topic_creation = true;
         }
-        None
     }
 }
 
@@ -245,17 +237,12 @@ pub struct TellsOldIds {
 }
 
 impl Layer for TellsOldIds {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::CreateTopics(made) = &mut response.body {
             for topic in made.topics.iter_mut().filter(|topic| topic.error_code.0 == 0) {
                 topic.topic_id = *self.last.entry(topic.name.clone()).or_insert(topic.topic_id);
             }
         }
-        vec![(to, response)]
     }
 }
 
@@ -264,11 +251,10 @@ impl Layer for TellsOldIds {
 pub struct GrowsTooLittle;
 
 impl Layer for GrowsTooLittle {
-    fn request(&mut self, _: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, _: ConnectionId, request: &mut Request) {
         if let RequestBody::CreatePartitions { request: asked, .. } = &mut request.body {
             asked.topics.iter_mut().for_each(|topic| topic.count -= 1);
         }
-        None
     }
 }
 
@@ -280,11 +266,7 @@ pub struct ServesOldImages {
 }
 
 impl Layer for ServesOldImages {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::Query { image, .. } = &mut response.body {
             self.answers += 1;
             let newest = Arc::clone(image);
@@ -293,7 +275,6 @@ impl Layer for ServesOldImages {
             }
             self.kept = Some(newest);
         }
-        vec![(to, response)]
     }
 }
 
