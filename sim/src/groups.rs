@@ -62,6 +62,8 @@ pub enum GroupAsk {
     Offsets {
         /// Which partitions.
         wanted: Option<Vec<TopicPartition>>,
+        /// Topics are told by their ids.
+        by_id: bool,
     },
     /// To become, or stay, a member.
     Join {
@@ -98,6 +100,26 @@ pub enum GroupAsk {
     },
     /// How it is.
     Describe,
+    /// Which groups there are: asked of no group.
+    List {
+        /// In these states; in any, if there are none.
+        states: Vec<String>,
+        /// And of these types.
+        types: Vec<String>,
+    },
+}
+
+/// A group, as a list has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedGroup {
+    /// Its id.
+    pub id: String,
+    /// What its members are to each other; empty while it has had none.
+    pub protocol_type: String,
+    /// Kafka's name of its state, where the version tells it.
+    pub state: Option<String>,
+    /// Of its type, likewise.
+    pub group_type: Option<String>,
 }
 
 /// A member, as others are told of it.
@@ -144,6 +166,13 @@ pub enum GroupTold {
         state: String,
         /// Its members with their parts.
         members: Vec<ToldMember>,
+    },
+    /// To [`GroupAsk::List`].
+    Listed {
+        /// These.
+        groups: Vec<ListedGroup>,
+        /// And there may be others: Kafka's number of the error.
+        error: i16,
     },
     /// Kafka's number of an error, of the whole.
     Error(i16),

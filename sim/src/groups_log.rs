@@ -3,6 +3,7 @@
 
 use bytes::{Buf, Bytes};
 use klamm_core::effect::Path;
+use klamm_core::ids::Uuid;
 
 use crate::disk::Disk;
 use crate::groups::{Committed, StoredGroups};
@@ -31,7 +32,7 @@ fn read_record(mut key: Bytes, mut value: Bytes, stored: &mut StoredGroups) -> O
         OFFSET => {
             let topic = take_string(&mut key)?;
             let partition = key.try_get_i32().ok()?;
-            let at = (group, TopicPartition { topic, partition });
+            let at = (group, TopicPartition::new(&topic, Uuid::ZERO, partition));
             if value.is_empty() {
                 stored.offsets.remove(&at);
             } else {

@@ -55,6 +55,11 @@ impl TopicPartition {
         Uuid::parse(id)
     }
 
+    /// The same partition of whichever topic has the name: that of one that comes and goes has the zero id.
+    pub fn named(&self) -> Self {
+        Self::new(self.name(), Uuid::ZERO, self.partition)
+    }
+
     /// The name of the partition's directory.
     pub fn directory(&self) -> String {
         format!("{}-{}", self.name(), self.partition)

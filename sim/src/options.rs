@@ -261,6 +261,14 @@ options! {
     delete_retention_ms,
     /// `min.compaction.lag.ms`.
     compaction_lag_ms,
+    /// Commits, and looks at what was committed, that are about topics that come and go as well.
+    passing_commits_per_mille,
+    /// 1: of static members, each two have one instance id.
+    twins,
+    /// What a connection reads at once; 0 for the broker's own limit, as in the next one.
+    read_bytes,
+    /// And at most, from a peer that fills its reads.
+    read_ahead_bytes_max,
 }
 
 const COLUMNS_MAX: usize = 100;
@@ -429,6 +437,9 @@ impl Options {
         options.pieces_max = 2 * draw(0, 7);
         options.draw_groups(&mut draw);
         options.draw_compaction(&mut draw);
+        options.draw_more_of_groups(&mut draw);
+        options.read_bytes = draw(0, 1) << draw(6, 16);
+        options.read_ahead_bytes_max = draw(0, 1) << draw(6, 18);
         options
     }
 }
@@ -473,6 +484,14 @@ impl Options {
         let expires = is_grouped * (draw(0, 3) / 3);
         self.offsets_retention_ms = expires * (100 << draw(0, 6));
         self.offsets_check_ms = expires * (50 << draw(0, 4));
+    }
+
+    /// What groups have to do with topics that come and go, and members with each other.
+    fn draw_more_of_groups(&mut self, draw: &mut impl FnMut(u64, u64) -> u64) {
+        let is_grouped = (self.members + self.overseers).min(1);
+        self.passing_commits_per_mille =
+            is_grouped * self.passing_topics.min(1) * draw(0, 3).min(1) * draw(100, 600);
+        self.twins = is_grouped * (draw(0, 2) / 2);
     }
 
     /// What is compacted, how soon, and how much at once.

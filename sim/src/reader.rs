@@ -46,6 +46,8 @@ pub struct StoredLog {
     pub gaps: Vec<(i64, i64)>,
     /// Only the last record of each key has to be there.
     pub is_compacted: bool,
+    /// What lies below it is deleted, even where it is still there; `None` when nobody knows.
+    pub start: Option<i64>,
     /// What is wrong: file, position and why. Nothing behind it was read.
     pub fault: Option<String>,
 }

@@ -212,6 +212,9 @@ fn limits(options: &Options) -> Limits {
         request_budget_bytes: or(options.request_budget_bytes, default.request_budget_bytes as u64)
             as usize,
         fetch_sessions_max: or(options.session_slots, default.fetch_sessions_max as u64) as usize,
+        read_bytes: or(options.read_bytes, default.read_bytes.into()) as u32,
+        read_ahead_bytes_max: or(options.read_ahead_bytes_max, default.read_ahead_bytes_max.into())
+            as u32,
         frame_eager_bytes: or(options.frame_eager_bytes, default.frame_eager_bytes.into()) as u32,
         ..default
     }

@@ -82,6 +82,39 @@ fn with_keys(bytes: &[u8], key: impl Fn(u64) -> [u8; 8]) -> Bytes {
     with_right_checksums(&out.freeze())
 }
 
+/// Forgets who has written the batches that it keeps without records: the last ones of their producers.
+#[derive(Debug, Default)]
+pub struct ForgetsProducers;
+
+impl Layer for ForgetsProducers {
+    fn effect(&mut self, _: EffectId, effect: &mut Effect) -> Carry {
+        if let Effect::Operations(operations) = effect {
+            for operation in operations {
+                if let Operation::Write { file, data, .. } = operation
+                    && has_suffix(&file.path, ".log.cleaned")
+                {
+                    *data = vec![without_idle_producers(&data.concat())];
+                }
+            }
+        }
+        Carry::Honestly
+    }
+}
+
+/// Batches without records have no producer: its id, epoch and sequence number are -1.
+fn without_idle_producers(bytes: &[u8]) -> Bytes {
+    const PRODUCER: std::ops::Range<usize> = 43..57;
+    const COUNT: std::ops::Range<usize> = 57..61;
+    let mut out = BytesMut::from(bytes);
+    for batch in batches_of(bytes) {
+        let batch = &mut out[batch];
+        if batch[COUNT] == [0; 4] {
+            batch[PRODUCER].fill(0xff);
+        }
+    }
+    with_right_checksums(&out.freeze())
+}
+
 /// Puts segments in place that are not synced.
 #[derive(Debug, Default)]
 pub struct CompactsUnsynced;

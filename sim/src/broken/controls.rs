@@ -16,6 +16,10 @@ use super::{
     ServesOldImages, ServesUnsynced, SkipsCrcInRecovery, TellsLaterEpochEnds, TellsOldIds,
     TellsOlderOffsets, TrustsTornIndex, WakesNobody,
 };
+use super::{
+    BuriesGroups, DisownsTheFenced, ForgetsOffsetsOfLiving, ForgetsProducers, HidesGroups,
+    IgnoresFilters, LeavesOffsets, ListsDeletedGroups, MisstatesGroups, RevivesOffsets,
+};
 use crate::decisions::Decisions;
 use crate::disk::Crash;
 use crate::layer::Layer;
@@ -586,6 +590,22 @@ pub const CONTROLS: &[Control] = &[
         breaks: layered::<FencesNobody>,
     },
     Control {
+        name: "disowns-the-fenced",
+        does: "says of members whose place others have that nobody knows them",
+        says: "which",
+        seeds: 80,
+        options: with_twins,
+        breaks: layered::<DisownsTheFenced>,
+    },
+    Control {
+        name: "lets-twins-live",
+        does: "believes both of two who have one instance id",
+        says: "is accepted",
+        seeds: 40,
+        options: with_twins,
+        breaks: layered::<FencesNobody>,
+    },
+    Control {
         name: "reuses-generations",
         does: "tells members of generations that are over",
         says: "",
@@ -610,6 +630,79 @@ pub const CONTROLS: &[Control] = &[
         breaks: layered::<ForgetsMembers>,
     },
     Control {
+        name: "revives-offsets",
+        does: "tells what was committed of topics that are deleted",
+        says: "there may be",
+        seeds: 80,
+        options: with_passing_commits,
+        breaks: |world| world.with_layer(Box::new(RevivesOffsets::by_name())),
+    },
+    Control {
+        name: "tells-offsets-of-old-topics",
+        does: "tells of a topic by its id what was committed of an earlier one of its name",
+        says: "there may be",
+        seeds: 80,
+        options: with_passing_commits,
+        breaks: |world| world.with_layer(Box::new(RevivesOffsets::by_id())),
+    },
+    Control {
+        name: "forgets-offsets-of-living",
+        does: "forgets what was committed of topics that are there",
+        says: "there may be",
+        seeds: 80,
+        options: with_passing_commits,
+        breaks: layered::<ForgetsOffsetsOfLiving>,
+    },
+    Control {
+        name: "leaves-offsets",
+        does: "keeps in its log what was committed of topics that are deleted",
+        // Or it is told again after a crash.
+        says: "promise: ",
+        seeds: 80,
+        options: with_passing_commits,
+        breaks: layered::<LeavesOffsets>,
+    },
+    Control {
+        name: "hides-groups",
+        does: "leaves groups out of lists",
+        says: "it is not told of",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<HidesGroups>,
+    },
+    Control {
+        name: "lists-deleted-groups",
+        does: "goes on listing groups that are deleted",
+        says: "nobody has made it, or not again",
+        seeds: 80,
+        options: || with_overseers(Crash::Killed),
+        breaks: layered::<ListsDeletedGroups>,
+    },
+    Control {
+        name: "misstates-groups",
+        does: "lists groups whose members are at work as empty",
+        says: "and must be Stable",
+        seeds: 80,
+        options: with_members,
+        breaks: layered::<MisstatesGroups>,
+    },
+    Control {
+        name: "buries-groups",
+        does: "describes groups that are there as dead",
+        says: "it is not told of",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<BuriesGroups>,
+    },
+    Control {
+        name: "ignores-filters",
+        does: "lists groups that were not asked for",
+        says: "were asked for",
+        seeds: 40,
+        options: with_members,
+        breaks: layered::<IgnoresFilters>,
+    },
+    Control {
         name: "mixes-up-keys",
         does: "drops the last record of a key when another key has a later one",
         says: "was acknowledged",
@@ -618,12 +711,49 @@ pub const CONTROLS: &[Control] = &[
         breaks: |world| world.with_layer(Box::new(MixesUpKeys::new(COMPACTED_KEYS))),
     },
     Control {
+        name: "mixes-up-retained-keys",
+        does: "drops the last record of a key that retention may take, and has not taken",
+        says: "was acknowledged",
+        seeds: 80,
+        // It looks for it once in five minutes.
+        options: || Options {
+            compact_and_delete: 1,
+            compact_keys: 1_000,
+            retention_bytes: 1,
+            ..with_compaction()
+        },
+        breaks: |world| world.with_layer(Box::new(MixesUpKeys::new(1_000))),
+    },
+    Control {
+        name: "retains-too-little-of-compacted",
+        does: "deletes of a compacted log beyond the bound of retention",
+        says: "nothing beyond",
+        seeds: 80,
+        options: || Options {
+            compact_and_delete: 1,
+            compact_keys: 50,
+            retention_bytes: 6_000,
+            task_interval_ms: 20,
+            ..with_compaction()
+        },
+        breaks: |world| world.with_config(|config| config.topic_defaults.retention_bytes = 1_500),
+    },
+    Control {
         name: "forgets-tombstones",
         does: "drops tombstones before their time",
         says: "was acknowledged",
         seeds: 40,
         options: || Options { tombstones_per_mille: 500, compact_keys: 40, ..with_compaction() },
         breaks: |world| world.with_config(|config| config.topic_defaults.delete_retention_ms = 0),
+    },
+    Control {
+        name: "forgets-producers",
+        does: "forgets whose the batches are that are kept, without records, for their producers",
+        // It is not told of, or what it sends again is taken for new.
+        says: "is known as",
+        seeds: 80,
+        options: with_idle_producers,
+        breaks: layered::<ForgetsProducers>,
     },
     Control {
         name: "compacts-unsynced",
@@ -675,6 +805,22 @@ fn with_compaction_and(crash: Crash) -> Options {
     let kind = StrikeKind::Crash(crash);
     let strikes = (1..12).map(|at| Strike { at_event: 230 * at, kind });
     Options { requests: 90, strikes: strikes.collect(), ..with_compaction() }
+}
+
+/// Producers that give up what cannot succeed, and go on under other ids; and somebody who asks for the old ones.
+fn with_idle_producers() -> Options {
+    let kind = StrikeKind::Crash(Crash::Killed);
+    let strikes = (2..9).map(|at| Strike { at_event: 2_000 * at, kind });
+    Options {
+        strikes: strikes.collect(),
+        clients: 3,
+        idempotent: 3,
+        unknown_topic_per_mille: 100,
+        compact_keys: 1,
+        inquirers: 2,
+        inquirer_requests: 200,
+        ..with_compaction()
+    }
 }
 
 /// Topics come and go beside producers and a consumer.
@@ -741,6 +887,23 @@ fn with_members() -> Options {
     }
 }
 
+/// Commits beside topics that come and go, over crashes.
+fn with_passing_commits() -> Options {
+    Options {
+        members: 1,
+        clients: 1,
+        requests: 5,
+        administrators: 1,
+        administrator_requests: 40,
+        passing_topics: 1,
+        passing_partitions: 1,
+        passing_commits_per_mille: 900,
+        overseer_requests: 60,
+        session_ms: 100,
+        ..with_member_crashes(Crash::Killed)
+    }
+}
+
 fn with_member_crashes(crash: Crash) -> Options {
     let kind = StrikeKind::Crash(crash);
     let strikes = [1_500, 3_000, 4_500, 6_000].map(|at_event| Strike { at_event, kind });
@@ -755,6 +918,11 @@ fn with_offenders() -> Options {
         hostile_per_mille: 600,
         ..with_members()
     }
+}
+
+/// Each two members have one instance id.
+fn with_twins() -> Options {
+    Options { members: 4, twins: 1, static_per_mille: 1000, death_per_mille: 0, ..with_members() }
 }
 
 /// Nobody but those who commit for groups without members.

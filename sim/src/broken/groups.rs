@@ -67,7 +67,7 @@ pub struct DropsCommits {
 }
 
 impl Layer for DropsCommits {
-    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, from: ConnectionId, request: &mut Request) {
         if let RequestBody::OffsetCommit { request: asked, .. } = &mut request.body {
             self.commits += 1;
             if self.commits.is_multiple_of(3) {
@@ -75,18 +75,12 @@ impl Layer for DropsCommits {
                 asked.topics.clear();
             }
         }
-        None
     }
 
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, to: ConnectionId, response: &mut Response) {
         if let Some(told) = self.dropped.remove(&(to, response.number)) {
             response.body = ResponseBody::OffsetCommit(told);
         }
-        vec![(to, response)]
     }
 }
 
@@ -97,11 +91,7 @@ pub struct RefusesCommitsItKeeps {
 }
 
 impl Layer for RefusesCommitsItKeeps {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::OffsetCommit(told) = &mut response.body {
             self.commits += 1;
             let parts = told.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
@@ -109,7 +99,6 @@ impl Layer for RefusesCommitsItKeeps {
                 part.error_code = ErrorCode::REBALANCE_IN_PROGRESS;
             }
         }
-        vec![(to, response)]
     }
 }
 
@@ -137,11 +126,7 @@ pub struct TellsOlderOffsets {
 }
 
 impl Layer for TellsOlderOffsets {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::OffsetFetch(told) = &mut response.body {
             self.answers += 1;
             for (key, part) in told_offsets(told) {
@@ -152,7 +137,6 @@ impl Layer for TellsOlderOffsets {
                 }
             }
         }
-        vec![(to, response)]
     }
 }
 
@@ -163,7 +147,7 @@ pub struct ForgetsMetadata {
 }
 
 impl Layer for ForgetsMetadata {
-    fn request(&mut self, _: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, _: ConnectionId, request: &mut Request) {
         if let RequestBody::OffsetCommit { request: asked, .. } = &mut request.body {
             self.commits += 1;
             let parts = asked.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
@@ -171,7 +155,6 @@ impl Layer for ForgetsMetadata {
                 part.committed_metadata = None;
             }
         }
-        None
     }
 }
 
@@ -182,11 +165,7 @@ pub struct ForgetsWhileLoading {
 }
 
 impl Layer for ForgetsWhileLoading {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, to: ConnectionId, response: &mut Response) {
         let asked = self.asked.remove(&(to, response.number));
         if let (ResponseBody::OffsetFetch(told), Some(asked)) = (&mut response.body, asked) {
             let loading = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
@@ -202,14 +181,12 @@ impl Layer for ForgetsWhileLoading {
                 told.error_code = ErrorCode::NONE;
             }
         }
-        vec![(to, response)]
     }
 
-    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, from: ConnectionId, request: &mut Request) {
         if let RequestBody::OffsetFetch { request: asked, .. } = &request.body {
             self.asked.insert((from, request.number), asked.clone());
         }
-        None
     }
 }
 
@@ -220,11 +197,7 @@ pub struct GivesPartsTwice {
 }
 
 impl Layer for GivesPartsTwice {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::SyncGroup(told) = &mut response.body
             && told.error_code.is_none()
         {
@@ -233,7 +206,6 @@ impl Layer for GivesPartsTwice {
                 told.assignment = last;
             }
         }
-        vec![(to, response)]
     }
 }
 
@@ -245,18 +217,13 @@ pub struct GivesOldParts {
 }
 
 impl Layer for GivesOldParts {
-    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, from: ConnectionId, request: &mut Request) {
         if let RequestBody::SyncGroup { request: asked, .. } = &request.body {
             self.members.insert((from, request.number), asked.member_id.clone());
         }
-        None
     }
 
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, to: ConnectionId, response: &mut Response) {
         if let ResponseBody::SyncGroup(told) = &mut response.body
             && let Some(member) = self.members.remove(&(to, response.number))
             && told.error_code.is_none()
@@ -264,7 +231,6 @@ impl Layer for GivesOldParts {
         {
             told.assignment = before;
         }
-        vec![(to, response)]
     }
 }
 
@@ -276,7 +242,7 @@ pub struct BelievesOldGenerations {
 }
 
 impl Layer for BelievesOldGenerations {
-    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, from: ConnectionId, request: &mut Request) {
         match &mut request.body {
             RequestBody::JoinGroup(asked) => {
                 self.asked.insert((from, request.number), asked.request.group_id.clone());
@@ -295,7 +261,6 @@ impl Layer for BelievesOldGenerations {
             }
             _ => {}
         }
-        None
     }
 
     fn response(&mut self, to: ConnectionId, response: Response) -> Vec<(ConnectionId, Response)> {
@@ -332,15 +297,10 @@ impl Layer for LosesJoins {
 pub struct HidesRebalances;
 
 impl Layer for HidesRebalances {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::Heartbeat(told) = &mut response.body {
             told.error_code = ErrorCode::NONE;
         }
-        vec![(to, response)]
     }
 }
 
@@ -349,17 +309,12 @@ impl Layer for HidesRebalances {
 pub struct RebalancesForEver;
 
 impl Layer for RebalancesForEver {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::Heartbeat(told) = &mut response.body
             && told.error_code.is_none()
         {
             told.error_code = ErrorCode::REBALANCE_IN_PROGRESS;
         }
-        vec![(to, response)]
     }
 }
 
@@ -370,7 +325,7 @@ pub struct DeletesOfAnother {
 }
 
 impl Layer for DeletesOfAnother {
-    fn request(&mut self, from: ConnectionId, request: &mut Request) -> Option<Response> {
+    fn alter_request(&mut self, from: ConnectionId, request: &mut Request) {
         if let RequestBody::DeleteGroups { request: asked, .. } = &mut request.body
             && let [group] = &mut asked.groups_names[..]
             && !group.starts_with("simple")
@@ -378,14 +333,9 @@ impl Layer for DeletesOfAnother {
             self.meant.insert((from, request.number), group.clone());
             "simple5".clone_into(group);
         }
-        None
     }
 
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, to: ConnectionId, response: &mut Response) {
         if let ResponseBody::DeleteGroups(told) = &mut response.body
             && let Some(meant) = self.meant.remove(&(to, response.number))
         {
@@ -394,7 +344,6 @@ impl Layer for DeletesOfAnother {
                 result.error_code = ErrorCode::NON_EMPTY_GROUP;
             }
         }
-        vec![(to, response)]
     }
 }
 
@@ -403,17 +352,26 @@ impl Layer for DeletesOfAnother {
 pub struct FencesNobody;
 
 impl Layer for FencesNobody {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::Heartbeat(told) = &mut response.body
             && told.error_code == ErrorCode::FENCED_INSTANCE_ID
         {
             told.error_code = ErrorCode::NONE;
         }
-        vec![(to, response)]
+    }
+}
+
+/// Tells a member whose place another has that nobody knows it.
+#[derive(Debug, Default)]
+pub struct DisownsTheFenced;
+
+impl Layer for DisownsTheFenced {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
+        if let ResponseBody::Heartbeat(told) = &mut response.body
+            && told.error_code == ErrorCode::FENCED_INSTANCE_ID
+        {
+            told.error_code = ErrorCode::UNKNOWN_MEMBER_ID;
+        }
     }
 }
 
@@ -424,11 +382,7 @@ pub struct ReusesGenerations {
 }
 
 impl Layer for ReusesGenerations {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::JoinGroup(told) = &mut response.body
             && told.error_code.is_none()
         {
@@ -437,7 +391,6 @@ impl Layer for ReusesGenerations {
                 told.generation_id = (told.generation_id - 1).max(0);
             }
         }
-        vec![(to, response)]
     }
 }
 
@@ -446,17 +399,12 @@ impl Layer for ReusesGenerations {
 pub struct HasTwoLeaders;
 
 impl Layer for HasTwoLeaders {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::JoinGroup(told) = &mut response.body
             && told.error_code.is_none()
         {
             told.leader.clone_from(&told.member_id);
         }
-        vec![(to, response)]
     }
 }
 
@@ -467,11 +415,7 @@ pub struct ForgetsMembers {
 }
 
 impl Layer for ForgetsMembers {
-    fn response(
-        &mut self,
-        to: ConnectionId,
-        mut response: Response,
-    ) -> Vec<(ConnectionId, Response)> {
+    fn alter_response(&mut self, _: ConnectionId, response: &mut Response) {
         if let ResponseBody::Heartbeat(told) = &mut response.body
             && told.error_code.is_none()
         {
@@ -480,6 +424,5 @@ impl Layer for ForgetsMembers {
                 told.error_code = ErrorCode::UNKNOWN_MEMBER_ID;
             }
         }
-        vec![(to, response)]
     }
 }

@@ -9,7 +9,9 @@ mod compaction;
 mod controls;
 mod files;
 mod groups;
+mod listing;
 mod metadata;
+mod offsets;
 
 use std::collections::BTreeMap;
 
@@ -26,23 +28,27 @@ pub use answers::{
     LowersHighWatermark, MisplacesOffsets, RefusesWhatItTakes, ReusesOffsets, TellsLaterEpochEnds,
     WakesNobody,
 };
-pub use compaction::{CompactsUnsynced, MixesUpKeys, RemovesBeforeReplacing, ReplacesWithoutSync};
+pub use compaction::{
+    CompactsUnsynced, ForgetsProducers, MixesUpKeys, RemovesBeforeReplacing, ReplacesWithoutSync,
+};
 pub use controls::{CONTROLS, Control, Search};
 pub use files::{
     ForgetsLogStarts, ForgetsSequences, LeaksFiles, LosesDirectories, ServesUnsynced,
     TrustsTornIndex,
 };
 pub use groups::{
-    AnswersCommitsEarly, BelievesOldGenerations, DeletesOfAnother, DropsCommits, FencesNobody,
-    ForgetsMembers, ForgetsMetadata, ForgetsWhileLoading, GivesOldParts, GivesPartsTwice,
-    HasTwoLeaders, HidesRebalances, LosesJoins, RebalancesForEver, RefusesCommitsItKeeps,
-    ReusesGenerations, TellsOlderOffsets,
+    AnswersCommitsEarly, BelievesOldGenerations, DeletesOfAnother, DisownsTheFenced, DropsCommits,
+    FencesNobody, ForgetsMembers, ForgetsMetadata, ForgetsWhileLoading, GivesOldParts,
+    GivesPartsTwice, HasTwoLeaders, HidesRebalances, LosesJoins, RebalancesForEver,
+    RefusesCommitsItKeeps, ReusesGenerations, TellsOlderOffsets,
 };
+pub use listing::{BuriesGroups, HidesGroups, IgnoresFilters, ListsDeletedGroups, MisstatesGroups};
 pub use metadata::{
     AnswersChangesBeforeSync, DeletesNothing, ForgetsDeletions, ForgetsSettings, GrowsTooLittle,
     LeavesDirectories, MakesHalf, MakesWhatIsLookedAt, MakesWhatIsTried, MixesUpIds, RenamesInUse,
     ServesOldImages, TellsOldIds,
 };
+pub use offsets::{ForgetsOffsetsOfLiving, LeavesOffsets, RevivesOffsets};
 
 /// What an effect writes to logs, batch by batch.
 fn writes_of_logs(effect: &Effect) -> Vec<Vec<u8>> {

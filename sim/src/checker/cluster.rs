@@ -35,6 +35,48 @@ impl Cluster {
         self.subjects.get(&Subject::Topic(target.name().to_owned()))
     }
 
+    /// How sure it is that a topic of a name is there.
+    pub(super) fn life_of(&self, name: &str, id: Uuid) -> Life {
+        let topic = self.subjects.get(&Subject::Topic(name.to_owned()));
+        topic.map_or(Life::Unsure, |topic| topic.life(id))
+    }
+
+    /// The topic that has the name since then, for sure.
+    pub(super) fn sure_topic(&self, name: &str, micros: u64) -> Option<Uuid> {
+        let topic = self.subjects.get(&Subject::Topic(name.to_owned()))?;
+        topic.ids().find(|id| topic.sure_since(*id).is_some_and(|since| since <= micros))
+    }
+
+    /// Whether the partition's topic was there all the time since then.
+    fn was_there_since(&self, target: &TopicPartition, micros: u64) -> bool {
+        let Some(id) = target.passing_id() else { return true };
+        let since = self.topic_of(target).and_then(|topic| topic.sure_since(id));
+        since.is_some_and(|since| since <= micros)
+    }
+
+    /// What is wrong with serving a partition to a request of that time.
+    pub(super) fn judge_served(
+        &self,
+        target: &TopicPartition,
+        asked_micros: u64,
+    ) -> Option<String> {
+        let id = target.passing_id()?;
+        let over = self.topic_of(target).and_then(|topic| topic.over_since(id))?;
+        (over < asked_micros).then(|| "is served though it was deleted".to_owned())
+    }
+
+    /// What is wrong with an error to a request of that time.
+    pub(super) fn judge_refused(
+        &self,
+        target: &TopicPartition,
+        asked_micros: u64,
+        error: i16,
+    ) -> Option<String> {
+        target.passing_id()?;
+        let is_there = ABSENT.contains(&error) && self.was_there_since(target, asked_micros);
+        is_there.then(|| format!("error {error} though nobody has deleted it"))
+    }
+
     pub(super) fn broker_gone(&mut self, micros: u64) {
         self.subjects.values_mut().for_each(|subject| subject.broker_gone(micros));
     }
@@ -76,36 +118,6 @@ impl Checker {
         self.cluster.subjects.values().filter(|subject| subject.is_lost_sight_of()).count()
     }
 
-    /// Whether the partition's topic was there all the time since then.
-    pub(super) fn was_there_since(&self, target: &TopicPartition, micros: u64) -> bool {
-        let Some(id) = target.passing_id() else { return true };
-        let since = self.cluster.topic_of(target).and_then(|topic| topic.sure_since(id));
-        since.is_some_and(|since| since <= micros)
-    }
-
-    /// What is wrong with serving a partition to a request of that time.
-    pub(super) fn judge_served(
-        &self,
-        target: &TopicPartition,
-        asked_micros: u64,
-    ) -> Option<String> {
-        let id = target.passing_id()?;
-        let over = self.cluster.topic_of(target).and_then(|topic| topic.over_since(id))?;
-        (over < asked_micros).then(|| "is served though it was deleted".to_owned())
-    }
-
-    /// What is wrong with an error to a request of that time.
-    pub(super) fn judge_refused(
-        &self,
-        target: &TopicPartition,
-        asked_micros: u64,
-        error: i16,
-    ) -> Option<String> {
-        target.passing_id()?;
-        let is_there = ABSENT.contains(&error) && self.was_there_since(target, asked_micros);
-        is_there.then(|| format!("error {error} though nobody has deleted it"))
-    }
-
     /// Whether a request that went by a topic's name is sure to have come to this one.
     pub(super) fn is_meant(
         &self,
@@ -113,7 +125,7 @@ impl Checker {
         by_name: bool,
         asked_micros: u64,
     ) -> bool {
-        !by_name || self.was_there_since(target, asked_micros)
+        !by_name || self.cluster.was_there_since(target, asked_micros)
     }
 }
 

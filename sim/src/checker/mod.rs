@@ -176,6 +176,12 @@ impl Checker {
         self
     }
 
+    /// Disks, or what lies on them, may go bad: groups may be lost with them, and nobody is told.
+    pub fn with_lost_groups(mut self) -> Self {
+        self.groups = self.groups.that_may_fail();
+        self
+    }
+
     /// Takes in what happened, `micros` after the run's start.
     pub fn observe(&mut self, micros: u64, entry: &Entry) {
         self.pass_to(micros);
@@ -261,7 +267,7 @@ impl Checker {
         let Append { target, by_name, sent_micros, waiting, .. } = known.clone();
         // An earlier sending may have had this answer.
         let is_late = waiting == 0 && !by_name;
-        let wrong = self.judge_served(&target, sent_micros).filter(|_| is_late);
+        let wrong = self.cluster.judge_served(&target, sent_micros).filter(|_| is_late);
         if let Some(what) = wrong {
             self.broken.push(Broken::Misread { target: target.clone(), what });
         }
@@ -310,7 +316,7 @@ impl Checker {
     fn failed(&mut self, append: AppendId, error: i16) {
         let Some(known) = self.appends.get(&append) else { return };
         let (target, sent_micros) = (known.target.clone(), known.sent_micros);
-        if let Some(what) = self.judge_refused(&target, sent_micros, error) {
+        if let Some(what) = self.cluster.judge_refused(&target, sent_micros, error) {
             self.broken.push(Broken::Misread { target: target.clone(), what });
         }
         // What a topic has taken that is being deleted goes with it.
@@ -443,7 +449,11 @@ impl Checker {
                 continue;
             }
             let log = logs.get(target);
-            for (offset, known) in model.promised() {
+            // What retention may have taken from a compacted log, and has not, has to be there like the rest.
+            let (_, allowed) = model.start();
+            let told = log.and_then(|log| log.start).filter(|_| !model.is_damaged());
+            let start = told.map_or(allowed, |start| start.min(allowed));
+            for (offset, known) in model.within(start, i64::MAX) {
                 let found =
                     log.and_then(|log| log.at(offset)).map(|stored| record_id(&stored.value));
                 let is_compacted =

@@ -97,8 +97,8 @@ impl Checker {
             return;
         }
         let presence = match told {
-            Told::Error(error) => self.judge_refused(&target, asked.at_micros, *error),
-            _ => self.judge_served(&target, asked.at_micros),
+            Told::Error(error) => self.cluster.judge_refused(&target, asked.at_micros, *error),
+            _ => self.cluster.judge_served(&target, asked.at_micros),
         };
         if let Some(what) = presence {
             self.broken.push(Broken::Misread { target, what });

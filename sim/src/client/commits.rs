@@ -59,6 +59,9 @@ pub(super) fn commit(
     let call = around.history.next_call();
     let mut topics: Vec<OffsetCommitRequestTopic> = Vec::new();
     for (target, committed) in &mut offsets {
+        if version < IDS_VERSION {
+            *target = target.named();
+        }
         if version < EPOCH_VERSION {
             committed.leader_epoch = -1;
         }
@@ -104,7 +107,7 @@ pub(super) fn commit(
 /// Asks what groups have committed, of some partitions or of all.
 pub(super) fn fetch(
     caller: Caller<'_>,
-    asked: Vec<(String, Option<Vec<TopicPartition>>)>,
+    mut asked: Vec<(String, Option<Vec<TopicPartition>>)>,
     around: &mut Surroundings<'_>,
 ) -> Bytes {
     let asks_all = asked.iter().any(|(_, wanted)| wanted.is_none());
@@ -114,6 +117,12 @@ pub(super) fn fetch(
         _ => SEVERAL_VERSION as u64,
     };
     let version = around.decisions.between(Purpose::Group, low, IDS_VERSION as u64) as i16;
+    let by_id = version >= IDS_VERSION;
+    for target in asked.iter_mut().flat_map(|(_, wanted)| wanted).flatten() {
+        if !by_id {
+            *target = target.named();
+        }
+    }
     let require_stable = version >= 7 && around.decisions.below(Purpose::Group, 2) == 0;
     let mut request = OffsetFetchRequest { require_stable, ..OffsetFetchRequest::default() };
     for (group, wanted) in &asked {
@@ -138,7 +147,7 @@ pub(super) fn fetch(
             request.topics = wanted.is_some().then(|| topics.into_iter().map(old).collect());
             continue;
         }
-        if version >= IDS_VERSION {
+        if by_id {
             for topic in &mut topics {
                 topic.name.clear();
             }
@@ -151,7 +160,7 @@ pub(super) fn fetch(
     }
     let looks = asked.into_iter().map(|(group, wanted)| {
         let call = around.history.next_call();
-        around.ask_group(call, &group, GroupAsk::Offsets { wanted: wanted.clone() });
+        around.ask_group(call, &group, GroupAsk::Offsets { wanted: wanted.clone(), by_id });
         Look { call, group, wanted }
     });
     let pending = Pending::Committed(PendingCommitted(looks.collect()));
@@ -159,15 +168,32 @@ pub(super) fn fetch(
 }
 
 fn id_of(target: &TopicPartition, around: &Surroundings<'_>) -> Uuid {
-    around.topic(target).map_or(UNKNOWN_ID, |topic| topic.id)
+    let known = || around.topic(target).map_or(UNKNOWN_ID, |topic| topic.id);
+    target.passing_id().unwrap_or_else(known)
 }
 
-fn name_of(name: &str, id: Uuid, around: &Surroundings<'_>) -> String {
-    let known = || around.topics.iter().find(|topic| topic.id == id);
-    match name {
-        "" => known().map_or_else(|| super::UNKNOWN_TOPIC.to_owned(), |topic| topic.name.clone()),
-        name => name.to_owned(),
+/// A topic of an answer by its name: one of those that were asked for, or that are known.
+fn name_of(
+    name: &str,
+    id: Uuid,
+    asked: &[TopicPartition],
+    around: &Surroundings<'_>,
+) -> Option<String> {
+    if !name.is_empty() {
+        return Some(name.to_owned());
     }
+    let asked = asked.iter().find(|target| target.passing_id() == Some(id));
+    let known = || around.topics.iter().find(|topic| topic.id == id);
+    match asked {
+        Some(target) => Some(target.name().to_owned()),
+        None => known().map(|topic| topic.name.clone()),
+    }
+}
+
+/// What is said of a topic that is not there is no trouble where topics come and go.
+fn is_gone(target: &TopicPartition, error: i16) -> bool {
+    const ABSENT: [i16; 2] = [3, 100];
+    target.passing_id().is_some() && ABSENT.contains(&error)
 }
 
 /// The same partitions, in whatever order.
@@ -197,7 +223,8 @@ impl PendingCommit {
         let response: OffsetCommitResponse = answer.read()?;
         let mut told = Vec::new();
         for topic in &response.topics {
-            let name = name_of(&topic.name, topic.topic_id, around);
+            let name = name_of(&topic.name, topic.topic_id, &self.targets, around);
+            let name = name.unwrap_or_else(|| super::UNKNOWN_TOPIC.to_owned());
             for partition in &topic.partitions {
                 let target = TopicPartition::new(&name, topic.topic_id, partition.partition_index);
                 told.push((target, partition.error_code.0));
@@ -205,7 +232,8 @@ impl PendingCommit {
         }
         let targets: Vec<_> = told.iter().map(|(target, _)| target.clone()).collect();
         check_same(&targets, &self.targets)?;
-        let error = told.iter().map(|(_, error)| *error).find(|error| *error != 0).unwrap_or(0);
+        let errors = told.iter().filter(|(target, error)| !is_gone(target, *error));
+        let error = errors.map(|(_, error)| *error).find(|error| *error != 0).unwrap_or(0);
         around.told_group(self.call, GroupTold::Partitions(told));
         Ok(error)
     }
@@ -235,9 +263,17 @@ impl PendingCommitted {
         };
         if answer.version >= SEVERAL_VERSION {
             for group in &response.groups {
+                let look = self.0.iter().find(|look| look.group == group.group_id);
+                let wanted = look.and_then(|look| look.wanted.as_deref());
                 let mut told = Vec::new();
                 for topic in &group.topics {
-                    let name = name_of(&topic.name, topic.topic_id, around);
+                    let asked = wanted.unwrap_or_default();
+                    let name = name_of(&topic.name, topic.topic_id, asked, around);
+                    // Of all, one may be told that this client has not heard of yet, or no longer knows.
+                    if name.is_none() && wanted.is_none() {
+                        continue;
+                    }
+                    let name = name.unwrap_or_else(|| super::UNKNOWN_TOPIC.to_owned());
                     for part in &topic.partitions {
                         let target =
                             TopicPartition::new(&name, topic.topic_id, part.partition_index);

@@ -22,7 +22,7 @@ use super::member::{
 };
 use super::{Answer, Caller, Pending, Surroundings, per_mille};
 use crate::decisions::Purpose;
-use crate::groups::{CallId, Claim, Committed, GroupAsk, GroupTold, ToldMember};
+use crate::groups::{CallId, Claim, Committed, GroupAsk, GroupTold, ListedGroup, ToldMember};
 use crate::history::{TopicPartition, is_passing};
 use crate::program::Wish;
 
@@ -46,13 +46,22 @@ pub struct Overseer {
 #[derive(Debug)]
 pub(super) enum PendingTask {
     Describe(Vec<(CallId, String)>),
-    List,
+    List(CallId),
     Delete(Vec<(CallId, String)>),
     DeleteOffsets(CallId, Vec<TopicPartition>),
 }
 
 /// What a coordinator says that is not there yet, or no longer.
 const NO_COORDINATOR: [i16; 4] = [14, 15, 16, 56];
+
+/// The first versions of ListGroups with states, and with types.
+const LIST_STATES_VERSION: i16 = 4;
+const LIST_TYPES_VERSION: i16 = 5;
+
+/// What lists are asked for: states and types in any case, and words that are none.
+const STATE_FILTERS: [&str; 7] =
+    ["Stable", "stable", "Empty", "EMPTY", "PreparingRebalance", "completingrebalance", "Dead"];
+const TYPE_FILTERS: [&str; 4] = ["classic", "Classic", "consumer", "nothing"];
 
 /// Kafka's names of the states of a group.
 const STATES: [&str; 5] = ["PreparingRebalance", "CompletingRebalance", "Stable", "Empty", "Dead"];
@@ -65,8 +74,7 @@ impl PendingTask {
                     around.group_is_silent(call);
                 }
             }
-            Self::DeleteOffsets(call, _) => around.group_is_silent(call),
-            Self::List => {}
+            Self::DeleteOffsets(call, _) | Self::List(call) => around.group_is_silent(call),
         }
     }
 }
@@ -173,7 +181,9 @@ impl Overseer {
     fn look(&self, caller: Caller<'_>, around: &mut Surroundings<'_>) -> Bytes {
         let groups = self.groups(around);
         let is_of_all = self.left == 0 || around.decisions.below(Purpose::Group, 2) == 0;
-        let wanted = (!is_of_all).then(|| all_partitions(around));
+        let mut partitions = all_partitions(around);
+        partitions.extend(passing_partitions(around));
+        let wanted = (!is_of_all).then_some(partitions);
         let asked = groups.into_iter().map(|group| (group, wanted.clone())).collect();
         commits::fetch(caller, asked, around)
     }
@@ -253,9 +263,13 @@ impl Overseer {
         around: &mut Surroundings<'_>,
     ) -> Result<(), String> {
         match pending {
-            PendingTask::List => {
+            PendingTask::List(call) => {
                 let response: ListGroupsResponse = answer.read()?;
-                self.heed(response.error_code.0, around);
+                let error = response.error_code.0;
+                self.heed(error, around);
+                let groups = response.groups.iter().map(|group| listed(group, answer.version));
+                let told = GroupTold::Listed { groups: groups.collect(), error };
+                around.told_group(call, told);
                 let mut names: Vec<&str> =
                     response.groups.iter().map(|group| group.group_id.as_str()).collect();
                 names.sort_unstable();
@@ -368,17 +382,43 @@ fn all_partitions(around: &Surroundings<'_>) -> Vec<TopicPartition> {
     all.collect()
 }
 
+/// Now and then, those of topics that come and go.
+pub(super) fn passing_partitions(around: &mut Surroundings<'_>) -> Vec<TopicPartition> {
+    let rate = per_mille(around.options.passing_commits_per_mille);
+    if rate == 0 || !around.decisions.chance(Purpose::Group, rate) {
+        return Vec::new();
+    }
+    let passing = around.topics.iter().filter(|topic| is_passing(&topic.name));
+    passing.flat_map(|topic| (0..topic.partitions).map(|index| topic.target(index))).collect()
+}
+
 /// Some partitions, at least one, and offsets.
 fn draw_offsets(around: &mut Surroundings<'_>) -> Vec<(TopicPartition, Committed)> {
     let mut offsets = Vec::new();
-    for target in all_partitions(around) {
+    let passing = passing_partitions(around);
+    for target in all_partitions(around).into_iter().chain(passing) {
         if offsets.is_empty() || around.decisions.below(Purpose::Group, 2) == 0 {
-            let offset = around.decisions.below(Purpose::Group, 1_000) as i64;
-            let leader_epoch = around.decisions.below(Purpose::Group, 3) as i32 - 1;
-            offsets.push((target, Committed { offset, leader_epoch, metadata: String::new() }));
+            offsets.push((target, draw_offset(around)));
         }
     }
     offsets
+}
+
+pub(super) fn draw_offset(around: &mut Surroundings<'_>) -> Committed {
+    let offset = around.decisions.below(Purpose::Group, 1_000) as i64;
+    let leader_epoch = around.decisions.below(Purpose::Group, 3) as i32 - 1;
+    Committed { offset, leader_epoch, metadata: String::new() }
+}
+
+/// As the version of the answer tells it.
+fn listed(group: &klamm_core::api::list_groups::ListedGroup, version: i16) -> ListedGroup {
+    let since = |first, told: &String| (version >= first).then(|| told.clone());
+    ListedGroup {
+        id: group.group_id.clone(),
+        protocol_type: group.protocol_type.clone(),
+        state: since(LIST_STATES_VERSION, &group.group_state),
+        group_type: since(LIST_TYPES_VERSION, &group.group_type),
+    }
 }
 
 fn describe(caller: Caller<'_>, groups: Vec<String>, around: &mut Surroundings<'_>) -> Bytes {
@@ -395,8 +435,28 @@ fn describe(caller: Caller<'_>, groups: Vec<String>, around: &mut Surroundings<'
 
 fn list(caller: Caller<'_>, around: &mut Surroundings<'_>) -> Bytes {
     let version = around.decisions.between(Purpose::Group, 0, 5) as i16;
-    let request = ListGroupsRequest::default();
-    caller.request(ApiKey::LIST_GROUPS, version, &request, Some(Pending::Task(PendingTask::List)))
+    let states = match around.decisions.below(Purpose::Group, 2) {
+        1 if version >= LIST_STATES_VERSION => draw_words(&STATE_FILTERS, around),
+        _ => Vec::new(),
+    };
+    let types = match around.decisions.below(Purpose::Group, 3) {
+        2 if version >= LIST_TYPES_VERSION => draw_words(&TYPE_FILTERS, around),
+        _ => Vec::new(),
+    };
+    let call = around.history.next_call();
+    let request = ListGroupsRequest { states_filter: states.clone(), types_filter: types.clone() };
+    around.ask_group(call, "", GroupAsk::List { states, types });
+    let pending = Pending::Task(PendingTask::List(call));
+    caller.request(ApiKey::LIST_GROUPS, version, &request, Some(pending))
+}
+
+/// Some of them.
+fn draw_words(words: &[&str], around: &mut Surroundings<'_>) -> Vec<String> {
+    let mut drawn = vec![(*around.decisions.pick(Purpose::Group, words)).to_owned()];
+    if around.decisions.below(Purpose::Group, 2) == 0 {
+        drawn.push((*around.decisions.pick(Purpose::Group, words)).to_owned());
+    }
+    drawn
 }
 
 fn delete(caller: Caller<'_>, groups: Vec<String>, around: &mut Surroundings<'_>) -> Bytes {

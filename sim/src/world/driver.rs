@@ -368,7 +368,7 @@ impl World {
         if carry == Carry::Never {
             return;
         }
-        self.check_deletion(id.owner, &effect);
+        self.check_deletion(id, &effect);
         if writes_new_segment(&effect) {
             self.marks.hit(Group::Other, "segment rolled");
         }
@@ -403,6 +403,7 @@ impl World {
     fn told(&mut self, id: EffectId, completion: Completion) {
         self.tell(|ladder| ladder.completes(id, &completion));
         if id.owner == JobId::BROKER {
+            self.end_replacement(id);
             self.turn(Some(Input::Completion(id, completion)));
             return;
         }

@@ -123,6 +123,9 @@ impl Marks {
                 return self.hit(Group::Changed, outcome_name(outcome));
             }
             Entry::GroupAsked { ask, .. } => {
+                if is_of_passing(ask) {
+                    self.hit(Group::GroupAsked, "commit of a topic that goes");
+                }
                 return self.hit(Group::GroupAsked, ask_name(ask));
             }
             Entry::GroupTold { told, .. } => return self.told_of_group(told),
@@ -165,6 +168,8 @@ impl Marks {
                 "Stable" => "Stable",
                 _ => "Dead",
             },
+            GroupTold::Listed { error: 0, .. } => "listed",
+            GroupTold::Listed { .. } => "listed in part",
             GroupTold::Error(error) => error_name(*error),
         };
         self.hit(Group::GroupTold, name);
@@ -200,13 +205,19 @@ fn change_name(subject: &Subject, what: &Change) -> &'static str {
     }
 }
 
+/// Something is committed of a topic that comes and goes.
+fn is_of_passing(ask: &GroupAsk) -> bool {
+    let GroupAsk::Commit { offsets, .. } = ask else { return false };
+    offsets.iter().any(|(target, _)| target.passing_id().is_some())
+}
+
 fn ask_name(ask: &GroupAsk) -> &'static str {
     let is_static = |claim: &Claim| claim.instance.is_some();
     match ask {
         GroupAsk::Commit { claim, .. } if claim.generation < 0 => "commit of nobody",
         GroupAsk::Commit { claim, .. } if is_static(claim) => "commit of a static member",
         GroupAsk::Commit { .. } => "commit",
-        GroupAsk::Offsets { wanted: None } => "all offsets",
+        GroupAsk::Offsets { wanted: None, .. } => "all offsets",
         GroupAsk::Offsets { .. } => "offsets",
         GroupAsk::Join { claim, .. } if is_static(claim) => "join as an instance",
         GroupAsk::Join { claim, .. } if claim.member.is_empty() => "join",
@@ -218,6 +229,8 @@ fn ask_name(ask: &GroupAsk) -> &'static str {
         GroupAsk::Delete => "delete",
         GroupAsk::DeleteOffsets { .. } => "delete offsets",
         GroupAsk::Describe => "describe",
+        GroupAsk::List { states, types } if states.is_empty() && types.is_empty() => "list",
+        GroupAsk::List { .. } => "list some",
     }
 }
 

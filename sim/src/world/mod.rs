@@ -18,6 +18,7 @@ mod marking;
 mod outside;
 mod phases;
 mod process;
+mod replacing;
 mod retention;
 mod rot;
 mod seat;
@@ -47,12 +48,13 @@ use crate::network::{Conditions, Network};
 use crate::options::{Options, StrikeKind};
 use crate::program::Program;
 use crate::queue::Queue;
-use crate::reader::read_logs;
+use crate::reader::{StoredLog, read_logs};
 use crate::script::Script;
 use crate::setup::Installation;
 use event::Event;
 use phases::RunPhase;
 use process::{Phase, Process};
+use replacing::Replacements;
 use retention::{Limits, Looked};
 pub use rot::Excuse;
 use rot::Rotten;
@@ -87,6 +89,8 @@ pub struct World {
     /// How far retention has gone in topics that no client had heard of then.
     unheard: BTreeMap<TopicPartition, i64>,
     looked: Looked,
+    /// Segments that others take the place of.
+    replacements: Replacements,
     /// The last metadata record in the newest image that was published.
     metadata_offset: i64,
     /// Topics that come and go, as they were seen last in an image, and whether they are there.
@@ -204,6 +208,9 @@ impl World {
         if options.offsets_retention_ms > 0 {
             checker = checker.with_offsets_retention(options.offsets_retention_ms);
         }
+        if disk_may_fail(&options) {
+            checker = checker.with_lost_groups();
+        }
         Self {
             config: installation.config(&options),
             topics: installation.topics,
@@ -226,6 +233,7 @@ impl World {
             limits: BTreeMap::new(),
             unheard: BTreeMap::new(),
             looked: Looked::default(),
+            replacements: Replacements::new(),
             metadata_offset: -1,
             seen_topics: BTreeMap::new(),
             strikes_done: 0,
@@ -481,10 +489,23 @@ impl World {
                 let mut out: BTreeSet<String> = self.offline.keys().cloned().collect();
                 out.extend(self.excused().iter().map(|excuse| excuse.target.directory()));
                 logs.retain(|target, _| self.is_judged(target));
+                if self.process.is_none() {
+                    self.find_starts(&mut logs);
+                }
                 self.checker.pass_to(self.queue.now_micros());
                 self.checker.check(&logs, |target| !out.contains(&target.directory()));
             }
             Err(twice) => self.fail(twice),
+        }
+    }
+
+    /// The broker has stopped in good order: where logs start is what it has written down.
+    fn find_starts(&self, logs: &mut BTreeMap<TopicPartition, StoredLog>) {
+        for (target, log) in logs.iter_mut().filter(|(_, log)| log.is_compacted) {
+            let log_dir = Path::new(&log.directory).parent();
+            let content = self.disk.content(&log_dir.join("log-start-offset-checkpoint"));
+            // Where nothing was written down, nothing is deleted.
+            log.start = content.map_or(Some(0), |content| start_in(content, target));
         }
     }
 
@@ -566,6 +587,32 @@ fn faults_of(options: &Options, log_dirs: &[Path]) -> Faults {
         entry_per_mille: options.entry_fault_per_mille as u32,
         capacity: (options.capacity_bytes > 0).then_some(options.capacity_bytes),
     }
+}
+
+/// A partition's line in a checkpoint: `topic partition offset`. Where there is none it starts at 0; `None` when the
+/// file cannot be read.
+fn start_in(content: &[u8], target: &TopicPartition) -> Option<i64> {
+    let mut lines = std::str::from_utf8(content).ok()?.lines();
+    (lines.next()? == "0").then_some(())?;
+    let count: usize = lines.next()?.parse().ok()?;
+    let lines: Vec<&str> = lines.collect();
+    (lines.len() == count).then_some(())?;
+    let named = format!("{} {} ", target.name(), target.partition);
+    let start = lines.iter().find_map(|line| line.strip_prefix(&named));
+    start.map_or(Some(0), |start| start.parse().ok())
+}
+
+/// Operations may fail, or bits flip.
+fn disk_may_fail(options: &Options) -> bool {
+    let rates = [
+        options.write_fault_per_mille,
+        options.sync_fault_per_mille,
+        options.read_fault_per_mille,
+        options.entry_fault_per_mille,
+        options.capacity_bytes,
+    ];
+    let rots = options.strikes.iter().any(|strike| strike.kind == StrikeKind::Rot);
+    rots || rates.into_iter().any(|rate| rate > 0)
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -132,7 +132,9 @@ impl World {
     /// What is in the process is lost; what has left it still arrives.
     fn end_process(&mut self, crash: Crash) {
         // A start that was moved may be known to nobody yet, and its segments go in the next start.
+        self.forget_looks();
         self.allow_retention();
+        self.replacements.clear();
         self.process = None;
         self.queue.retain(|event| !matches!(event, Event::Process(_)));
         let connections: Vec<ConnectionId> = self.network.connections().collect();

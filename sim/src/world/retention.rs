@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use klamm_core::effect::{Effect, Operation, Path};
-use klamm_core::ids::JobId;
+use klamm_core::ids::{EffectId, JobId};
 
 use super::World;
 use crate::client::KnownTopic;
@@ -14,12 +14,14 @@ use crate::options::Options;
 use crate::reader::{batches_of, is_home_of, last_offset, latest_timestamp, target_of};
 
 /// One segment on the disk.
-#[derive(Debug)]
-struct Segment {
-    path: Path,
-    base_offset: i64,
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    pub(super) path: Path,
+    pub(super) base_offset: i64,
     /// With what is being written to it.
     bytes: u64,
+    /// Its latest timestamp, where its file is not asked: another may have its name.
+    pub(super) latest_ms: Option<i64>,
 }
 
 /// What the last look at what retention may take has shown.
@@ -101,11 +103,8 @@ impl World {
     fn limits_of(&self, name: &str) -> Limits {
         let mut limits = self.limits.get(name).copied().unwrap_or_default();
         let is_compacted = |topic: &KnownTopic| topic.name == name && topic.format.is_compacted();
-        if self.topics.iter().any(is_compacted) {
-            // What is compacted was longer, by nobody knows how much, when it was judged.
-            let deletes = self.current.compact_and_delete == 1;
-            let limit = Some(0).filter(|_| deletes && self.is_limited_by_default());
-            return Limits { age_ms: limit, bytes: limit };
+        if self.current.compact_and_delete == 0 && self.topics.iter().any(is_compacted) {
+            return Limits::default();
         }
         let Options { retention_ms, retention_bytes, .. } = self.current;
         for (limit, value) in
@@ -191,7 +190,7 @@ impl World {
             }
         }
         let log = |(target, segments)| {
-            let segments = in_order(segments);
+            let segments = self.as_the_broker_has_them(&target, in_order(segments));
             LookedLog { target, segments, found_by: None, until_ms: i64::MIN }
         };
         let logs = segments.into_iter().map(log).collect();
@@ -221,17 +220,32 @@ impl World {
 
     /// From when on all of a segment is older than that; no time when nobody can tell.
     fn old_from(&self, segment: &Segment, age_ms: i64) -> i64 {
-        let content = self.disk.content(&segment.path).unwrap_or_default();
+        match segment.latest_ms.unwrap_or_else(|| self.latest_ms(&segment.path)) {
+            i64::MIN => i64::MIN,
+            latest_ms => latest_ms.saturating_add(age_ms).saturating_add(1),
+        }
+    }
+
+    /// The latest timestamp in a segment; the least there is when nobody can tell.
+    pub(super) fn latest_ms(&self, path: &Path) -> i64 {
+        let content = self.disk.content(path).unwrap_or_default();
         let timestamps = batches_of(content).into_iter();
         let latest_ms = timestamps.map(|range| latest_timestamp(&content[range])).max();
-        latest_ms
-            .filter(|_| !self.is_age_unknown(&segment.path))
-            .map_or(i64::MIN, |latest_ms| latest_ms.saturating_add(age_ms).saturating_add(1))
+        latest_ms.filter(|_| !self.is_age_unknown(path)).unwrap_or(i64::MIN)
+    }
+
+    /// What the last look has shown does not count.
+    pub(super) fn forget_looks(&mut self) {
+        self.looked = Looked::default();
     }
 
     /// The segments of a partition, in the order of paths. One counts from its first append on, which
     /// may be one of the `writes` under way.
-    fn segments_of(&self, target: &TopicPartition, writes: &[(Path, u64)]) -> Vec<Segment> {
+    pub(super) fn segments_of(
+        &self,
+        target: &TopicPartition,
+        writes: &[(Path, u64)],
+    ) -> Vec<Segment> {
         let name = target.directory();
         let mut segments = BTreeMap::new();
         for log_dir in &self.config.log_dirs {
@@ -261,14 +275,15 @@ impl World {
     }
 
     /// A segment that is renamed for deletion lies below what may be deleted.
-    pub(super) fn check_deletion(&mut self, owner: JobId, effect: &Effect) {
+    pub(super) fn check_deletion(&mut self, id: EffectId, effect: &Effect) {
         let Effect::Operations(operations) = effect else { return };
         let is_running = self.process.as_ref().is_some_and(|process| process.was_ready);
-        if owner != JobId::BROKER || !is_running {
+        if id.owner != JobId::BROKER || !is_running {
             return;
         }
         if replaces_segments(operations) {
             self.marks.hit(Group::Other, "segments replaced");
+            self.begin_replacement(id, effect);
             return;
         }
         for operation in operations {
@@ -346,7 +361,7 @@ fn replaces_segments(operations: &[Operation]) -> bool {
 fn in_order(segments: BTreeMap<Path, u64>) -> Vec<Segment> {
     let segment = |(path, bytes): (Path, u64)| {
         let base_offset = path.name().strip_suffix(".log")?.parse().ok()?;
-        Some(Segment { path, base_offset, bytes })
+        Some(Segment { path, base_offset, bytes, latest_ms: None })
     };
     segments.into_iter().filter_map(segment).collect()
 }

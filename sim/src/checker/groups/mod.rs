@@ -6,33 +6,48 @@
 //!   leads, and each is told what the leader has said, to the byte. Where members were told their parts, that holds
 //!   over crashes.
 //! - Fencing: whoever claims an old generation, or an instance that is another member's, is not believed.
+//! - Topics that are deleted take their offsets with them: these are told by their topic's id alone, do not come back,
+//!   and do not go while it is there.
+//! - Lists and descriptions: a group is told of while it has offsets or members, and not when it was deleted, in a
+//!   state that it can be in.
 //! - Rest: in a complete generation nobody is told of a change that nobody has asked for, also over a crash.
 
+mod presence;
 mod register;
 mod rounds;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::register::Register;
+use klamm_core::ids::Uuid;
+
+use self::presence::{Before, Filters, Presence, Seen, judge_list};
+use self::register::{Register, View};
 use self::rounds::{Known, Rounds, ToldRound};
+use super::cluster::Cluster;
 use super::{Broken, Checker};
 use crate::disk::Crash;
 use crate::groups::{CallId, GroupAsk, GroupTold, StoredGroups, ToldOffset};
 use crate::history::{Entry, TopicPartition};
+use crate::metadata::Life;
 
 /// What is known of all groups.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Groups {
     groups: BTreeMap<String, Group>,
     calls: BTreeMap<CallId, Call>,
+    lists: BTreeMap<CallId, List>,
     /// How long offsets are kept at least, in microseconds; `None`: for good.
     retention: Option<u64>,
+    /// Groups may be lost to a disk, and nobody is told.
+    may_fail: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Group {
+    /// Those of topics that come and go by their names alone: one keeps what was committed of the next as well.
     registers: BTreeMap<TopicPartition, Register>,
     rounds: Rounds,
+    presence: Presence,
     /// See [`Groups`]. A group that has neither members nor offsets goes, and begins anew.
     retention: Option<u64>,
     /// Deletions that may still take hold.
@@ -41,6 +56,8 @@ struct Group {
     deletions_seen: u64,
     /// Since the last start, somebody was told something that a coordinator knows that has loaded its log.
     is_loaded: bool,
+    /// The same of the life that has ended last.
+    was_loaded: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -49,9 +66,22 @@ struct Call {
     ask: GroupAsk,
     asked: u64,
     known: Known,
+    before: Before,
     deletions_seen: u64,
     was_loaded: bool,
 }
+
+/// A list that is asked for.
+#[derive(Clone, Debug)]
+struct List {
+    states: Vec<String>,
+    types: Vec<String>,
+    asked: u64,
+    before: BTreeMap<String, Before>,
+}
+
+/// GROUP_ID_NOT_FOUND.
+const NOT_FOUND: i16 = 69;
 
 /// Errors after which a commit may have been kept all the same: the coordinator, or its disk, is gone.
 const ERRORS_OF_UNKNOWN_END: [i16; 5] = [-1, 7, 15, 16, 56];
@@ -67,10 +97,11 @@ impl Checker {
                 self.groups.asked(*call, group, ask, now);
                 None
             }
-            Entry::GroupTold { call, told } => self.groups.told(*call, told, now),
+            Entry::GroupTold { call, told } => self.groups.told(*call, told, now, &self.cluster),
             Entry::GroupSilent { call } => {
                 // Nobody knows what has become of it.
                 self.groups.calls.remove(call);
+                self.groups.lists.remove(call);
                 None
             }
             Entry::Crashed(crash) => {
@@ -98,7 +129,7 @@ impl Checker {
 
     /// Holds what lies in the log of groups against what was promised: the broker has stopped.
     pub fn check_groups(&mut self, stored: &StoredGroups, now: u64) {
-        let broken = self.groups.check(stored, now);
+        let broken = self.groups.check(stored, now, &self.cluster);
         self.broken.extend(broken.into_iter().map(|(group, what)| Broken::Group { group, what }));
     }
 }
@@ -109,15 +140,33 @@ impl Groups {
         self
     }
 
+    pub(super) fn that_may_fail(mut self) -> Self {
+        self.may_fail = true;
+        self
+    }
+
     fn asked(&mut self, call: CallId, name: &str, ask: &GroupAsk, now: u64) {
+        if let GroupAsk::List { states, types } = ask {
+            let (states, types, asked) = (states.clone(), types.clone(), now);
+            let before = |(name, group): (&String, &Group)| (name.clone(), group.before(now));
+            let before = self.groups.iter().map(before).collect();
+            self.lists.insert(call, List { states, types, asked, before });
+            return;
+        }
         let retention = self.retention;
         let group = self.groups.entry(name.to_owned()).or_default();
         group.retention = retention;
+        let before = group.before(now);
+        group.presence.asked(call, ask);
         match ask {
             GroupAsk::Commit { claim, offsets } => {
                 for (target, committed) in offsets {
-                    let generation = claim.generation;
-                    group.register(target).asked(call, Some(committed.clone()), generation, now);
+                    let (generation, committed) = (claim.generation, committed.clone());
+                    let register = group.register(target);
+                    register.asked(call, Some(committed), generation, now);
+                    if let Some(id) = meant_id(target) {
+                        register.is_of(call, id);
+                    }
                 }
             }
             GroupAsk::DeleteOffsets { targets } => {
@@ -141,7 +190,8 @@ impl Groups {
             }
             GroupAsk::Leave { .. } => group.rounds.stirs(call),
             GroupAsk::Sync { claim, parts } => group.rounds.sent(claim, parts),
-            GroupAsk::Heartbeat { .. } | GroupAsk::Offsets { .. } | GroupAsk::Describe => {}
+            GroupAsk::Heartbeat { .. } | GroupAsk::Offsets { .. } => {}
+            GroupAsk::Describe | GroupAsk::List { .. } => {}
         }
         let claim = match ask {
             GroupAsk::Commit { claim, .. }
@@ -153,13 +203,23 @@ impl Groups {
         let known = group.rounds.known(claim);
         let (deletions_seen, was_loaded) = (group.deletions_seen, group.is_loaded);
         let (group, ask) = (name.to_owned(), ask.clone());
-        let asked = Call { group, ask, asked: now, known, deletions_seen, was_loaded };
+        let asked = Call { group, ask, asked: now, known, before, deletions_seen, was_loaded };
         self.calls.insert(call, asked);
     }
 
-    fn told(&mut self, call: CallId, told: &GroupTold, now: u64) -> Option<(String, String)> {
+    fn told(
+        &mut self,
+        call: CallId,
+        told: &GroupTold,
+        now: u64,
+        cluster: &Cluster,
+    ) -> Option<(String, String)> {
+        if let Some(list) = self.lists.remove(&call) {
+            return self.judge_list(&list, told, now).err();
+        }
         let asked = self.calls.remove(&call)?;
         let group = self.groups.get_mut(&asked.group)?;
+        group.presence.ended(call);
         let is_of_loaded = match (&asked.ask, told) {
             (GroupAsk::Heartbeat { .. }, GroupTold::Done) => false,
             (_, GroupTold::Error(error)) => !NOT_THERE.contains(error),
@@ -167,15 +227,23 @@ impl Groups {
             _ => true,
         };
         group.is_loaded |= is_of_loaded;
-        group.judge(call, &asked, told, now).err().map(|what| (asked.group, what))
+        group.judge(call, &asked, told, now, cluster).err().map(|what| (asked.group, what))
+    }
+
+    fn judge_list(&self, list: &List, told: &GroupTold, now: u64) -> Result<(), (String, String)> {
+        let GroupTold::Listed { groups, error } = told else { return Ok(()) };
+        let filters = Filters { states: &list.states, types: &list.types };
+        let is_whole = *error == 0 && !self.may_fail;
+        judge_list(&self.groups, &list.before, filters, (groups, is_whole), (list.asked, now))
     }
 
     fn restarted(&mut self, now: u64) {
         for group in self.groups.values_mut() {
             group.registers.values_mut().for_each(|register| register.restarted(now));
             group.rounds.restarted(now);
+            group.presence.restarted();
             group.deletions.clear();
-            group.is_loaded = false;
+            group.was_loaded = std::mem::take(&mut group.is_loaded);
         }
     }
 
@@ -187,11 +255,17 @@ impl Groups {
     fn lost_soft(&mut self, now: u64) {
         for group in self.groups.values_mut() {
             group.registers.values_mut().for_each(|register| register.lost_soft(now));
+            group.presence.lost_soft();
             group.rounds.reset();
         }
     }
 
-    fn check(&mut self, stored: &StoredGroups, now: u64) -> Vec<(String, String)> {
+    fn check(
+        &mut self,
+        stored: &StoredGroups,
+        now: u64,
+        cluster: &Cluster,
+    ) -> Vec<(String, String)> {
         let mut broken = Vec::new();
         for (name, group) in &mut self.groups {
             let targets: Vec<TopicPartition> = group.registers.keys().cloned().collect();
@@ -202,7 +276,9 @@ impl Groups {
                     leader_epoch: Some(found.leader_epoch),
                     metadata: found.metadata.clone(),
                 });
-                if let Err(what) = group.told_offset(target, found.as_ref(), now, now) {
+                let told = group.told_offset(target, found.as_ref(), (now, now), cluster);
+                let left = || group.left_over(target, found.as_ref(), now, cluster);
+                if let Some(what) = told.err().or_else(left) {
                     broken.push((name.clone(), format!("{target} on the disk: {what}")));
                 }
             }
@@ -229,7 +305,7 @@ impl Groups {
 impl Group {
     fn register(&mut self, target: &TopicPartition) -> &mut Register {
         let deletions = &self.deletions;
-        self.registers.entry(target.clone()).or_insert_with(|| {
+        self.registers.entry(target.named()).or_insert_with(|| {
             let mut register = Register::default();
             for call in deletions {
                 register.asked(*call, None, -1, 0);
@@ -244,6 +320,7 @@ impl Group {
         asked: &Call,
         told: &GroupTold,
         now: u64,
+        cluster: &Cluster,
     ) -> Result<(), String> {
         let is_lasting = self.retention.is_none();
         let is_whole =
@@ -257,6 +334,7 @@ impl Group {
         match (&asked.ask, told) {
             (GroupAsk::Commit { claim, .. }, GroupTold::Partitions(partitions)) => {
                 self.end_writes(call, partitions, now);
+                self.judge_topics(call, asked.asked, partitions, cluster)?;
                 let is_accepted = partitions.iter().any(|(_, error)| *error == 0);
                 let is_member = claim.generation >= 0;
                 if is_accepted && is_member {
@@ -273,9 +351,38 @@ impl Group {
                 self.end_writes(call, &partitions.collect::<Vec<_>>(), now);
                 Ok(())
             }
-            (GroupAsk::Offsets { wanted }, GroupTold::Offsets(partitions)) => {
-                self.judge_offsets(wanted.as_deref(), partitions, asked.asked, now)
+            (GroupAsk::Offsets { .. }, GroupTold::Offsets(partitions)) => {
+                self.judge_offsets(asked, partitions, now, cluster)
             }
+            (GroupAsk::Delete, told) => {
+                self.end_delete(call, told, now);
+                if matches!(told, GroupTold::Done | GroupTold::Error(NOT_FOUND)) {
+                    self.presence.found_gone(&asked.before);
+                }
+                Ok(())
+            }
+            (GroupAsk::Describe, GroupTold::Described { state, members }) => {
+                self.rounds.met(members);
+                self.judge_state(asked, state, members.len(), now)?;
+                judge_described(state, members)
+            }
+            (GroupAsk::Describe, GroupTold::Error(NOT_FOUND)) => {
+                self.judge_state(asked, "Dead", 0, now)
+            }
+            _ => self.judge_members(call, asked, told, now, (&known, is_whole)),
+        }
+    }
+
+    /// `known`: what was known when it was asked. `is_whole`: no deletion may have touched the group since.
+    fn judge_members(
+        &mut self,
+        call: CallId,
+        asked: &Call,
+        told: &GroupTold,
+        now: u64,
+        (known, is_whole): (&Known, bool),
+    ) -> Result<(), String> {
+        match (&asked.ask, told) {
             (
                 GroupAsk::Join { claim, session_ms, .. },
                 GroupTold::Joined { generation, member, leader, protocol, members },
@@ -289,14 +396,14 @@ impl Group {
                     protocol,
                     members,
                 };
-                let joined = self.rounds.joined(call, &known, claim, &told);
+                let joined = self.rounds.joined(call, known, claim, &told);
                 self.unless_anew(joined)
             }
             (GroupAsk::Sync { claim, .. }, GroupTold::Synced { part }) => {
                 if !is_whole {
                     return Ok(());
                 }
-                let synced = self.rounds.synced(&known, claim, part, asked.asked);
+                let synced = self.rounds.synced(known, claim, part);
                 self.unless_anew(synced)
             }
             (GroupAsk::Heartbeat { claim }, GroupTold::Done) => {
@@ -304,18 +411,13 @@ impl Group {
                 if !asked.was_loaded {
                     return Ok(());
                 }
-                self.rounds.accepted(&known, claim, asked.asked)
+                self.rounds.accepted(known, claim, asked.asked)
             }
             (GroupAsk::Heartbeat { claim }, GroupTold::Error(error)) if is_whole => {
+                if !NOT_THERE.contains(error) && asked.before.rested_like(&self.before(now)) {
+                    self.rounds.fenced(known, claim, *error, now)?;
+                }
                 self.rounds.refused(claim, *error, now)
-            }
-            (GroupAsk::Delete, told) => {
-                self.end_delete(call, told, now);
-                Ok(())
-            }
-            (GroupAsk::Describe, GroupTold::Described { state, members }) => {
-                self.rounds.met(members);
-                judge_described(state, members)
             }
             (GroupAsk::Join { .. } | GroupAsk::Leave { .. }, _) => {
                 self.rounds.stirred(call, now);
@@ -323,6 +425,52 @@ impl Group {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A description is a look at whether the group is there, too.
+    fn judge_state(
+        &mut self,
+        asked: &Call,
+        state: &str,
+        members: usize,
+        now: u64,
+    ) -> Result<(), String> {
+        let seen = if state == "Dead" { Seen::Nowhere } else { Seen::There(Some(state)) };
+        self.judge_seen(seen, &asked.before, (asked.asked, now))?;
+        if let Seen::Nowhere = seen {
+            self.presence.found_gone(&asked.before);
+        }
+        match self.rested(&asked.before, now) {
+            Some((generation, count)) if count != members => Err(format!(
+                "{members} members are told of, and {count} are at rest in generation {generation}"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is wrong with how commits have ended that are about topics that come and go. Of one that named its topic,
+    /// it is known now which one that was, where only one can have been meant.
+    fn judge_topics(
+        &mut self,
+        call: CallId,
+        asked: u64,
+        partitions: &[(TopicPartition, i16)],
+        cluster: &Cluster,
+    ) -> Result<(), String> {
+        for (target, error) in partitions.iter().filter(|it| it.0.passing_id().is_some()) {
+            let wrong = match error {
+                0 => cluster.judge_served(target, asked),
+                error => cluster.judge_refused(target, asked, *error),
+            };
+            if let Some(what) = wrong {
+                return Err(format!("{target}: {what}"));
+            }
+            let meant = cluster.sure_topic(target.name(), asked);
+            if let Some(id) = meant.filter(|_| meant_id(target).is_none()) {
+                self.register(target).is_of(call, id);
+            }
+        }
+        Ok(())
     }
 
     /// A group that goes when it has nothing left begins anew, and nobody is told.
@@ -367,50 +515,90 @@ impl Group {
 
     fn judge_offsets(
         &mut self,
-        wanted: Option<&[TopicPartition]>,
+        asked: &Call,
         told: &[(TopicPartition, Result<Option<ToldOffset>, i16>)],
-        asked: u64,
         now: u64,
+        cluster: &Cluster,
     ) -> Result<(), String> {
+        let times = (asked.asked, now);
         let mut seen = BTreeSet::new();
         for (target, found) in told {
-            if !seen.insert(target) {
+            if !seen.insert(target.named()) {
                 return Err(format!("{target} is told twice"));
             }
-            if let Ok(found) = found {
-                let judged = self.told_offset(target, found.as_ref(), asked, now);
-                judged.map_err(|what| format!("{target}: {what}"))?;
+            let wrong = match found {
+                Ok(found) => self.told_offset(target, found.as_ref(), times, cluster).err(),
+                Err(error) => cluster.judge_refused(target, asked.asked, *error),
+            };
+            if let Some(what) = wrong {
+                return Err(format!("{target}: {what}"));
             }
         }
-        if wanted.is_some() {
-            return Ok(());
-        }
-        // Of all that it has, the rest is nothing.
-        let targets: Vec<TopicPartition> = self.registers.keys().cloned().collect();
+        let GroupAsk::Offsets { wanted: None, by_id } = asked.ask else { return Ok(()) };
+        // Of all that it has, the rest is nothing. By ids, what nobody knows any more is not told of.
+        let is_told = |target: &TopicPartition| !by_id || target.passing_id().is_none();
+        let targets = self.registers.keys().filter(|target| is_told(target)).cloned();
+        let targets: Vec<TopicPartition> = targets.collect();
         for target in targets.iter().filter(|target| !seen.contains(target)) {
-            let judged = self.told_offset(target, None, asked, now);
+            let judged = self.told_offset(target, None, times, cluster);
             judged.map_err(|what| format!("{target}: {what}"))?;
         }
         Ok(())
+    }
+
+    /// What was committed of a deleted topic is still there.
+    fn left_over(
+        &mut self,
+        target: &TopicPartition,
+        found: Option<&ToldOffset>,
+        now: u64,
+        cluster: &Cluster,
+    ) -> Option<String> {
+        let found = found.filter(|_| self.was_loaded && target.passing_id().is_some())?;
+        let is_over = |id| cluster.life_of(target.name(), id) == Life::Over;
+        let is_left = self.register(target).is_left_over(found, now, is_over);
+        is_left.then(|| format!("{found:?} is left, and its topic was deleted"))
     }
 
     fn told_offset(
         &mut self,
         target: &TopicPartition,
         found: Option<&ToldOffset>,
-        asked: u64,
-        now: u64,
+        (asked, now): (u64, u64),
+        cluster: &Cluster,
     ) -> Result<(), String> {
         let reading = self.rounds.at_work(target, now);
         let retention = self.retention;
         let register = self.register(target);
-        match (register.told(found, asked, now), retention) {
+        let told = if target.passing_id().is_some() {
+            if let Some(what) = cluster.judge_served(target, asked) {
+                return Err(what);
+            }
+            let is_sure = |id| cluster.life_of(target.name(), id) == Life::Sure;
+            let may_go = |topic: Option<Uuid>| !topic.is_some_and(is_sure);
+            let view = View { id: meant_id(target), may_go: &may_go };
+            register.told_as(view, found, asked, now)
+        } else {
+            register.told(found, asked, now)
+        };
+        match (told, retention) {
             (Err(_), Some(retention)) if found.is_none() => {
                 register.expired((asked, now), retention, reading)
             }
             (told, _) => told,
         }
     }
+}
+
+/// The id of the topic that is meant, if it comes and goes, and is not meant by its name.
+fn meant_id(target: &TopicPartition) -> Option<Uuid> {
+    target.passing_id().filter(|id| *id != Uuid::ZERO)
+}
+
+/// No administrators.
+#[cfg(test)]
+fn nobody() -> Cluster {
+    Cluster::default()
 }
 
 /// No partition has two owners, and no instance two members.

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use klamm_core::ids::Uuid;
+
 use crate::groups::{CallId, Committed, ToldOffset};
 
 /// One committed offset, over time. Times are in microseconds.
@@ -21,6 +23,8 @@ struct Write {
     value: Option<Committed>,
     /// Of the member that has committed it; -1 for nobody's.
     generation: i32,
+    /// The topic that it was committed of, one that comes and goes; `None` when nobody knows.
+    topic: Option<Uuid>,
     asked: u64,
     /// It took hold by then, or never.
     last: u64,
@@ -36,17 +40,25 @@ const NEVER: u64 = u64::MAX;
 
 impl Default for Register {
     fn default() -> Self {
-        let first = Write {
-            value: None,
-            generation: -1,
-            asked: 0,
-            last: 0,
-            dead: NEVER,
-            firm: true,
-            dead_when_firm: false,
-        };
+        let first = Write { firm: true, ..Write::new(None, -1, 0, 0) };
         Self { writes: BTreeMap::from([(None, first)]) }
     }
+}
+
+impl Write {
+    fn new(value: Option<Committed>, generation: i32, asked: u64, last: u64) -> Self {
+        let (topic, dead, firm, dead_when_firm) = (None, NEVER, false, false);
+        Self { value, generation, topic, asked, last, dead, firm, dead_when_firm }
+    }
+}
+
+/// How somebody looks at what was committed of a topic that comes and goes.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    /// By its id; `None`: whatever topic has the name.
+    pub id: Option<Uuid>,
+    /// Whether it may be gone by now with its topic; with one that nobody knows, it may be.
+    pub may_go: &'a dyn Fn(Option<Uuid>) -> bool,
 }
 
 impl Register {
@@ -58,16 +70,30 @@ impl Register {
         generation: i32,
         now: u64,
     ) {
-        let write = Write {
-            value,
-            generation,
-            asked: now,
-            last: NEVER,
-            dead: NEVER,
-            firm: false,
-            dead_when_firm: false,
-        };
-        self.writes.insert(Some(call), write);
+        self.writes.insert(Some(call), Write::new(value, generation, now, NEVER));
+    }
+
+    /// It is of this topic.
+    pub(super) fn is_of(&mut self, call: CallId, topic: Uuid) {
+        if let Some(write) = self.writes.get_mut(&Some(call)) {
+            write.topic = Some(topic);
+        }
+    }
+
+    /// Something was there all the time since then.
+    pub(super) fn holds_since(&self, asked: u64) -> bool {
+        self.writes.values().all(|write| write.dead <= asked || write.value.is_some())
+    }
+
+    /// What was told can only be what was committed of topics that are deleted.
+    pub(super) fn is_left_over(
+        &self,
+        told: &ToldOffset,
+        asked: u64,
+        is_over: impl Fn(Uuid) -> bool,
+    ) -> bool {
+        let fits = |write: &&Write| write.dead > asked && is_it(write.value.as_ref(), Some(told));
+        self.writes.values().filter(fits).all(|write| write.topic.is_some_and(&is_over))
     }
 
     /// It has taken hold.
@@ -99,7 +125,20 @@ impl Register {
         asked: u64,
         now: u64,
     ) -> Result<(), String> {
-        let fits = |write: &Write| write.dead > asked && is_it(write.value.as_ref(), told);
+        self.told_of(None, told, asked, now)
+    }
+
+    /// The same, of the topic with this id.
+    fn told_of(
+        &mut self,
+        id: Option<Uuid>,
+        told: Option<&ToldOffset>,
+        asked: u64,
+        now: u64,
+    ) -> Result<(), String> {
+        let fits = |write: &Write| {
+            write.dead > asked && is_it(write.value.as_ref(), told) && !write.is_of_other(id)
+        };
         let found: Vec<Option<CallId>> =
             self.writes.iter().filter(|(_, write)| fits(write)).map(|(call, _)| *call).collect();
         match &found[..] {
@@ -124,6 +163,42 @@ impl Register {
         }
     }
 
+    /// What a group has committed of a partition of a topic that comes and goes is told.
+    pub(super) fn told_as(
+        &mut self,
+        view: View<'_>,
+        told: Option<&ToldOffset>,
+        asked: u64,
+        now: u64,
+    ) -> Result<(), String> {
+        if told.is_some() {
+            return self.told_of(view.id, told, asked, now);
+        }
+        let is_nothing = |write: &Write| write.value.is_none() || write.is_of_other(view.id);
+        let alive = || self.writes.values().filter(|write| write.dead > asked);
+        let is_explained = alive().any(is_nothing);
+        if !is_explained && !alive().any(|write| (view.may_go)(write.topic)) {
+            return self.told_of(view.id, told, asked, now);
+        }
+        if is_explained && view.id.is_some() {
+            // Something of another topic may be there; nothing of this one is.
+            for write in self.writes.values_mut() {
+                if write.value.is_some() && write.topic == view.id && write.last <= asked {
+                    write.dead = write.dead.min(now);
+                }
+            }
+        } else {
+            self.found_empty(asked, now);
+        }
+        Ok(())
+    }
+
+    /// Nothing is there at all: whatever was is gone for good.
+    fn found_empty(&mut self, asked: u64, now: u64) {
+        self.bury(None, asked, now);
+        self.writes.insert(None, Write::new(None, -1, asked, now));
+    }
+
     /// Nothing is told of what was there: it has lived too long. Where `reading` is the generation of members that
     /// are at work, what they have committed stays; and nothing goes before its time.
     pub(super) fn expired(
@@ -138,17 +213,7 @@ impl Register {
         if !self.writes.values().filter(|write| write.dead > asked).any(|write| may_go(&write)) {
             return Err("nothing is told, and it is too early to forget what there was".to_owned());
         }
-        self.bury(None, asked, now);
-        let gone = Write {
-            value: None,
-            generation: -1,
-            asked,
-            last: now,
-            dead: NEVER,
-            firm: false,
-            dead_when_firm: false,
-        };
-        self.writes.insert(None, gone);
+        self.found_empty(asked, now);
         Ok(())
     }
 
@@ -181,6 +246,13 @@ impl Register {
     }
 }
 
+impl Write {
+    /// It is surely not of the topic with this id.
+    fn is_of_other(&self, id: Option<Uuid>) -> bool {
+        id.is_some() && self.topic.is_some() && self.topic != id
+    }
+}
+
 fn is_it(value: Option<&Committed>, told: Option<&ToldOffset>) -> bool {
     match (value, told) {
         (None, None) => true,
@@ -202,7 +274,9 @@ fn words(value: Option<&Committed>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Register;
+    use klamm_core::ids::Uuid;
+
+    use super::{Register, View};
     use crate::groups::{CallId, Committed, ToldOffset};
 
     fn value(offset: i64) -> Committed {
@@ -271,6 +345,42 @@ mod tests {
         assert!(told(&mut register.clone(), 7, 80, 90));
         assert!(told(&mut register, 6, 80, 90));
         assert!(!told(&mut register, 7, 95, 99));
+    }
+
+    const OLD: Uuid = Uuid([1; 16]);
+    const NEW: Uuid = Uuid([2; 16]);
+
+    /// What may be told between 100 and 110 of a register in which the old topic's offset is 5, by id or name.
+    fn told_as(register: &mut Register, id: Option<Uuid>, offset: i64, goes: bool) -> bool {
+        let told = ToldOffset { offset, leader_epoch: Some(1), metadata: "m".to_owned() };
+        let view = View { id, may_go: &|topic| goes && topic == Some(OLD) };
+        register.told_as(view, Some(&told).filter(|told| told.offset >= 0), 100, 110).is_ok()
+    }
+
+    #[test]
+    fn what_was_committed_of_a_topic_is_its_own_and_goes_with_it() {
+        let mut register = Register::default();
+        committed(&mut register, 1, 5, 10, 20);
+        register.is_of(CallId(1), OLD);
+        let as_told = |id, offset, goes| told_as(&mut register.clone(), id, offset, goes);
+        assert!(as_told(Some(OLD), 5, false) && as_told(None, 5, false));
+        assert!(!as_told(Some(NEW), 5, false) && as_told(Some(NEW), -1, false));
+        assert!(!as_told(Some(OLD), -1, false) && !as_told(None, -1, false));
+        assert!(as_told(Some(OLD), -1, true) && as_told(None, -1, true));
+        assert!(told_as(&mut register, None, -1, true));
+        assert!(!told(&mut register.clone(), 5, 120, 130), "it does not come back");
+        assert!(told(&mut register, -1, 120, 130));
+    }
+
+    #[test]
+    fn what_is_left_of_a_deleted_topic_is_known() {
+        let mut register = Register::default();
+        committed(&mut register, 1, 5, 10, 20);
+        let five = ToldOffset { offset: 5, leader_epoch: Some(1), metadata: "m".to_owned() };
+        assert!(!register.is_left_over(&five, 30, |_| true), "nobody knows whose it is");
+        register.is_of(CallId(1), OLD);
+        assert!(register.is_left_over(&five, 30, |id| id == OLD));
+        assert!(!register.is_left_over(&five, 30, |id| id == NEW));
     }
 
     #[test]

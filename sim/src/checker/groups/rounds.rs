@@ -8,6 +8,9 @@ use crate::client::member::protocol::decode_part;
 use crate::groups::{CallId, Claim, ToldMember};
 use crate::history::TopicPartition;
 
+/// FENCED_INSTANCE_ID.
+const FENCED: i16 = 82;
+
 /// What is known of the generations of one group.
 #[derive(Clone, Debug)]
 pub(super) struct Rounds {
@@ -244,15 +247,14 @@ impl Rounds {
         round.sent.push((claim.member.clone(), parts.iter().cloned().collect()));
     }
 
-    /// A member was told its part.
+    /// A member was told its part. That says nothing of its session: in a group that is stable it begins no new one.
     pub(super) fn synced(
         &mut self,
         known: &Known,
         claim: &Claim,
         part: &Bytes,
-        asked: u64,
     ) -> Result<(), String> {
-        self.accepted(known, claim, asked)?;
+        known.stale.clone().map_or(Ok(()), Err)?;
         self.newest = self.newest.max(claim.generation);
         self.firm = self.firm.max(claim.generation);
         if claim.instance.is_some() {
@@ -301,14 +303,45 @@ impl Rounds {
 
     /// An error to a heartbeat: something must have happened.
     pub(super) fn refused(&self, claim: &Claim, error: i16, now: u64) -> Result<(), String> {
-        const SAYS_THAT_ALL_CHANGES: [i16; 4] = [22, 25, 27, 82];
-        if !SAYS_THAT_ALL_CHANGES.contains(&error) || !self.is_calm(claim, now) {
+        const SAYS_THAT_ALL_CHANGES: [i16; 4] = [22, 25, 27, FENCED];
+        let holder = claim.instance.as_ref().map(|instance| self.holders.get(instance));
+        let may_be_fenced =
+            holder.is_some_and(|holder| holder.is_none_or(|holder| holder.member != claim.member));
+        if !SAYS_THAT_ALL_CHANGES.contains(&error)
+            || !self.is_calm(claim, now)
+            || error == FENCED && may_be_fenced
+        {
             return Ok(());
         }
         let (member, generation) = (&claim.member, claim.generation);
         Err(format!(
             "{member} is told error {error} in generation {generation}, and nobody has come, gone, or been silent"
         ))
+    }
+
+    /// Another has had the instance since before this was asked, in a group at rest: nothing else is the error.
+    pub(super) fn fenced(
+        &self,
+        known: &Known,
+        claim: &Claim,
+        error: i16,
+        now: u64,
+    ) -> Result<(), String> {
+        let (Some(instance), Some(holder)) = (&claim.instance, &known.holder) else {
+            return Ok(());
+        };
+        let is_held = self.holders.get(instance).is_some_and(|now| now.member == *holder);
+        let round = self.rounds.get(&self.newest);
+        let mut members = round.and_then(|round| round.members.as_ref()).into_iter().flatten();
+        let is_other = *holder != claim.member
+            && is_held
+            && members.any(|(_, other)| other.as_ref() == Some(instance))
+            && self.at_rest(now).is_some();
+        if error == FENCED || !is_other {
+            return Ok(());
+        }
+        let member = &claim.member;
+        Err(format!("{member} is told error {error} as {instance}, which {holder} is"))
     }
 
     /// Whether a claim is that of a member of a generation that is complete, and that nobody has reason to leave.
@@ -330,14 +363,19 @@ impl Rounds {
     /// The generation that is complete and at work, if this is somebody's part in it.
     pub(super) fn at_work(&self, target: &TopicPartition, now: u64) -> Option<i32> {
         let round = self.rounds.get(&self.newest)?;
-        let members = round.members.as_ref()?;
         let (_, parts) = round.sent.get(*round.agreeing.as_ref()?.first()?)?;
         let mut parts = parts.values().filter_map(decode_part);
         parts.any(|part| part.contains(target)).then_some(())?;
+        self.at_rest(now).map(|(generation, _)| generation)
+    }
+
+    /// The generation that is complete and that nobody has reason to leave, and how many are in it.
+    pub(super) fn at_rest(&self, now: u64) -> Option<(i32, usize)> {
+        let members = self.rounds.get(&self.newest)?.members.as_ref()?;
         let (member, instance) = members.first_key_value()?;
         let (member, instance) = (member.clone(), instance.clone());
         let claim = Claim { generation: self.newest, member, instance };
-        self.is_calm(&claim, now).then_some(self.newest)
+        self.is_calm(&claim, now).then_some((self.newest, members.len()))
     }
 
     /// The broker is gone: what no member had its part of may come again in another form.

@@ -289,6 +289,10 @@ impl Member {
             FENCED => {
                 self.forget_membership();
                 self.rest(around);
+                // Of two that live, who hears of the other goes in the end: they would take turns for ever.
+                if self.goal == Goal::Settle && around.options.twins == 1 {
+                    self.stage = Stage::Gone;
+                }
             }
             GROUP_IS_FULL => {
                 self.forget_membership();

@@ -18,10 +18,12 @@ pub(super) use self::calls::{
 pub(super) use self::fetches::PendingThinFetch;
 use self::protocol::Subscription;
 use super::commits::{self, Fetched};
+use super::overseer::{draw_offset, passing_partitions};
 use super::{Caller, Surroundings, per_mille};
 use crate::decisions::Purpose;
 use crate::groups::{Claim, Committed, ToldMember};
 use crate::history::TopicPartition;
+use crate::options::Options;
 use crate::program::Wish;
 
 /// A client that is a member of a group.
@@ -151,9 +153,13 @@ impl Member {
     pub(super) fn is_done(&self) -> bool {
         match self.goal {
             Goal::Live => self.left == 0,
-            Goal::Settle => self.is_settled() || self.proven.is_turned_away,
-            Goal::Go => matches!(self.stage, Stage::Gone),
+            Goal::Settle => self.is_settled() || self.proven.is_turned_away || self.is_gone(),
+            Goal::Go => self.is_gone(),
         }
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self.stage, Stage::Gone)
     }
 
     fn is_settled(&self) -> bool {
@@ -200,7 +206,7 @@ impl Member {
             self.dies_at?
         } else {
             let next = self.beats_at.min(self.acts_at).max(self.sleeps_until);
-            let next = if matches!(self.stage, Stage::Gone) { return None } else { next };
+            let next = if self.is_gone() { return None } else { next };
             self.dies_at.map_or(next, |at| at.min(next))
         };
         let wakes_at = wakes_at.max(now_micros + 1);
@@ -244,7 +250,7 @@ impl Member {
         around: &mut Surroundings<'_>,
     ) -> Option<Bytes> {
         let now = around.now_micros;
-        if now < self.sleeps_until || self.dies_at.is_some_and(|at| at <= now) {
+        if self.is_gone() || now < self.sleeps_until || self.dies_at.is_some_and(|at| at <= now) {
             return None;
         }
         if self.life.is_none() {
@@ -273,7 +279,7 @@ impl Member {
 
     /// Says that it is alive, once more; looks at what its group has committed; and leaves.
     fn take_leave(&mut self, caller: Caller<'_>, around: &mut Surroundings<'_>) -> Option<Bytes> {
-        if matches!(self.stage, Stage::Gone) || around.now_micros < self.acts_at {
+        if around.now_micros < self.acts_at {
             return None;
         }
         if matches!(self.stage, Stage::Steady) && !self.proven.is_alive {
@@ -357,6 +363,9 @@ impl Member {
             let committed = Committed { offset, leader_epoch, metadata: String::new() };
             offsets.push((target.clone(), committed));
         }
+        for target in passing_partitions(around) {
+            offsets.push((target, draw_offset(around)));
+        }
         let group = self.life().group.clone();
         commits::commit(caller, &group, &self.claim, offsets, around).0
     }
@@ -374,11 +383,11 @@ impl Member {
         let topics = draw_topics(around);
         let decisions = &mut *around.decisions;
         if self.claim.instance.is_none() && decisions.chance(Purpose::Group, rate) {
-            self.claim.instance = Some(format!("instance{}", self.number));
+            self.claim.instance = Some(format!("instance{}", instance_of(self.number, options)));
         }
         let group = group_name(match self.claim.instance {
             // It stays where it is known.
-            Some(_) => self.number as u64 % groups,
+            Some(_) => instance_of(self.number, options) % groups,
             None => decisions.below(Purpose::Group, groups),
         });
         let mut assignors = vec![Assignor::Range];
@@ -478,6 +487,12 @@ impl Member {
         }
         self.refused(error, around)
     }
+}
+
+/// The number of a static member's instance, which two may have.
+fn instance_of(number: usize, options: &Options) -> u64 {
+    let number = number as u64;
+    if options.twins == 1 { number / 2 * 2 } else { number }
 }
 
 /// Some of the topics that are there for good, at least one.
