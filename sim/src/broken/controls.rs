@@ -767,8 +767,14 @@ pub const CONTROLS: &[Control] = &[
         name: "replaces-without-sync",
         does: "puts compacted segments in place by renames that are not durable one before the other",
         says: "promise: ",
-        seeds: 80,
-        options: || with_compaction_and(Crash::PowerLoss),
+        seeds: 120,
+        // Many replacements, and time for the power to go in them.
+        options: || Options {
+            segment_bytes: 900,
+            compact_keys: 20,
+            disk_micros_max: 4_000,
+            ..with_compaction_and(Crash::PowerLoss)
+        },
         breaks: layered::<ReplacesWithoutSync>,
     },
     Control {
