@@ -32,7 +32,13 @@ impl World {
                 return Some(format!("{target} is the part of two"));
             }
         }
-        let wanted: BTreeSet<&String> = members.iter().flat_map(|member| &member.topics).collect();
+        // A static member that comes back with other topics makes nobody share anew, as in Kafka: the leader need not
+        // know of them.
+        let is_known = |topic: &&String| {
+            self.options.twins == 0 || owned.iter().any(|target| target.topic == **topic)
+        };
+        let wanted = members.iter().flat_map(|member| &member.topics).filter(is_known);
+        let wanted: BTreeSet<&String> = wanted.collect();
         let all = wanted.into_iter().flat_map(|topic| {
             (0..self.options.partitions as i32)
                 .map(move |partition| TopicPartition { topic: topic.clone(), partition })
