@@ -427,6 +427,23 @@ fn a_failed_sync_of_a_directory_is_made_good_by_the_next() {
 }
 
 #[test]
+fn what_a_failed_sync_leaves_waiting_does_not_come_after_what_was_done_later() {
+    for seed in 0..50 {
+        let mut bench = Bench::new(seed);
+        let (moved, sync) = (Path::new("/d/1.log"), Operation::SyncDirectory(Path::new("/d")));
+        bench.well(vec![write(&log(), 0, b"x"), Operation::Sync(log())]);
+        bench.well(vec![Operation::Rename { from: log().path, to: moved.clone() }]);
+        bench.well(vec![Operation::Unlink(moved)]);
+        bench.disk.set_faults(Faults { sync_per_mille: 1000, ..Faults::default() });
+        assert!(bench.run(vec![sync.clone()]).into_result().is_err());
+        bench.disk.set_faults(Faults::default());
+        bench.well(vec![sync]);
+        bench.lose_power();
+        assert_eq!((bench.content("/d/0.log"), bench.content("/d/1.log")), (None, None));
+    }
+}
+
+#[test]
 fn a_failed_write_leaves_some_of_its_bytes_and_a_full_disk_what_fits() {
     let mut bench = Bench::new(1);
     bench.disk.set_faults(Faults { write_per_mille: 1000, ..Faults::default() });

@@ -35,6 +35,12 @@ enum Change {
 }
 
 impl Change {
+    fn name(&self) -> &str {
+        match self {
+            Self::Link(name, _) | Self::Unlink(name, _) | Self::Rename(name, _) => name,
+        }
+    }
+
     fn node(&self) -> &NodeId {
         match self {
             Self::Link(_, node) | Self::Unlink(_, node) | Self::Rename(_, node) => node,
@@ -73,16 +79,25 @@ impl Directory {
 
     pub(super) fn synced(&mut self, covered: u64) {
         self.settle(covered, || true);
+        debug_assert!(
+            !self.pending.is_empty() || self.durable == self.entries,
+            "without a change that waits what is there is durable"
+        );
     }
 
     /// Each covered change is durable, or waits for another sync: a file system keeps what it could
-    /// not write of its own structures, unlike what it could not write of a file's content.
+    /// not write of its own structures, unlike what it could not write of a file's content. No change
+    /// overtakes one of the same name or file.
     pub(super) fn sync_failed(&mut self, covered: u64, decisions: &mut Decisions) {
-        let changes = std::mem::take(&mut self.pending);
-        for (number, change) in changes {
-            if number < covered && decisions.below(Purpose::DiskFault, 2) == 0 {
+        let (mut names, mut nodes) = (BTreeSet::new(), BTreeSet::new());
+        for (number, change) in std::mem::take(&mut self.pending) {
+            let overtakes = names.contains(change.name()) || nodes.contains(change.node());
+            let may_be_durable = number < covered && !overtakes;
+            if may_be_durable && decisions.below(Purpose::DiskFault, 2) == 0 {
                 change.apply(&mut self.durable);
             } else {
+                names.insert(change.name().to_owned());
+                nodes.insert(*change.node());
                 self.pending.push_back((number, change));
             }
         }

@@ -107,6 +107,10 @@ impl Rounds {
             return Some(format!("generation {old} is accepted, {new} was told before"));
         }
         let instance = claim.instance.as_ref()?;
+        if !self.stirring.is_empty() {
+            // A join whose answer is on its way may have given it to somebody else.
+            return None;
+        }
         let holder = &self.holders.get(instance)?.member;
         (*holder != claim.member)
             .then(|| format!("{} is accepted as {instance}, which {holder} is", claim.member))
