@@ -483,11 +483,12 @@ impl Group {
     }
 
     fn end_delete(&mut self, call: CallId, told: &GroupTold, now: u64) {
+        let expires = self.retention.is_some();
         let registers = self.registers.values_mut();
         match told {
             GroupTold::Done => registers.for_each(|register| register.done(call, now)),
             GroupTold::Error(error) if !ERRORS_OF_UNKNOWN_END.contains(error) => {
-                registers.for_each(|register| register.refused(call));
+                registers.for_each(|register| register.refused(call, expires));
             }
             _ => return,
         }
@@ -503,12 +504,13 @@ impl Group {
 
     /// Commits or deletions of offsets have ended.
     fn end_writes(&mut self, call: CallId, partitions: &[(TopicPartition, i16)], now: u64) {
+        let expires = self.retention.is_some();
         for (target, error) in partitions {
             let register = self.register(target);
             match error {
                 0 => register.done(call, now),
                 error if ERRORS_OF_UNKNOWN_END.contains(error) => {}
-                _ => register.refused(call),
+                _ => register.refused(call, expires),
             }
         }
     }

@@ -104,9 +104,13 @@ impl Register {
         self.bury(Some(call), asked, now);
     }
 
-    /// It has not.
-    pub(super) fn refused(&mut self, call: CallId) {
-        self.writes.remove(&Some(call));
+    /// It has not. What was taken for a deletion's work has lived too long, where something may.
+    pub(super) fn refused(&mut self, call: CallId, expires: bool) {
+        let refused = self.writes.remove(&Some(call));
+        let seen = refused.filter(|write| write.value.is_none() && write.last != NEVER);
+        if let Some(write) = seen.filter(|_| expires) {
+            self.writes.insert(None, write);
+        }
     }
 
     /// Whatever took hold by `before` is followed by what `follower` did.
@@ -303,7 +307,7 @@ mod tests {
         committed(&mut register, 2, 6, 30, 40);
         assert!(!told(&mut register.clone(), 5, 45, 50));
         assert!(told(&mut register, 6, 45, 50));
-        register.refused(CallId(9));
+        register.refused(CallId(9), false);
     }
 
     #[test]
@@ -328,8 +332,24 @@ mod tests {
     fn what_is_refused_is_not_there() {
         let mut register = Register::default();
         register.asked(CallId(1), Some(value(5)), 3, 10);
-        register.refused(CallId(1));
+        register.refused(CallId(1), false);
         assert!(!told(&mut register, 5, 20, 30));
+    }
+
+    #[test]
+    fn what_was_gone_before_a_deletion_was_refused_had_lived_too_long() {
+        let mut register = Register::default();
+        committed(&mut register, 1, 5, 10, 20);
+        register.asked(CallId(2), None, -1, 25);
+        assert!(told(&mut register, -1, 30, 40));
+        let mut kept_for_ever = register.clone();
+        kept_for_ever.refused(CallId(2), false);
+        assert!(
+            !told(&mut kept_for_ever, -1, 50, 60),
+            "a deletion that is refused deletes nothing"
+        );
+        register.refused(CallId(2), true);
+        assert!(told(&mut register, -1, 50, 60));
     }
 
     #[test]

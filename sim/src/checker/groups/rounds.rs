@@ -375,6 +375,11 @@ impl Rounds {
 
     /// The generation that is complete and that nobody has reason to leave, and how many are in it.
     pub(super) fn at_rest(&self, now: u64) -> Option<(i32, usize)> {
+        // A leader's word that nobody was told of before the broker was gone may be on the disk.
+        let mut newer = self.rounds.range(self.newest.saturating_add(1)..);
+        if newer.any(|(_, round)| !round.sent.is_empty()) {
+            return None;
+        }
         let members = self.rounds.get(&self.newest)?.members.as_ref()?;
         let (member, instance) = members.first_key_value()?;
         let (member, instance) = (member.clone(), instance.clone());
