@@ -228,17 +228,23 @@ impl Shard {
         group: &str,
         names: &[(impl AsRef<str>, i32)],
     ) -> Result<(), ErrorCode> {
-        let can_go = |(topic, partition): &(_, i32)| {
-            let topic = AsRef::as_ref(topic);
-            let tombstone = CoordinatorRecord::tombstone(offset_key(group, topic, *partition));
-            context.fits(slice::from_ref(&tombstone))
-                || !self.offsets.contains(group, topic, *partition)
-        };
-        if !names.iter().all(can_go) {
+        let named = names.iter().map(|(topic, partition)| (topic.as_ref(), *partition));
+        let there =
+            named.filter(|(topic, partition)| self.offsets.contains(group, topic, *partition));
+        let going: Vec<(&str, i32, CoordinatorRecord)> = there
+            .map(|(topic, partition)| {
+                let key = offset_key(group, topic, partition);
+                (topic, partition, CoordinatorRecord::tombstone(key))
+            })
+            .collect();
+        if !going.iter().all(|(_, _, tombstone)| context.fits(slice::from_ref(tombstone))) {
             return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
         }
-        for (topic, partition) in names {
-            self.forget_offset(context, group, topic.as_ref(), *partition);
+        for (topic, partition, tombstone) in going {
+            // One that is named twice is there once.
+            if self.offsets.remove(group, topic, partition) {
+                context.out.append(tombstone);
+            }
         }
         Ok(())
     }
