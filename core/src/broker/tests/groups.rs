@@ -260,6 +260,16 @@ impl World {
     fn next_life(&self) -> Self {
         Self::serving(self.disk.clone(), grouped())
     }
+
+    /// The same while its shards are loaded: the jobs of the start are done, those of the shards are held.
+    fn next_life_loading(&self) -> Self {
+        let mut held = Self::on(self.disk.clone(), grouped());
+        held.holds_later_jobs = true;
+        held.settle();
+        let peer = Peer { listener: Arc::from("PLAINTEXT"), address: String::new() };
+        held.broker.handle_connect(CLIENT, peer, held.now);
+        held
+    }
 }
 
 #[test]
@@ -310,12 +320,7 @@ fn commits_outlive_the_process() {
 fn until_a_shard_is_loaded_it_says_so() {
     let mut world = coordinator();
     world.commit(commit("g", 0, 5));
-    let mut held = World::on(world.disk.clone(), grouped());
-    // The jobs of the start are done; those of the shards are held.
-    held.holds_later_jobs = true;
-    held.settle();
-    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: String::new() };
-    held.broker.handle_connect(CLIENT, peer, held.now);
+    let mut held = world.next_life_loading();
     let loading = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
     assert_eq!(held.fetch_offset("g"), Err(loading));
     assert_eq!(held.commit(commit("g", 0, 9)), loading);
@@ -511,11 +516,7 @@ fn offsets_of_a_deleted_topic_go_and_a_new_one_of_its_name_has_none() {
 fn with_topic_made_anew() -> (World, Uuid) {
     let mut world = coordinator();
     world.commit(commit("g", 0, 5));
-    let mut held = World::on(world.disk.clone(), grouped());
-    held.holds_later_jobs = true;
-    held.settle();
-    let peer = Peer { listener: Arc::from("PLAINTEXT"), address: String::new() };
-    held.broker.handle_connect(CLIENT, peer, held.now);
+    let mut held = world.next_life_loading();
     held.delete_topic();
     let new = held.create_topic();
     (held, new)
