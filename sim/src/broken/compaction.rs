@@ -5,7 +5,7 @@ use klamm_core::effect::{Completion, Effect, Operation, OperationResult, Path};
 use klamm_core::ids::{ConnectionId, EffectId, JobId};
 use klamm_core::request::Response;
 
-use super::with_right_checksums;
+use super::{alter_writes, with_right_checksums};
 use crate::history::record_id;
 use crate::layer::{Carry, Layer};
 use crate::reader::{batches_of, value_ranges};
@@ -28,17 +28,11 @@ impl MixesUpKeys {
 }
 
 impl Layer for MixesUpKeys {
-    fn effect(&mut self, id: EffectId, effect: &mut Effect) -> Carry {
+    fn effect(&mut self, _: EffectId, effect: &mut Effect) -> Carry {
         let Effect::Operations(operations) = effect else { return Carry::Honestly };
         self.serves &= !operations.iter().any(|it| matches!(it, Operation::Lock(_)));
-        for operation in operations.iter_mut().filter(|_| id.owner != JobId::BROKER) {
-            if let Operation::Write { file, data, .. } = operation
-                && has_suffix(&file.path, ".log.cleaned")
-            {
-                let keys = self.keys;
-                *data = vec![with_keys(&data.concat(), |record| (record % keys).to_be_bytes())];
-            }
-        }
+        let key = |record: u64| (record % self.keys).to_be_bytes();
+        alter_writes(effect, is_cleaned, |bytes| with_keys(bytes, key));
         Carry::Honestly
     }
 
@@ -88,15 +82,7 @@ pub struct ForgetsProducers;
 
 impl Layer for ForgetsProducers {
     fn effect(&mut self, _: EffectId, effect: &mut Effect) -> Carry {
-        if let Effect::Operations(operations) = effect {
-            for operation in operations {
-                if let Operation::Write { file, data, .. } = operation
-                    && has_suffix(&file.path, ".log.cleaned")
-                {
-                    *data = vec![without_idle_producers(&data.concat())];
-                }
-            }
-        }
+        alter_writes(effect, is_cleaned, without_idle_producers);
         Carry::Honestly
     }
 }
@@ -178,6 +164,11 @@ fn begins_to_count(operation: &Operation) -> bool {
         Operation::Rename { to, .. } => has_suffix(to, ".log.swap"),
         _ => false,
     }
+}
+
+/// A segment that a compaction writes.
+fn is_cleaned(path: &Path) -> bool {
+    has_suffix(path, ".log.cleaned")
 }
 
 fn has_suffix(path: &Path, suffix: &str) -> bool {

@@ -16,7 +16,7 @@ mod offsets;
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use klamm_core::effect::{Completion, Effect, Operation, OperationResult, SyncSet};
+use klamm_core::effect::{Completion, Effect, Operation, OperationResult, Path, SyncSet};
 use klamm_core::ids::{ConnectionId, EffectId, JobId};
 use klamm_core::request::{Response, ResponseBody};
 
@@ -49,6 +49,22 @@ pub use metadata::{
     ServesOldImages, TellsOldIds,
 };
 pub use offsets::{ForgetsOffsetsOfLiving, LeavesOffsets, RevivesOffsets};
+
+/// Puts other bytes in the place of what an effect writes to the files that are meant.
+fn alter_writes(
+    effect: &mut Effect,
+    is_meant: impl Fn(&Path) -> bool,
+    alter: impl Fn(&[u8]) -> Bytes,
+) {
+    let Effect::Operations(operations) = effect else { return };
+    for operation in operations {
+        if let Operation::Write { file, data, .. } = operation
+            && is_meant(&file.path)
+        {
+            *data = vec![alter(&data.concat())];
+        }
+    }
+}
 
 /// What an effect writes to logs, batch by batch.
 fn writes_of_logs(effect: &Effect) -> Vec<Vec<u8>> {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use klamm_core::api::offset_fetch::{OffsetFetchResponse, OffsetFetchResponsePartitions};
-use klamm_core::effect::{Effect, Operation};
+use klamm_core::effect::{Effect, Path};
 use klamm_core::ids::{ConnectionId, EffectId, Uuid};
 use klamm_core::request::{Response, ResponseBody};
 
-use super::with_right_checksums;
+use super::{alter_writes, with_right_checksums};
 use crate::groups_log::OFFSETS_TOPIC;
 use crate::history::{PASSING, is_passing};
 use crate::layer::{Carry, Layer};
@@ -94,27 +94,24 @@ pub struct LeavesOffsets;
 
 impl Layer for LeavesOffsets {
     fn effect(&mut self, _: EffectId, effect: &mut Effect) -> Carry {
-        let Effect::Operations(operations) = effect else { return Carry::Honestly };
-        for operation in operations {
-            if let Operation::Write { file, data, .. } = operation
-                && file.path.parent().name().starts_with(OFFSETS_TOPIC)
-                && file.path.name().strip_suffix(".log").is_some()
-            {
-                let batch = data.concat();
-                if value_ranges(&batch).is_some_and(|values| values.is_empty()) {
-                    *data = vec![with_other_names(batch)];
-                }
-            }
-        }
+        let is_meant = |path: &Path| {
+            path.parent().name().starts_with(OFFSETS_TOPIC)
+                && path.name().strip_suffix(".log").is_some()
+        };
+        alter_writes(effect, is_meant, |batch| {
+            let are_tombstones = value_ranges(batch).is_some_and(|values| values.is_empty());
+            if are_tombstones { with_other_names(batch) } else { Bytes::copy_from_slice(batch) }
+        });
         Carry::Honestly
     }
 }
 
-fn with_other_names(mut batch: Vec<u8>) -> Bytes {
+fn with_other_names(batch: &[u8]) -> Bytes {
+    let mut out = BytesMut::from(batch);
     let names = batch.windows(PASSING.len()).enumerate();
     let names = names.filter(|(_, word)| *word == PASSING.as_bytes()).map(|(at, _)| at);
-    for at in names.collect::<Vec<_>>() {
-        batch[at] = b'P';
+    for at in names {
+        out[at] = b'P';
     }
-    with_right_checksums(&batch.into())
+    with_right_checksums(&out.freeze())
 }
